@@ -1,0 +1,31 @@
+//! HTTP/1.1 (RFC 9112) as pure cores.
+//!
+//! Owns: request heads (`request`, with `target`, `host` and `framing`), request bodies (`body`),
+//! responses (`response`, `out_body`) and the order of events on one connection (`connection`).
+//! Refuses: sockets, clocks, tasks. Invariant: a byte is either consumed by exactly one of the
+//! parsers or still in the caller's buffer; nothing here keeps request bytes of its own, except a
+//! bounded trailer section.
+
+mod answer;
+mod body;
+mod connection;
+mod framing;
+mod host;
+mod out_body;
+mod request;
+mod response;
+mod target;
+
+pub use answer::{encode_answer, Answer};
+pub use body::{BodyDecoder, BodyStep, Trailers};
+pub use connection::{Connection, Next, Wait};
+pub use framing::BodyLength;
+pub use host::is_valid_authority;
+pub use out_body::{OutBody, Piece};
+pub use request::{
+    parse_head, Field, FieldScratch, Fields, Method, Parsed, RequestFacts, RequestHead, Version,
+};
+pub use response::{
+    encode_interim, encode_response, encode_upgrade, reason_phrase, ResponseHead, CONTINUE,
+};
+pub use target::{Target, TargetForm};

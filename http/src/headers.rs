@@ -1,0 +1,195 @@
+//! Header fields in general (RFC 9110 5 and 7.6.1).
+//!
+//! Owns tokens, lists, the hop-by-hop set and the joining of repeated fields. Refuses to know
+//! what a field means beyond that. Invariant: what [`join`] emits has each name once, in lower
+//! case, and none that belongs to this hop.
+
+use crate::h1::{Field, Fields};
+use crate::limits::REQUEST_ID_BYTES_MAX;
+
+/// Whether a byte may stand in a token (RFC 9110 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether `text` is a token.
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
+}
+
+/// Whether `value` may be sent as a field value: no control character but the tab (RFC 9110 5.5).
+pub fn is_field_value(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|&b| (b >= b' ' && b != 0x7f) || b == b'\t')
+}
+
+/// Whether a client's `x-request-id` is kept: 1 to 128 of letters, digits, `_`, `.` and `-`.
+pub fn is_request_id(value: &[u8]) -> bool {
+    (1..=REQUEST_ID_BYTES_MAX).contains(&value.len())
+        && value
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// The elements of a comma-separated list without the white space around them; empty ones are
+/// left out (RFC 9110 5.6.1).
+pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    value
+        .split(|&b| b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// Whether a field belongs to one hop by its name alone. RFC 9110 7.6.1 names the first six;
+/// Trailer describes chunks that we frame anew, and the two Proxy ones are for the next proxy.
+pub fn is_hop_by_hop(name: &[u8]) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 => is(b"te"),
+        7 => is(b"upgrade") || is(b"trailer"),
+        10 => is(b"connection") || is(b"keep-alive"),
+        16 => is(b"proxy-connection"),
+        17 => is(b"transfer-encoding"),
+        18 => is(b"proxy-authenticate"),
+        19 => is(b"proxy-authorization"),
+        _ => false,
+    }
+}
+
+/// Whether the Connection field of value `connection` nominates the field `name`. Host and
+/// Content-Length cannot be taken away so: they frame and route the message.
+pub fn is_nominated(connection: &[u8], name: &[u8]) -> bool {
+    list(connection).any(|token| token.eq_ignore_ascii_case(name))
+        && !name.eq_ignore_ascii_case(b"host")
+        && !name.eq_ignore_ascii_case(b"content-length")
+}
+
+/// Whether an Accept field asks for JSON: a JSON type is named and not refused by `q=0`.
+pub fn accepts_json(accept: &[u8]) -> bool {
+    list(accept).any(|range| {
+        let mut parts = range.split(|&b| b == b';').map(<[u8]>::trim_ascii);
+        let is_json = parts.next().is_some_and(|media| {
+            media.eq_ignore_ascii_case(b"application/json")
+                || media.eq_ignore_ascii_case(b"application/problem+json")
+        });
+        is_json && !parts.any(is_zero_weight)
+    })
+}
+
+fn is_zero_weight(parameter: &[u8]) -> bool {
+    match parameter {
+        [b'q' | b'Q', b'=', weight @ ..] => {
+            !weight.is_empty() && weight.iter().all(|&b| b == b'0' || b == b'.')
+        }
+        _ => false,
+    }
+}
+
+/// Room for names in lower case and joined values; keep one a connection.
+#[derive(Debug, Default)]
+pub struct JoinScratch {
+    name: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// Gives the end-to-end fields to `emit`: names in lower case, each once, at the place of its
+/// first appearance; repeated values joined with `, `, those of Cookie with `; `. Hop-by-hop
+/// fields and those that Connection nominates are left out.
+pub fn join<'a>(fields: Fields<'a>, scratch: &mut JoinScratch, mut emit: impl FnMut(&[u8], &[u8])) {
+    let (repeated, nominating) = survey(fields);
+    for (index, field) in fields.iter().enumerate() {
+        let name = field.name.as_bytes();
+        if is_hop_by_hop(name) || (nominating && is_nominated_by(fields, name)) {
+            continue;
+        }
+        scratch.name.clear();
+        scratch.name.extend(name.iter().map(u8::to_ascii_lowercase));
+        let same = |other: &Field<'a>| other.name.eq_ignore_ascii_case(field.name);
+        if repeated & name_bit(name) == 0 {
+            emit(&scratch.name, field.value);
+            continue;
+        }
+        if fields.iter().take(index).any(|other| same(&other)) {
+            continue;
+        }
+        let separator: &[u8] = if scratch.name == b"cookie" {
+            b"; "
+        } else {
+            b", "
+        };
+        scratch.value.clear();
+        scratch.value.extend_from_slice(field.value);
+        for other in fields.iter().skip(index + 1).filter(same) {
+            scratch.value.extend_from_slice(separator);
+            scratch.value.extend_from_slice(other.value);
+        }
+        emit(&scratch.name, &scratch.value);
+    }
+}
+
+fn is_nominated_by(fields: Fields<'_>, name: &[u8]) -> bool {
+    fields
+        .values("connection")
+        .any(|connection| is_nominated(connection, name))
+}
+
+/// One of 64 bits for a name; equal names have equal bits.
+fn name_bit(name: &[u8]) -> u64 {
+    let first = name
+        .first()
+        .map_or(0, |b| usize::from(b.to_ascii_lowercase()));
+    let last = name
+        .last()
+        .map_or(0, |b| usize::from(b.to_ascii_lowercase()));
+    1 << ((name.len().wrapping_mul(7) ^ first.wrapping_mul(5) ^ last) % 64)
+}
+
+/// The bits of names that may be repeated, and whether Connection nominates any field beyond the
+/// usual ones. Spares the quadratic search for nearly all requests.
+fn survey(fields: Fields<'_>) -> (u64, bool) {
+    let (mut seen, mut repeated, mut nominating) = (0u64, 0u64, false);
+    for field in fields.iter() {
+        let bit = name_bit(field.name.as_bytes());
+        repeated |= seen & bit;
+        seen |= bit;
+        if field.name.eq_ignore_ascii_case("connection") {
+            nominating |= list(field.value)
+                .any(|token| !token.eq_ignore_ascii_case(b"close") && !is_hop_by_hop(token));
+        }
+    }
+    (repeated, nominating)
+}
+
+/// Whether a field may come in a trailer section: not if it frames, routes, authenticates or
+/// describes the content or the request (RFC 9110 6.5.1).
+pub fn is_trailer(name: &[u8]) -> bool {
+    const FORBIDDEN: [&[u8]; 16] = [
+        b"host",
+        b"content-length",
+        b"content-encoding",
+        b"content-type",
+        b"content-range",
+        b"authorization",
+        b"cache-control",
+        b"cookie",
+        b"set-cookie",
+        b"expect",
+        b"max-forwards",
+        b"range",
+        b"forwarded",
+        b"x-real-ip",
+        b"x-request-id",
+        b"www-authenticate",
+    ];
+    let begins = |prefix: &[u8]| {
+        name.get(..prefix.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    };
+    !is_hop_by_hop(name)
+        && !FORBIDDEN
+            .iter()
+            .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+        && !begins(b"if-")
+        && !begins(b"x-forwarded-")
+}

@@ -1,0 +1,98 @@
+//! Every bound of this crate, with its reason.
+//!
+//! Owns the constants and the per-listener [`Limits`]; refuses to know what happens when one is
+//! reached (that is said where it is enforced). Invariant: units stand last in the name, and the
+//! relations that other modules rely on are asserted here at compile time.
+
+/// Largest request head, request line and blank line included. The default of
+/// `http.max.header_size`; above it the answer is 431.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Most header fields a request may have; above it the answer is 431. Also the size of
+/// [`FieldScratch`](crate::h1::FieldScratch), which lives on the caller's stack (4 KiB).
+pub const FIELDS_MAX: usize = 128;
+
+/// Longest request target; above it the answer is 414. Browsers stop near 8 KiB to 64 KiB; twice
+/// the smaller one leaves room for the header fields in a default head.
+pub const TARGET_BYTES_MAX: usize = 16 * 1024;
+
+/// Empty lines (CRLF) tolerated before a request line. RFC 9112 2.2 asks for at least one, which
+/// old clients send after a POST body; more than a few is noise.
+pub const LEADING_EMPTY_LINES_MAX: usize = 4;
+
+/// Hexadecimal digits of one chunk size: what fits a `u64`.
+pub const CHUNK_SIZE_DIGITS_MAX: usize = 16;
+
+/// Bytes of extensions on one chunk. They carry nothing for us, so only room for the few known
+/// uses (signatures) is left.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+
+/// Bytes of chunk extensions in one body. Without it a body of one-byte chunks could carry a
+/// hundred times its size in bytes that count for no limit.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of the trailer section of a chunked body, its blank line included; above it 431.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+
+/// Fields of a trailer section; above it 431.
+pub const TRAILERS_MAX: usize = 32;
+
+/// Unread request body that is read and dropped after the response so that the connection can be
+/// used again. Reading more costs more than a new connection would.
+pub const DRAIN_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes read and dropped after our side of the connection was shut down, so that the client sees
+/// the answer and not a reset.
+pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How long a lingering connection waits for the client's end.
+pub const LINGER_TIMEOUT_MS: u64 = 2_000;
+
+/// Query parameters that are looked at; above it 400. Repeated names are found by comparison, so
+/// the bound keeps that work small.
+pub const QUERY_PARAMETERS_MAX: usize = 128;
+
+/// Parameters of one route pattern. A match holds them in an array of this size.
+pub const ROUTE_PARAMETERS_MAX: usize = 16;
+
+/// Longest `x-request-id` of a client that is kept.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Longest status line, Date and framing fields that the encoder itself adds to a response head;
+/// what it reserves ahead of the caller's fields.
+pub const RESPONSE_OWN_BYTES_MAX: usize = 192;
+
+const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
+const _: () = assert!(TRAILERS_MAX <= FIELDS_MAX);
+const _: () = assert!(CHUNK_SIZE_DIGITS_MAX * 4 == u64::BITS as usize);
+
+/// What a listener accepts of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request head (431 above), see [`HEAD_BYTES_MAX`].
+    pub head_bytes_max: usize,
+    /// Header fields (431 above); values above [`FIELDS_MAX`] count as [`FIELDS_MAX`].
+    pub fields_max: usize,
+    /// Bytes of the request target (414 above), see [`TARGET_BYTES_MAX`].
+    pub target_bytes_max: usize,
+    /// Smallest request body (400 below): `http.min.body_size`.
+    pub body_bytes_min: u64,
+    /// Largest request body (413 above): `http.max.body_size`; `u64::MAX` for none.
+    pub body_bytes_max: u64,
+    /// Bytes of an unread body that are drained to keep the connection.
+    pub drain_body_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head_bytes_max: HEAD_BYTES_MAX,
+            fields_max: FIELDS_MAX,
+            target_bytes_max: TARGET_BYTES_MAX,
+            body_bytes_min: 0,
+            body_bytes_max: u64::MAX,
+            drain_body_bytes_max: DRAIN_BODY_BYTES_MAX,
+        }
+    }
+}
