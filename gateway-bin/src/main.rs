@@ -1,1 +1,2 @@
-fn main(){}
+//! The flatend binary.
+fn main() {}

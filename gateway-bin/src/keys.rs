@@ -1,0 +1,310 @@
+//! Key files: made, checked, loaded.
+//!
+//! Owns the file format (hex digits and a newline: 64 for a seed or a network key, 128 for a seed with its public
+//! key, as the seed's SDKs hold it) and the mode of what it writes (0600, never over an existing file). Refuses a
+//! secret that others can read. The invariant that a change is likeliest to break: no secret ever stands in a
+//! message, a `Debug` output or a log line.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+
+use crate::config::{Mesh, PublicKey, StateDir};
+use crate::limits::KEY_FILE_BYTES_MAX;
+
+/// Name of the node's own key in the state directory.
+pub const STATE_KEY_FILE: &str = "secret.key";
+
+/// What a key file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An Ed25519 secret: 64 hex digits (seed) or 128 (seed and public key).
+    Secret,
+    /// A network key: 64 hex digits (flatend2.md).
+    Network,
+}
+
+/// A node's secret: the 32-byte Ed25519 seed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey([u8; 32]);
+
+impl SecretKey {
+    /// A fresh one from the system's random source.
+    ///
+    /// # Errors
+    /// The system has no random numbers to give.
+    pub fn generate() -> Result<SecretKey, KeyError> {
+        random_bytes().map(SecretKey)
+    }
+
+    /// The seed's bytes, for the mesh session.
+    #[must_use]
+    pub fn seed(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The public key that peers know the node by.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        SigningKey::from_bytes(&self.0).verifying_key().to_bytes()
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey(of {})", hex_encode(&self.public()))
+    }
+}
+
+/// What is wrong with a key file. The text follows the file's name.
+#[derive(Debug)]
+pub enum KeyError {
+    /// There is no such file.
+    Missing(Kind),
+    /// A key is not written over a file that exists.
+    Exists,
+    /// The file cannot be read, written or made.
+    Io(io::Error),
+    /// The mode lets others read or write the file.
+    Mode(u32),
+    /// Not the digits of a key of this kind.
+    Digits(Kind),
+    /// 128 digits whose second half is not the public key of the first.
+    Halves,
+    /// The system gave no random numbers.
+    Random,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyError::Missing(Kind::Secret) => f.write_str("which does not exist: make it with `flatend keygen FILE`"),
+            KeyError::Missing(Kind::Network) => {
+                f.write_str("which does not exist: make it with `flatend keygen --network FILE`")
+            }
+            KeyError::Exists => {
+                f.write_str("which exists and is not written over: name another file, or move that one away")
+            }
+            KeyError::Io(error) => write!(f, "which cannot be used: {error}"),
+            KeyError::Mode(mode) => {
+                write!(f, "which others may read or write (mode {mode:04o}): run `chmod 600` on it")
+            }
+            KeyError::Digits(Kind::Secret) => {
+                f.write_str("which does not hold 64 or 128 hex digits: make a key file with `flatend keygen FILE`")
+            }
+            KeyError::Digits(Kind::Network) => {
+                f.write_str("which does not hold 64 hex digits: make a key file with `flatend keygen --network FILE`")
+            }
+            KeyError::Halves => f.write_str(
+                "whose last 64 digits are not the public key of the first 64: restore the file, or make one with `flatend keygen FILE`",
+            ),
+            KeyError::Random => f.write_str("for which the system gave no random numbers: try again"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// Checks that `path` would be accepted as a key file of `kind`.
+///
+/// # Errors
+/// See `KeyError`.
+pub fn check_file(path: &Path, kind: Kind) -> Result<(), KeyError> {
+    read_file(path, kind).map(drop)
+}
+
+/// Loads a secret key.
+///
+/// # Errors
+/// See `KeyError`.
+pub fn load_secret(path: &Path) -> Result<SecretKey, KeyError> {
+    read_file(path, Kind::Secret).map(SecretKey)
+}
+
+/// Loads a network key.
+///
+/// # Errors
+/// See `KeyError`.
+pub fn load_network(path: &Path) -> Result<[u8; 32], KeyError> {
+    read_file(path, Kind::Network)
+}
+
+/// Makes a secret key and writes it to `path`, which must not exist: 128 hex digits, mode 0600.
+///
+/// # Errors
+/// See `KeyError`.
+pub fn make_secret(path: &Path) -> Result<SecretKey, KeyError> {
+    let secret = SecretKey::generate()?;
+    write_new(path, &secret_digits(&secret))?;
+    Ok(secret)
+}
+
+/// Makes a network key and writes it to `path`, which must not exist: 64 hex digits, mode 0600.
+///
+/// # Errors
+/// See `KeyError`.
+pub fn make_network(path: &Path) -> Result<(), KeyError> {
+    write_new(path, &hex_encode(&random_bytes()?))
+}
+
+/// Where a node's key came from; worth a log line except for `File`.
+#[derive(Debug)]
+pub enum Origin {
+    /// Read from this file.
+    File(PathBuf),
+    /// Made now and written to this file.
+    Made(PathBuf),
+    /// For this run only, because the default state directory cannot be used: peers that pin the key must be
+    /// told of a new one after each start.
+    ThisRun(String),
+}
+
+/// The node's secret key: the file that `secret_key` names, else the one in the state directory, made if absent.
+///
+/// # Errors
+/// The path, and what is wrong with it. A default state directory that cannot be used is no error.
+pub fn identity(mesh: &Mesh) -> Result<(SecretKey, Origin), (PathBuf, KeyError)> {
+    if let Some(path) = &mesh.secret_key {
+        return match load_secret(path) {
+            Ok(secret) => Ok((secret, Origin::File(path.clone()))),
+            Err(error) => Err((path.clone(), error)),
+        };
+    }
+    let this_run = |reason: String| match SecretKey::generate() {
+        Ok(secret) => Ok((secret, Origin::ThisRun(reason))),
+        Err(error) => Err((PathBuf::new(), error)),
+    };
+    let Some(directory) = mesh.state_dir.path() else {
+        return this_run("no state directory is known".to_owned());
+    };
+    let path = directory.join(STATE_KEY_FILE);
+    match load_or_make(directory, &path) {
+        Ok(found) => Ok(found),
+        // A file that is there and wrong is never passed over: the node's identity would change in silence.
+        Err(error @ KeyError::Io(_))
+            if matches!(mesh.state_dir, StateDir::Default(_)) && !path.exists() =>
+        {
+            this_run(
+                format!("'{}' cannot be written ({error})", path.display())
+                    .replace("which cannot be used: ", ""),
+            )
+        }
+        Err(error) => Err((path, error)),
+    }
+}
+
+fn load_or_make(directory: &Path, path: &Path) -> Result<(SecretKey, Origin), KeyError> {
+    match load_secret(path) {
+        Err(KeyError::Missing(_)) => {}
+        loaded => return loaded.map(|secret| (secret, Origin::File(path.to_owned()))),
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(KeyError::Io)?;
+    match make_secret(path) {
+        // Another process of ours was faster: its key is the node's.
+        Err(KeyError::Exists) => {
+            load_secret(path).map(|secret| (secret, Origin::File(path.to_owned())))
+        }
+        made => made.map(|secret| (secret, Origin::Made(path.to_owned()))),
+    }
+}
+
+fn read_file(path: &Path, kind: Kind) -> Result<[u8; 32], KeyError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => KeyError::Missing(kind),
+        _ => KeyError::Io(error),
+    })?;
+    let metadata = file.metadata().map_err(KeyError::Io)?;
+    if !metadata.is_file() {
+        return Err(KeyError::Io(io::Error::other("it is not a regular file")));
+    }
+    // Readers in the file's group are common with secret mounts of container platforms; all others are not.
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o037 != 0 {
+        return Err(KeyError::Mode(mode));
+    }
+    let mut text = String::new();
+    match file.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text) {
+        Ok(_) => parse_digits(text.trim(), kind),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(KeyError::Digits(kind)),
+        Err(error) => Err(KeyError::Io(error)),
+    }
+}
+
+fn parse_digits(digits: &str, kind: Kind) -> Result<[u8; 32], KeyError> {
+    if let Some(key) = hex_decode::<32>(digits) {
+        return Ok(key);
+    }
+    match (kind, hex_decode::<64>(digits)) {
+        (Kind::Secret, Some(both)) => {
+            let mut seed = [0; 32];
+            seed.copy_from_slice(&both[..32]);
+            let secret = SecretKey(seed);
+            if secret.public() == both[32..] {
+                Ok(secret.0)
+            } else {
+                Err(KeyError::Halves)
+            }
+        }
+        _ => Err(KeyError::Digits(kind)),
+    }
+}
+
+fn secret_digits(secret: &SecretKey) -> String {
+    hex_encode(secret.seed()) + &hex_encode(&secret.public())
+}
+
+fn write_new(path: &Path, digits: &str) -> Result<(), KeyError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => KeyError::Exists,
+            _ => KeyError::Io(error),
+        })?;
+    let written = file
+        .write_all(format!("{digits}\n").as_bytes())
+        .and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // Half a key must not stay behind: it would be refused at the next start, and keygen would not replace it.
+        let _ = fs::remove_file(path);
+        KeyError::Io(error)
+    })
+}
+
+fn random_bytes() -> Result<[u8; 32], KeyError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| KeyError::Random)?;
+    Ok(bytes)
+}
+
+/// `bytes` as lower-case hex digits.
+#[must_use]
+pub fn hex_encode(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `2 * N` hex digits of either case as bytes; `None` if `text` is anything else.
+#[must_use]
+pub fn hex_decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,68 @@
+//! Every limit of the gateway's configuration, command line, key files and log, with its reason.
+//!
+//! Units stand last in the name. A limit that a user can meet is named in the message that refuses.
+
+use std::time::Duration;
+
+/// Largest configuration file. A thousand routes take about 100 KiB; more than this is not a configuration.
+pub const CONFIG_FILE_BYTES_MAX: usize = 4 << 20;
+
+/// Most diagnostics printed of one file: a file of another kind would give one a line.
+pub const DIAGNOSTICS_MAX: usize = 100;
+
+/// Longest name of a service or parameter header: its length travels in one byte (protocol.md section 3).
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Most service names a route: their number travels in one byte (protocol.md section 3, ServiceRequest).
+pub const ROUTE_SERVICES_MAX: usize = 255;
+
+/// Longest path pattern of a route; a request target that long is refused before it is routed.
+pub const ROUTE_PATH_BYTES_MAX: usize = 4096;
+
+/// Longest parameter name: it travels as `params.NAME`, which must fit `NAME_BYTES_MAX`.
+pub const PARAM_NAME_BYTES_MAX: usize = NAME_BYTES_MAX - "params.".len();
+
+/// Most routes a section: the router is rebuilt whole at each reload, and more points to a generated mistake.
+pub const ROUTES_MAX: usize = 10_000;
+
+/// Most addresses a section: each is one listener a shard.
+pub const LISTEN_ADDRS_MAX: usize = 64;
+
+/// Most bootstrap nodes: all are dialed at start.
+pub const BOOTSTRAP_MAX: usize = 256;
+
+/// Default of every `[http.timeout]` key, as the seed documents it.
+pub const TIMEOUT_DEFAULT_MS: u64 = 10_000;
+
+/// Longest timeout of any key: one day. Longer waits are the absence of a limit, written by leaving the key out
+/// where that is possible.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Longest `hold`: a request held longer than that is a queue in disguise.
+pub const HOLD_MAX: Duration = Duration::from_secs(300);
+
+/// Default of `max.header_size`, bytes.
+pub const HEADER_BYTES_DEFAULT: usize = 64 << 10;
+
+/// Smallest `max.header_size`, bytes: below this ordinary browsers are refused.
+pub const HEADER_BYTES_MIN: usize = 1 << 10;
+
+/// Largest `max.header_size`, bytes: the seed's sample sets exactly this.
+pub const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// Most requests of one provider that `max_in_flight` may name: a link's stream ids are the bound beyond it.
+pub const IN_FLIGHT_MAX: u32 = 1_000_000;
+
+/// Most shards: each has a pinned thread, an epoll descriptor and a ring.
+pub const SHARDS_MAX: usize = 1024;
+
+/// Longest key file that is read. 128 digits and a newline are 129 bytes; the rest is room for white space.
+pub const KEY_FILE_BYTES_MAX: u64 = 1024;
+
+/// Log lines of one kind that are written within a second; the rest is counted and told in one line.
+pub const LOG_LINES_A_SECOND_MAX: u32 = 20;
+
+const _: () =
+    assert!(HEADER_BYTES_MIN <= HEADER_BYTES_DEFAULT && HEADER_BYTES_DEFAULT <= HEADER_BYTES_MAX);
+const _: () = assert!(TIMEOUT_DEFAULT_MS < TIMEOUT_MAX.as_secs() * 1000);
+const _: () = assert!(HOLD_MAX.as_secs() <= TIMEOUT_MAX.as_secs());
