@@ -6,5 +6,8 @@ pub mod error;
 pub mod h1;
 pub mod headers;
 pub mod limits;
+pub mod percent;
+pub mod query;
+pub mod router;
 
 pub use error::{LimitHit, RequestError, ResponseError};

@@ -1,0 +1,110 @@
+//! Percent-decoding (RFC 3986 2.1).
+//!
+//! Owns the one decoder for path parameters and query parameters. Refuses to repair: an escape
+//! that is not `%` and two hexadecimal digits is an error. Invariant: text without an escape is
+//! borrowed, not copied.
+
+use std::borrow::Cow;
+
+use crate::error::RequestError;
+
+/// An escape that is not `%` and two hexadecimal digits; answered with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadEscape;
+
+impl std::fmt::Display for BadEscape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an escape is not % and two hexadecimal digits")
+    }
+}
+
+impl std::error::Error for BadEscape {}
+
+impl From<BadEscape> for RequestError {
+    fn from(_: BadEscape) -> Self {
+        RequestError::bad("The request target has an escape that is not % and two hex digits")
+    }
+}
+
+/// Decodes escapes; everything else stays, `+` too. The result may be any bytes.
+///
+/// # Errors
+/// [`BadEscape`].
+pub fn decode(text: &str) -> Result<Cow<'_, [u8]>, BadEscape> {
+    match memchr::memchr(b'%', text.as_bytes()) {
+        None => Ok(Cow::Borrowed(text.as_bytes())),
+        Some(at) => unescape(text.as_bytes(), at, false),
+    }
+}
+
+/// As [`decode`], and `+` is a space: the rule of HTML forms, which queries follow.
+///
+/// # Errors
+/// [`BadEscape`].
+pub fn decode_form(text: &str) -> Result<Cow<'_, [u8]>, BadEscape> {
+    match memchr::memchr2(b'%', b'+', text.as_bytes()) {
+        None => Ok(Cow::Borrowed(text.as_bytes())),
+        Some(at) => unescape(text.as_bytes(), at, true),
+    }
+}
+
+/// `plain` bytes at the front hold nothing to decode.
+fn unescape(text: &[u8], plain: usize, form: bool) -> Result<Cow<'_, [u8]>, BadEscape> {
+    let (head, mut rest) = text.split_at(plain);
+    let mut out = Vec::with_capacity(text.len());
+    out.extend_from_slice(head);
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        out.push(match byte {
+            b'%' => {
+                let [high, low, tail @ ..] = tail else {
+                    return Err(BadEscape);
+                };
+                rest = tail;
+                hex(*high)? << 4 | hex(*low)?
+            }
+            b'+' if form => b' ',
+            other => other,
+        });
+    }
+    Ok(Cow::Owned(out))
+}
+
+fn hex(digit: u8) -> Result<u8, BadEscape> {
+    char::from(digit)
+        .to_digit(16)
+        .map(|value| value as u8)
+        .ok_or(BadEscape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes() {
+        for (text, plain) in [
+            ("", &b""[..]),
+            ("a+b", b"a+b"),
+            ("%41%62", b"Ab"),
+            ("a%2fb", b"a/b"),
+            ("%2F%00%ff%C3%a9", b"/\0\xff\xc3\xa9"),
+            ("100%25", b"100%"),
+            ("%252e", b"%2e"),
+        ] {
+            assert_eq!(decode(text).as_deref(), Ok(plain), "{text:?}");
+        }
+        assert_eq!(decode_form("a+b%2B%20").as_deref(), Ok(&b"a b+ "[..]));
+        assert!(matches!(decode("plain"), Ok(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn refuses_bad_escapes() {
+        for text in [
+            "%", "a%", "%4", "%4g", "%g4", "%%41", "%+1", "% 1", "%-1", "%é",
+        ] {
+            assert_eq!(decode(text), Err(BadEscape), "{text:?}");
+            assert_eq!(decode_form(text), Err(BadEscape), "{text:?}");
+        }
+    }
+}
