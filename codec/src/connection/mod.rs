@@ -1,0 +1,206 @@
+//! The central type: a façade over whichever dialect the link speaks. Owns what both dialects share (output buffer, limits, clock,
+//! events without a frame); refuses to know packets. Invariant: after an error the connection has failed for good.
+
+mod agreement;
+mod config;
+mod input;
+mod output;
+mod shared;
+
+pub use config::{Config, Peer, Retirement, Role};
+pub(crate) use input::Plaintext;
+pub use input::{Messages, Opened};
+pub(crate) use shared::Shared;
+
+use crate::dialect::{Dialect, PeerKind};
+use crate::error::{ApiMisuse, ProtocolError};
+use crate::event::{Event, Token};
+use crate::legacy;
+use crate::Millis;
+use agreement::Agreement;
+
+/// What the link speaks. flatend/2 joins here: recognition (its section 1) decides in [`Agreement`] which one comes next.
+#[derive(Debug)]
+enum Protocol {
+    /// The 32 bytes of the peer are awaited.
+    Agreeing(Agreement),
+    Legacy(Box<legacy::Link>),
+}
+
+/// One side of one link: bytes in, events out; calls in, bytes out. See the crate's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Connection {
+    shared: Shared,
+    protocol: Protocol,
+}
+
+impl Connection {
+    /// A connection whose TCP link has just been made. A dialer has 32 bytes to send at once.
+    ///
+    /// # Errors
+    /// [`ApiMisuse`] for service names outside of 1 to 255 bytes, more than 255 of them, a handshake that a Go peer would not take,
+    /// services of an acceptor without an identity, an address with port 0, limits below what the protocol needs.
+    pub fn new(now: Millis, config: Config<'_>) -> Result<Self, ApiMisuse> {
+        let mut shared = Shared::new(now, &config)?;
+        let agreement = Agreement::new(&mut shared, config.ephemeral_secret);
+        Ok(Self {
+            shared,
+            protocol: Protocol::Agreeing(agreement),
+        })
+    }
+
+    // ---- time
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next; may change with every other call.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        if self.shared.failed {
+            return None;
+        }
+        match &self.protocol {
+            Protocol::Agreeing(_) => Some(self.shared.handshake_due()),
+            Protocol::Legacy(link) => link.next_deadline(&self.shared),
+        }
+    }
+
+    /// Does what is due. In a turn of the caller's loop it comes last: first feed what was read and report empty reads, so that nobody
+    /// is judged silent whose bytes lie in a buffer of ours.
+    ///
+    /// # Errors
+    /// The link must close: no handshake within 5 s, or a dead peer (rule G10).
+    pub fn handle_timeout(&mut self, now: Millis) -> Result<(), ProtocolError> {
+        if self.shared.failed {
+            return Err(ProtocolError::Closed);
+        }
+        let result = match &mut self.protocol {
+            Protocol::Agreeing(_) => self.shared.check_handshake_due(now),
+            Protocol::Legacy(link) => link.handle_timeout(&mut self.shared, now),
+        };
+        self.settle(result)
+    }
+
+    /// Tell when you stop reading the socket (backpressure) and when you go on: clocks that wait for the peer's bytes stand still
+    /// between.
+    pub fn set_reading(&mut self, now: Millis, reading: bool) {
+        self.shared.clock.set(now, reading);
+    }
+
+    /// Tell that a read just found the socket empty (`EAGAIN`, or fewer bytes than asked for).
+    pub fn read_empty(&mut self, now: Millis) {
+        self.shared.clock.note_empty(now);
+    }
+
+    // ---- state
+
+    /// Who the peer is; after the handshake.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Peer> {
+        match &self.protocol {
+            Protocol::Agreeing(_) => None,
+            Protocol::Legacy(link) => link.peer(),
+        }
+    }
+
+    /// What implementation the peer is, as far as it has shown.
+    #[must_use]
+    pub fn peer_kind(&self) -> PeerKind {
+        match &self.protocol {
+            Protocol::Agreeing(_) => PeerKind::Unknown,
+            Protocol::Legacy(link) => link.kind(),
+        }
+    }
+
+    /// What this peer can take.
+    #[must_use]
+    pub fn dialect(&self) -> &Dialect {
+        Dialect::of(self.peer_kind())
+    }
+
+    /// Handshake done, and the first request need not wait any longer (rule G08).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.protocol {
+            Protocol::Agreeing(_) => false,
+            Protocol::Legacy(link) => !self.shared.failed && link.is_ready(),
+        }
+    }
+
+    /// Whether new requests should go elsewhere.
+    #[must_use]
+    pub fn retirement(&self) -> Retirement {
+        match &self.protocol {
+            _ if self.shared.failed => Retirement::Dead,
+            Protocol::Agreeing(_) => Retirement::Active,
+            Protocol::Legacy(link) => link.retirement(),
+        }
+    }
+
+    /// Streams in flight about which anybody here still cares: ours, without those that were reset, and theirs.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        match &self.protocol {
+            Protocol::Agreeing(_) => 0,
+            Protocol::Legacy(link) => link.open_streams(),
+        }
+    }
+
+    /// The token of the lookup of our own key that a dialer sends second, so that an acceptor of ours knows it for no Go peer.
+    #[must_use]
+    pub fn own_lookup(&self) -> Option<Token> {
+        match &self.protocol {
+            Protocol::Agreeing(_) => None,
+            Protocol::Legacy(link) => link.own_lookup(),
+        }
+    }
+
+    /// Packets for streams that were closed before they came (an early answer or an abort leaves such in flight).
+    #[must_use]
+    pub fn dropped_packets(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Agreeing(_) => 0,
+            Protocol::Legacy(link) => link.dropped_packets(),
+        }
+    }
+
+    /// Requests and responses whose headers did not decode (rules B01, N06).
+    #[must_use]
+    pub fn malformed_packets(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Agreeing(_) => 0,
+            Protocol::Legacy(link) => link.malformed_packets(),
+        }
+    }
+
+    /// Streams that could not be ended (protocol.md 4); 64 retire a link, 1,024 end it.
+    #[must_use]
+    pub fn abandoned_streams(&self) -> u32 {
+        match &self.protocol {
+            Protocol::Agreeing(_) => 0,
+            Protocol::Legacy(link) => link.abandoned_streams(),
+        }
+    }
+
+    /// Events that no frame carries; poll after `open`, `next_event` and `handle_timeout`.
+    pub fn poll_event(&mut self) -> Option<Event<'static>> {
+        self.shared.events.pop_front()
+    }
+
+    /// Remembers a failure, checks what must hold.
+    fn settle<T>(&mut self, result: Result<T, ProtocolError>) -> Result<T, ProtocolError> {
+        if result.is_err() {
+            self.shared.failed = true;
+        }
+        self.check_invariants();
+        result
+    }
+
+    /// Asserts in debug builds what must always hold; free in release builds.
+    pub fn check_invariants(&self) {
+        if cfg!(debug_assertions) {
+            self.shared.check_invariants();
+            if let Protocol::Legacy(link) = &self.protocol {
+                link.check_invariants();
+            }
+        }
+    }
+}

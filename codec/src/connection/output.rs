@@ -1,0 +1,217 @@
+//! Calls in, sealed bytes out.
+
+use super::{Connection, Protocol};
+use crate::error::{OpenError, SendError};
+use crate::event::{GoodbyeCode, ResetCode, Token};
+use crate::header::HeaderBlock;
+use crate::limits::GO_DATA_BYTES_MAX;
+use crate::node_id::NodeId;
+use crate::{Millis, StreamId};
+
+impl Connection {
+    // ---- bytes for the socket
+
+    /// Sealed bytes that wait for the socket.
+    #[must_use]
+    pub fn transmit(&self) -> &[u8] {
+        self.shared.out.waiting()
+    }
+
+    /// The socket took `count` of them.
+    pub fn transmitted(&mut self, count: usize) {
+        self.shared.out.transmitted(count);
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.out.waiting_len()
+    }
+
+    /// Bytes ever queued. Noted before [`open_stream`](Self::open_stream), it tells later whether any byte of that request has left:
+    /// none has while [`bytes_transmitted`](Self::bytes_transmitted) has not passed it.
+    #[must_use]
+    pub fn bytes_queued(&self) -> u64 {
+        self.shared.out.queued_total()
+    }
+
+    /// Bytes ever taken by the socket.
+    #[must_use]
+    pub fn bytes_transmitted(&self) -> u64 {
+        self.shared.out.transmitted_total()
+    }
+
+    // ---- requests that we make
+
+    /// Asks for the first of `services` that the peer has. Encodes `headers`, then `extras`; where the peer's frame cannot hold both,
+    /// `extras` are left out first. Names that a Go peer did not announce are left out too (rule G10).
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was sent.
+    pub fn open_stream<'n>(
+        &mut self,
+        now: Millis,
+        services: impl IntoIterator<Item = &'n str>,
+        headers: &HeaderBlock,
+        extras: &HeaderBlock,
+        end: bool,
+    ) -> Result<StreamId, OpenError> {
+        let result = match &mut self.protocol {
+            _ if self.shared.failed => Err(OpenError::Retiring),
+            Protocol::Agreeing(_) => Err(OpenError::NotReady),
+            Protocol::Legacy(link) => {
+                link.open_stream(&mut self.shared, now, services, headers, extras, end)
+            }
+        };
+        self.check_invariants();
+        result
+    }
+
+    // ---- both sides
+
+    /// Largest payload of one Data to this peer: 2,048 to Go or an unknown one, about 64 KiB to Node.
+    #[must_use]
+    pub fn data_bytes_max(&self) -> usize {
+        match &self.protocol {
+            Protocol::Agreeing(_) => GO_DATA_BYTES_MAX,
+            Protocol::Legacy(_) => self.dialect().data_bytes_max,
+        }
+    }
+
+    /// Sends a piece of a body, split as needed. No bytes are no Data: an empty one would end the direction.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing was sent. [`SendError::StreamGone`] after an early answer or a reset.
+    pub fn send_data(
+        &mut self,
+        now: Millis,
+        stream: StreamId,
+        bytes: &[u8],
+    ) -> Result<(), SendError> {
+        self.send(|link, shared| link.send_data(shared, now, stream, bytes))
+    }
+
+    /// Ends our direction of the stream. Only for a body that is complete: to cut one, [`reset`](Self::reset) it.
+    ///
+    /// # Errors
+    /// As [`send_data`](Self::send_data).
+    pub fn send_end(&mut self, now: Millis, stream: StreamId) -> Result<(), SendError> {
+        self.send(|link, shared| link.send_end(shared, now, stream))
+    }
+
+    /// Cuts a stream; no event about it follows. On legacy links there is no way to say so. A request of ours whose body is incomplete
+    /// is abandoned (protocol.md 4); one whose body is complete only loses its response. A request of theirs that has no response
+    /// head on the wire yet is answered "not handled" (for which its caller may try another provider: who has begun to work on it
+    /// should respond with an error instead); after that it is abandoned, never ended as if it were whole.
+    pub fn reset(&mut self, now: Millis, stream: StreamId, code: ResetCode, reason: &str) {
+        let _ = (code, reason); // flatend/2 puts them on the wire
+        if let Protocol::Legacy(link) = &mut self.protocol {
+            if !self.shared.failed {
+                link.reset(&mut self.shared, now, stream);
+            }
+        }
+        self.check_invariants();
+    }
+
+    /// Headers behind a body.
+    ///
+    /// # Errors
+    /// [`SendError::Unsupported`] on legacy links.
+    pub fn trailers(
+        &mut self,
+        now: Millis,
+        stream: StreamId,
+        trailers: &HeaderBlock,
+    ) -> Result<(), SendError> {
+        let _ = (now, stream, trailers);
+        Err(SendError::Unsupported)
+    }
+
+    /// The reader of a stream took `bytes`. Nothing on legacy links: TCP is the only flow control (rule B05).
+    pub fn credit(&mut self, now: Millis, stream: StreamId, bytes: usize) {
+        let _ = (now, stream, bytes);
+    }
+
+    /// What may be sent on a stream now. Unbounded on legacy links (rule B05): mind [`queued_bytes`](Self::queued_bytes).
+    #[must_use]
+    pub fn send_capacity(&self, stream: StreamId) -> usize {
+        let _ = stream;
+        usize::MAX
+    }
+
+    // ---- requests that they make
+
+    /// Answers a request with a response head, and with an empty body if `end`.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing was sent.
+    pub fn respond(
+        &mut self,
+        now: Millis,
+        stream: StreamId,
+        headers: &HeaderBlock,
+        end: bool,
+    ) -> Result<(), SendError> {
+        self.send(|link, shared| link.respond(shared, now, stream, headers, end))
+    }
+
+    /// Answers "not handled": the caller may try elsewhere. Nothing happens if a response has begun or the stream is gone.
+    pub fn refuse(&mut self, now: Millis, stream: StreamId) {
+        let _ = now;
+        if let Protocol::Legacy(link) = &mut self.protocol {
+            if !self.shared.failed {
+                link.refuse(&mut self.shared, stream);
+            }
+        }
+        self.check_invariants();
+    }
+
+    // ---- discovery, farewell
+
+    /// Asks the peer for nodes close to a key.
+    ///
+    /// # Errors
+    /// [`SendError::NotReady`] before the handshake or with 64 questions open, [`SendError::Full`].
+    pub fn find_node(&mut self, now: Millis, target: [u8; 32]) -> Result<Token, SendError> {
+        let _ = now;
+        self.send(|link, shared| link.find_node(shared, target))
+    }
+
+    /// Answers a lookup. Of `ids`, closest first, the first 16 are named that can be: each key once a link (rule N04), never the
+    /// peer's own, none with an unspecified address or port 0 (pass those on with the address that their link came from), none with an
+    /// IPv6 address to Node or an unknown peer (rule N09). No id at all is an answer too.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::UnknownToken`](crate::ApiMisuse::UnknownToken), [`SendError::Full`].
+    pub fn nodes<'i>(
+        &mut self,
+        now: Millis,
+        token: Token,
+        ids: impl Iterator<Item = &'i NodeId>,
+    ) -> Result<(), SendError> {
+        let _ = now;
+        self.send(|link, shared| link.nodes(shared, token, ids))
+    }
+
+    /// Takes no new requests from our caller any more. Legacy peers cannot be told: nothing goes on the wire, and requests of theirs
+    /// still come (refuse them); finish what is in flight, then FIN.
+    pub fn goodbye(&mut self, now: Millis, code: GoodbyeCode, reason: &str) {
+        let _ = (now, code, reason);
+        if let Protocol::Legacy(link) = &mut self.protocol {
+            link.goodbye();
+        }
+    }
+
+    fn send<T>(
+        &mut self,
+        act: impl FnOnce(&mut crate::legacy::Link, &mut super::Shared) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        let result = match &mut self.protocol {
+            _ if self.shared.failed => Err(SendError::StreamGone),
+            Protocol::Agreeing(_) => Err(SendError::NotReady),
+            Protocol::Legacy(link) => act(link, &mut self.shared),
+        };
+        self.check_invariants();
+        result
+    }
+}

@@ -1,0 +1,101 @@
+//! What a connection has before it knows its dialect, and keeps.
+
+use super::config::{Config, Role};
+use crate::error::{ApiMisuse, ProtocolError};
+use crate::event::Event;
+use crate::limits::{Limits, GO_FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT_MS, NODE_MESSAGE_BYTES_MAX};
+use crate::packet::handshake;
+use crate::session::Outbox;
+use crate::time::ReadingClock;
+use crate::Millis;
+use std::collections::VecDeque;
+
+/// Common state; dialects get it with every call.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) role: Role,
+    pub(crate) limits: Limits,
+    pub(crate) out: Outbox,
+    pub(crate) clock: ReadingClock,
+    pub(crate) events: VecDeque<Event<'static>>,
+    /// Our public key if we show one.
+    pub(crate) own_key: Option<[u8; 32]>,
+    /// The body of our legacy handshake, signed.
+    pub(crate) handshake_body: Vec<u8>,
+    pub(crate) failed: bool,
+    started: Millis,
+    /// Length of the caller's unread input when it was last seen, less what was consumed: more than this means that bytes came in.
+    seen_input: usize,
+}
+
+impl Shared {
+    pub(super) fn new(now: Millis, config: &Config<'_>) -> Result<Self, ApiMisuse> {
+        let limits = config.limits;
+        for (limit, value, min) in [
+            (
+                "frame_bytes_max",
+                limits.frame_bytes_max,
+                GO_FRAME_BYTES_MAX,
+            ),
+            (
+                "transmit_bytes_max",
+                limits.transmit_bytes_max,
+                2 * NODE_MESSAGE_BYTES_MAX,
+            ),
+            ("streams_open_max", limits.streams_open_max, 1),
+        ] {
+            if value < min {
+                return Err(ApiMisuse::LimitTooLow { limit, min });
+            }
+        }
+        if config.role == Role::Acceptor && config.identity.is_none() && !config.services.is_empty()
+        {
+            // Rule G06.
+            return Err(ApiMisuse::ServicesWithoutIdentity);
+        }
+        Ok(Self {
+            role: config.role,
+            limits,
+            out: Outbox::default(),
+            clock: ReadingClock::new(now),
+            events: VecDeque::new(),
+            own_key: config
+                .identity
+                .as_ref()
+                .map(|(key, _)| key.verifying_key().to_bytes()),
+            handshake_body: handshake::encode(config.identity.as_ref(), config.services)?,
+            failed: false,
+            started: now,
+            seen_input: 0,
+        })
+    }
+
+    pub(crate) fn handshake_due(&self) -> Millis {
+        self.started.after(HANDSHAKE_TIMEOUT_MS)
+    }
+
+    pub(crate) fn check_handshake_due(&self, now: Millis) -> Result<(), ProtocolError> {
+        if now >= self.handshake_due() {
+            return Err(ProtocolError::HandshakeTimeout {
+                after_ms: HANDSHAKE_TIMEOUT_MS,
+            });
+        }
+        Ok(())
+    }
+
+    /// The caller shows `len` unread bytes.
+    pub(super) fn note_input(&mut self, now: Millis, len: usize) {
+        if len > self.seen_input {
+            self.clock.note_bytes(now);
+        }
+        self.seen_input = len;
+    }
+
+    pub(super) fn note_consumed(&mut self, count: usize) {
+        self.seen_input = self.seen_input.saturating_sub(count);
+    }
+
+    pub(super) fn check_invariants(&self) {
+        self.out.check_invariants();
+    }
+}

@@ -1,0 +1,211 @@
+//! A link that speaks the legacy dialect (protocol.md). Owns its session, RPC numbers, streams and timers. Refuses to act for the
+//! peer's good name: whatever breaks the protocol is an error, except where section 6 says that honest peers do it.
+
+mod abandon;
+mod hold;
+mod liveness;
+mod lookup;
+mod receive;
+mod rpc;
+mod send;
+mod silence;
+mod timers;
+
+use crate::connection::{Opened, Peer, Plaintext, Retirement, Role, Shared};
+use crate::dialect::{Dialect, PeerKind};
+use crate::error::ProtocolError;
+use crate::event::Token;
+use crate::limits::{FRAME_BYTES_MIN, HANDSHAKE_FRAME_BYTES_MAX, LENGTH_BYTES};
+use crate::packet::Opcode;
+use crate::session::{Opener, Sealer};
+use crate::stream::ids::StreamIds;
+use crate::stream::StreamTable;
+use crate::{Messages, Millis};
+use abandon::Abandoned;
+use liveness::Liveness;
+use lookup::Lookups;
+use rpc::{Question, Rpc};
+use silence::SilentQueue;
+
+/// Where the handshake stands.
+///
+/// ```text
+/// dialer:   AwaitReply ──reply──▶ Up
+/// acceptor: AwaitHandshake ──Handshake, answered──▶ FirstWait ──next packet or 200 ms──▶ Up
+/// ```
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    AwaitReply,
+    AwaitHandshake,
+    /// Rule G08: Go dies of a request before it has digested our reply.
+    FirstWait {
+        until: Millis,
+    },
+    Up,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    opener: Opener,
+    sealer: Sealer,
+    phase: Phase,
+    peer: Option<Peer>,
+    kind: PeerKind,
+    rpc: Rpc,
+    ids: StreamIds,
+    streams: StreamTable,
+    silent: SilentQueue,
+    liveness: Liveness,
+    abandoned: Abandoned,
+    lookups: Lookups,
+    said_goodbye: bool,
+    dropped: u64,
+    malformed: u64,
+}
+
+impl Link {
+    /// The session key is known. A dialer shakes hands at once.
+    pub(crate) fn new(
+        shared: &mut Shared,
+        now: Millis,
+        key: &[u8; 32],
+        table_seed: [u64; 2],
+    ) -> Result<Self, ProtocolError> {
+        let (Some(opener), Some(sealer)) = (Opener::new(key), Sealer::new(key)) else {
+            return Err(ProtocolError::LowOrderKey);
+        };
+        let phase = match shared.role {
+            Role::Dialer => Phase::AwaitReply,
+            Role::Acceptor => Phase::AwaitHandshake,
+        };
+        let mut link = Self {
+            opener,
+            sealer,
+            phase,
+            peer: None,
+            kind: PeerKind::Unknown,
+            rpc: Rpc::new(shared.role),
+            ids: StreamIds::new(shared.role),
+            streams: StreamTable::new(table_seed),
+            silent: SilentQueue::default(),
+            liveness: Liveness::new(shared.clock.at(now)),
+            abandoned: Abandoned::default(),
+            lookups: Lookups::default(),
+            said_goodbye: false,
+            dropped: 0,
+            malformed: 0,
+        };
+        if phase == Phase::AwaitReply {
+            let seq = link
+                .rpc
+                .ask(Question::Handshake)
+                .ok_or(ProtocolError::Closed)?;
+            let start = shared.out.begin(seq);
+            let message = shared.out.message();
+            message.push(Opcode::Handshake as u8);
+            // One Handshake a connection: Node dies of a second (rule N01).
+            message.extend_from_slice(&shared.handshake_body);
+            shared.out.finish(start, &mut link.sealer);
+        }
+        Ok(link)
+    }
+
+    /// Takes a frame off the front of the input and opens it in place.
+    pub(crate) fn open<'a>(
+        &mut self,
+        shared: &Shared,
+        input: &'a mut [u8],
+    ) -> Result<Opened<'a>, ProtocolError> {
+        let Some((length, rest)) = input.split_first_chunk_mut::<LENGTH_BYTES>() else {
+            return Ok(Opened::Incomplete {
+                at_least: LENGTH_BYTES,
+            });
+        };
+        let bytes = u32::from_be_bytes(*length);
+        let max = match self.phase {
+            Phase::AwaitHandshake | Phase::AwaitReply => {
+                HANDSHAKE_FRAME_BYTES_MAX.min(shared.limits.frame_bytes_max)
+            }
+            Phase::FirstWait { .. } | Phase::Up => shared.limits.frame_bytes_max,
+        };
+        let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+        if !(FRAME_BYTES_MIN..=max).contains(&length) {
+            return Err(ProtocolError::FrameLength {
+                bytes,
+                min: FRAME_BYTES_MIN,
+                max,
+            });
+        }
+        let consumed = LENGTH_BYTES + length;
+        let Some(sealed) = rest.get_mut(..length) else {
+            return Ok(Opened::Incomplete { at_least: consumed });
+        };
+        let plaintext = self.opener.open(sealed)?;
+        Ok(Opened::Frame {
+            consumed,
+            messages: Messages(Plaintext::Legacy(plaintext)),
+        })
+    }
+
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    pub(crate) fn kind(&self) -> PeerKind {
+        self.kind
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        Dialect::of(self.kind)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.phase == Phase::Up && self.retirement() != Retirement::Dead
+    }
+
+    pub(crate) fn retirement(&self) -> Retirement {
+        match self.abandoned.retirement() {
+            Retirement::Active if self.said_goodbye => Retirement::Retiring,
+            other => other,
+        }
+    }
+
+    pub(crate) fn open_streams(&self) -> usize {
+        self.streams.counts().live
+    }
+
+    pub(crate) fn own_lookup(&self) -> Option<Token> {
+        self.lookups.own()
+    }
+
+    pub(crate) fn dropped_packets(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(crate) fn malformed_packets(&self) -> u64 {
+        self.malformed
+    }
+
+    pub(crate) fn abandoned_streams(&self) -> u32 {
+        self.abandoned.count()
+    }
+
+    pub(crate) fn goodbye(&mut self) {
+        self.said_goodbye = true;
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        self.streams.check_invariants();
+        if cfg!(debug_assertions) {
+            debug_assert_eq!(
+                self.peer.is_some(),
+                matches!(self.phase, Phase::FirstWait { .. } | Phase::Up)
+            );
+            debug_assert!(self.peer.as_ref().is_none_or(|peer| peer.kind == self.kind));
+            debug_assert!(
+                self.kind != PeerKind::Native,
+                "a legacy link recognises no native peer"
+            );
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Every bound of this crate, with its reason. Units come last in the names; relations are asserted at compile time.
+
+/// Bytes of a session key, a public key, a BLAKE2b-256 digest.
+pub const KEY_BYTES: usize = 32;
+/// Bytes of the AES-256-GCM tag that ends each frame (protocol.md 1).
+pub const TAG_BYTES: usize = 16;
+/// Bytes of the length before each frame.
+pub const LENGTH_BYTES: usize = 4;
+/// Bytes of the RPC number that begins each plaintext (protocol.md 2).
+pub const SEQ_BYTES: usize = 4;
+/// Bytes of an Ed25519 signature.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// Largest `length` that we accept (ciphertext and tag). Node has no limit of its own, Go's is 4,096; ours has to hold the largest
+/// Data (65,535 bytes) and a head of one 65,535-byte value with room to spare (rule B04).
+pub const FRAME_BYTES_MAX: usize = 128 * 1024;
+/// Smallest `length`: a tag and an RPC number. A plaintext under 4 bytes is a protocol error (protocol.md 2).
+pub const FRAME_BYTES_MIN: usize = TAG_BYTES + SEQ_BYTES;
+/// Largest `length` before the handshake is done: the largest handshake that can be written (255 names of 255 bytes) and the
+/// downgrade trailer fit, and nobody can make us hold more before we know who it is.
+pub const HANDSHAKE_FRAME_BYTES_MAX: usize = 66 * 1024;
+
+/// Largest ciphertext with tag that a Go peer takes (rule G01).
+pub const GO_FRAME_BYTES_MAX: usize = 4096;
+/// Largest whole message, opcode included, to a Go peer or one not yet known (rule G01).
+pub const GO_MESSAGE_BYTES_MAX: usize = GO_FRAME_BYTES_MAX - TAG_BYTES - SEQ_BYTES;
+/// Largest Data payload to a Go peer or one not yet known (rule G02).
+pub const GO_DATA_BYTES_MAX: usize = 2048;
+/// Largest message to a Node peer: Node has no limit (rule N03), but our own legacy nodes look like Node and accept
+/// [`FRAME_BYTES_MAX`].
+pub const NODE_MESSAGE_BYTES_MAX: usize = FRAME_BYTES_MAX - TAG_BYTES - SEQ_BYTES;
+/// Largest Data payload to a Node peer. 65,535 would be legal; this much keeps the plaintext of the frame within 64 KiB, so that
+/// the receiver's usual read buffer holds it (rule N08).
+pub const NODE_DATA_BYTES_MAX: usize = 65_520;
+/// Bytes of a Data message around its payload: opcode, stream, length.
+pub const DATA_OVERHEAD_BYTES: usize = 1 + 4 + 2;
+
+/// Longest service or header name: its length is one byte (rule B01).
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest header value: its length is two bytes (rule B01).
+pub const VALUE_BYTES_MAX: usize = 65_535;
+/// Most headers of one head: the count is two bytes.
+pub const HEADERS_MAX: usize = 65_535;
+/// Most service names of one packet: the count is one byte.
+pub const SERVICES_MAX: usize = 255;
+/// Most IDs that we put into one FindNodeResponse: a Kademlia bucket (protocol.md 5).
+pub const NODES_MAX: usize = 16;
+
+/// Keys agreed, identities shown and verified within this time, or the link is closed. Go gives the first 32 bytes 3 s.
+pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
+/// The first request to a peer that dialed us waits this long for its next packet (rule G08).
+pub const FIRST_REQUEST_WAIT_MS: u64 = 200;
+/// A response head that no Data follows for this long, the socket being read empty, has an empty body (rules G04, B02).
+pub const SILENT_RESPONSE_MS: u64 = 1_000;
+/// No byte in for this long while requests wait: a FindNode asks whether the peer still reads (rule G10).
+pub const PROBE_AFTER_MS: u64 = 30_000;
+/// No answer and no progress for this long after the probe: the link is dead (rule G10).
+pub const PROBE_TIMEOUT_MS: u64 = 10_000;
+
+/// So many abandoned streams retire a link (protocol.md 4).
+pub const ABANDONED_RETIRE: u32 = 64;
+/// A link with an abandoned stream retires this long after the first of them (protocol.md 4).
+pub const ABANDONED_RETIRE_MS: u64 = 30_000;
+/// So many abandoned streams end a link regardless (protocol.md 4).
+pub const ABANDONED_DEAD: u32 = 1_024;
+
+/// Response bytes kept back for one Go caller whose request body has not ended (rule G11).
+pub const HELD_STREAM_BYTES_MAX: usize = 256 * 1024;
+/// The same over a link: sixteen such streams at their worst.
+pub const HELD_LINK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Sealed bytes that may wait for the socket before calls are answered with `Full`. The engine stops far below; this is the net.
+pub const TRANSMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Streams in flight in each direction of one link: about 5 MiB of table at the worst.
+pub const STREAMS_OPEN_MAX: usize = 65_536;
+/// FindNode requests of ours without an answer yet.
+pub const RPC_PENDING_MAX: usize = 64;
+/// FindNode requests of the peer that our caller has not answered yet; legacy peers ask one at a time.
+pub const LOOKUPS_PENDING_MAX: usize = 256;
+/// Keys remembered as named on one link (rule N04): 128 KiB. A link that has named so many names no more.
+pub const NAMED_KEYS_MAX: usize = 4_096;
+
+/// Once drained, an output buffer above this size is given back down to [`TRANSMIT_KEEP_BYTES`].
+pub const TRANSMIT_SHRINK_BYTES: usize = 256 * 1024;
+/// What an idle connection keeps of its output buffer.
+pub const TRANSMIT_KEEP_BYTES: usize = 16 * 1024;
+
+const _: () = assert!(GO_MESSAGE_BYTES_MAX == 4_076);
+const _: () = assert!(GO_DATA_BYTES_MAX + DATA_OVERHEAD_BYTES <= GO_MESSAGE_BYTES_MAX);
+const _: () = assert!(NODE_DATA_BYTES_MAX + DATA_OVERHEAD_BYTES + SEQ_BYTES <= 64 * 1024);
+const _: () = assert!(NODE_DATA_BYTES_MAX <= VALUE_BYTES_MAX);
+const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX >= 16 + 4 + 1 + 1 + 51 + 1 + 255 * 256 + 64 + 99);
+const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX <= FRAME_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX >= VALUE_BYTES_MAX + DATA_OVERHEAD_BYTES + FRAME_BYTES_MIN);
+const _: () = assert!(ABANDONED_RETIRE < ABANDONED_DEAD);
+const _: () = assert!(HELD_STREAM_BYTES_MAX <= HELD_LINK_BYTES_MAX);
+
+/// What a caller may set lower (or, with care, higher) for one connection.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest `length` accepted from the peer, bytes of ciphertext and tag; never below Go's 4,096.
+    pub frame_bytes_max: usize,
+    /// Sealed bytes that may wait for the socket; above it calls answer `Full`.
+    pub transmit_bytes_max: usize,
+    /// Streams in flight, for each side that opens them.
+    pub streams_open_max: usize,
+    /// Response bytes kept back for one Go caller (rule G11).
+    pub held_stream_bytes_max: usize,
+    /// The same over the link.
+    pub held_link_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: FRAME_BYTES_MAX,
+            transmit_bytes_max: TRANSMIT_BYTES_MAX,
+            streams_open_max: STREAMS_OPEN_MAX,
+            held_stream_bytes_max: HELD_STREAM_BYTES_MAX,
+            held_link_bytes_max: HELD_LINK_BYTES_MAX,
+        }
+    }
+}

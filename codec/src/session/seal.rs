@@ -1,0 +1,111 @@
+//! AES-256-GCM in place, one counter a direction.
+
+use crate::error::ProtocolError;
+use crate::limits::{KEY_BYTES, TAG_BYTES};
+use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM, NONCE_LEN};
+
+fn key(bytes: &[u8; KEY_BYTES]) -> Option<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, bytes)
+        .ok()
+        .map(LessSafeKey::new)
+}
+
+/// `u64 counter`, four zero bytes.
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; NONCE_LEN];
+    if let Some(front) = bytes.first_chunk_mut::<8>() {
+        *front = counter.to_be_bytes();
+    }
+    Nonce::assume_unique_for_key(bytes)
+}
+
+/// Seals what we send.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    key: LessSafeKey,
+    counter: u64,
+}
+
+impl Sealer {
+    /// `None` only if the AEAD refuses a 32-byte key, which it does not.
+    pub(crate) fn new(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
+        key(bytes).map(|key| Self { key, counter: 0 })
+    }
+
+    /// Encrypts `plaintext` in place and gives the tag; `None` only for plaintexts beyond the AEAD's 64 GiB.
+    pub(crate) fn seal(&mut self, plaintext: &mut [u8]) -> Option<[u8; TAG_BYTES]> {
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce(self.counter), Aad::empty(), plaintext)
+            .ok()?;
+        self.counter += 1;
+        tag.as_ref().try_into().ok()
+    }
+}
+
+/// Opens what we receive.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    key: LessSafeKey,
+    counter: u64,
+}
+
+impl Opener {
+    /// As [`Sealer::new`].
+    pub(crate) fn new(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
+        key(bytes).map(|key| Self { key, counter: 0 })
+    }
+
+    /// Decrypts `sealed` (ciphertext and tag) in place and gives the plaintext.
+    pub(crate) fn open<'a>(&mut self, sealed: &'a mut [u8]) -> Result<&'a [u8], ProtocolError> {
+        let frame = self.counter;
+        let plaintext = self
+            .key
+            .open_in_place(nonce(frame), Aad::empty(), sealed)
+            .map_err(|_| ProtocolError::Tag { frame })?;
+        self.counter += 1;
+        Ok(plaintext)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_in_order_and_only_in_order() {
+        let mut sealer = Sealer::new(&[5; 32]).unwrap();
+        let mut frames = Vec::new();
+        for text in [&b"one"[..], b"two"] {
+            let mut frame = text.to_vec();
+            let tag = sealer.seal(&mut frame).unwrap();
+            frame.extend_from_slice(&tag);
+            frames.push(frame);
+        }
+        let mut opener = Opener::new(&[5; 32]).unwrap();
+        assert_eq!(
+            opener.open(&mut frames[1].clone()),
+            Err(ProtocolError::Tag { frame: 0 })
+        );
+        assert_eq!(opener.open(&mut frames[0].clone()).unwrap(), b"one");
+        assert_eq!(opener.open(&mut frames[1].clone()).unwrap(), b"two");
+        assert_eq!(
+            opener.open(&mut frames[1]),
+            Err(ProtocolError::Tag { frame: 2 })
+        );
+    }
+
+    #[test]
+    fn each_flipped_bit_is_found() {
+        let mut sealer = Sealer::new(&[5; 32]).unwrap();
+        let mut frame = b"payload".to_vec();
+        let tag = sealer.seal(&mut frame).unwrap();
+        frame.extend_from_slice(&tag);
+        for bit in 0..frame.len() * 8 {
+            let mut altered = frame.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            let mut opener = Opener::new(&[5; 32]).unwrap();
+            assert!(opener.open(&mut altered).is_err(), "bit {bit}");
+        }
+    }
+}
