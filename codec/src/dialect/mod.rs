@@ -118,3 +118,25 @@ impl Dialect {
 const _: () = assert!(Dialect::UNKNOWN.message_bytes_max <= Dialect::GO.message_bytes_max);
 const _: () = assert!(Dialect::UNKNOWN.data_bytes_max <= Dialect::GO.data_bytes_max);
 const _: () = assert!(Dialect::UNKNOWN.data_bytes_max <= Dialect::NODE.data_bytes_max);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_an_id_of_its_kind_and_no_id_is_given_twice() {
+        let mut ids: Vec<_> = RULES.iter().map(|rule| rule.id).collect();
+        for rule in RULES {
+            let letter = match rule.who {
+                Who::Go => "G",
+                Who::Node => "N",
+                Who::Both => "B",
+            };
+            assert!(rule.id.starts_with(letter), "{}", rule.id);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), RULES.len());
+        assert_eq!(RULES.len(), 27, "protocol.md section 6 has 27 rows");
+    }
+}

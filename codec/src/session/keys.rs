@@ -32,8 +32,10 @@ pub(crate) fn table_seed(secret: &[u8; KEY_BYTES]) -> [u64; 2] {
         .finalize()
         .into();
     let mut seeds = [0u64; 2];
-    for (seed, chunk) in seeds.iter_mut().zip(digest.as_chunks::<8>().0) {
-        *seed = u64::from_be_bytes(*chunk);
+    for (seed, chunk) in seeds.iter_mut().zip(digest.chunks_exact(8)) {
+        *seed = chunk
+            .iter()
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
     }
     seeds
 }

@@ -36,11 +36,8 @@ impl Hasher for FoldHasher {
 
     fn write_u32(&mut self, value: u32) {
         let product = u128::from(self.state ^ u64::from(value)) * u128::from(self.factor);
-        let bytes = product.to_be_bytes();
-        let halves = bytes.as_chunks::<8>().0;
-        self.state = halves
-            .iter()
-            .fold(0, |folded, half| folded ^ u64::from_be_bytes(*half));
+        // Both halves count: the table takes its index from the low bits and its tags from the high ones.
+        self.state = (product >> 64) as u64 ^ product as u64;
     }
 
     fn finish(&self) -> u64 {
