@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 
 use crate::config::{Mesh, PublicKey, StateDir};
+use crate::hex;
+use crate::io_words;
 use crate::limits::KEY_FILE_BYTES_MAX;
 
 /// Name of the node's own key in the state directory.
@@ -56,7 +58,7 @@ impl SecretKey {
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretKey(of {})", hex_encode(&self.public()))
+        write!(f, "SecretKey(of {})", hex::encode(&self.public()))
     }
 }
 
@@ -89,7 +91,7 @@ impl fmt::Display for KeyError {
             KeyError::Exists => {
                 f.write_str("which exists and is not written over: name another file, or move that one away")
             }
-            KeyError::Io(error) => write!(f, "which cannot be used: {error}"),
+            KeyError::Io(error) => write!(f, "which cannot be used: {}", io_words(error)),
             KeyError::Mode(mode) => {
                 write!(f, "which others may read or write (mode {mode:04o}): run `chmod 600` on it")
             }
@@ -148,7 +150,7 @@ pub fn make_secret(path: &Path) -> Result<SecretKey, KeyError> {
 /// # Errors
 /// See `KeyError`.
 pub fn make_network(path: &Path) -> Result<(), KeyError> {
-    write_new(path, &hex_encode(&random_bytes()?))
+    write_new(path, &hex::encode(&random_bytes()?))
 }
 
 /// Where a node's key came from; worth a log line except for `File`.
@@ -239,10 +241,10 @@ fn read_file(path: &Path, kind: Kind) -> Result<[u8; 32], KeyError> {
 }
 
 fn parse_digits(digits: &str, kind: Kind) -> Result<[u8; 32], KeyError> {
-    if let Some(key) = hex_decode::<32>(digits) {
+    if let Some(key) = hex::decode::<32>(digits) {
         return Ok(key);
     }
-    match (kind, hex_decode::<64>(digits)) {
+    match (kind, hex::decode::<64>(digits)) {
         (Kind::Secret, Some(both)) => {
             let mut seed = [0; 32];
             seed.copy_from_slice(&both[..32]);
@@ -258,53 +260,38 @@ fn parse_digits(digits: &str, kind: Kind) -> Result<[u8; 32], KeyError> {
 }
 
 fn secret_digits(secret: &SecretKey) -> String {
-    hex_encode(secret.seed()) + &hex_encode(&secret.public())
+    hex::encode(secret.seed()) + &hex::encode(&secret.public())
 }
 
+/// Writes a key file whole or not at all: under another name first, then linked to its own, which fails if that
+/// exists. Two processes that start at once never read half a key.
 fn write_new(path: &Path, digits: &str) -> Result<(), KeyError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(KeyError::Exists);
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.tmp", hex::encode(&random_bytes()?[..8])));
+    let draft = PathBuf::from(draft);
+    let linked = create_private(&draft, digits).and_then(|()| fs::hard_link(&draft, path));
+    let _ = fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(KeyError::Exists),
+        linked => linked.map_err(KeyError::Io),
+    }
+}
+
+fn create_private(path: &Path, digits: &str) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => KeyError::Exists,
-            _ => KeyError::Io(error),
-        })?;
-    let written = file
-        .write_all(format!("{digits}\n").as_bytes())
-        .and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // Half a key must not stay behind: it would be refused at the next start, and keygen would not replace it.
-        let _ = fs::remove_file(path);
-        KeyError::Io(error)
-    })
+        .open(path)?;
+    file.write_all(format!("{digits}\n").as_bytes())?;
+    file.sync_all()
 }
 
 fn random_bytes() -> Result<[u8; 32], KeyError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| KeyError::Random)?;
     Ok(bytes)
-}
-
-/// `bytes` as lower-case hex digits.
-#[must_use]
-pub fn hex_encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// `2 * N` hex digits of either case as bytes; `None` if `text` is anything else.
-#[must_use]
-pub fn hex_decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = u8::try_from(high << 4 | low).ok()?;
-    }
-    Some(bytes)
 }

@@ -64,5 +64,11 @@ pub const LOG_LINES_A_SECOND_MAX: u32 = 20;
 
 const _: () =
     assert!(HEADER_BYTES_MIN <= HEADER_BYTES_DEFAULT && HEADER_BYTES_DEFAULT <= HEADER_BYTES_MAX);
+/// Lines that may wait for a slow terminal: about 200 KiB. More are counted and lost; a shard never waits.
+pub const LOG_QUEUE_LINES_MAX: usize = 2048;
+
+/// Longest wait for a slow terminal at the end of the process.
+pub const LOG_FLUSH_MS_MAX: u64 = 1_000;
+
 const _: () = assert!(TIMEOUT_DEFAULT_MS < TIMEOUT_MAX.as_secs() * 1000);
 const _: () = assert!(HOLD_MAX.as_secs() <= TIMEOUT_MAX.as_secs());

@@ -1,2 +1,50 @@
-//! The flatend binary.
-fn main() {}
+//! The binary `flatend`: reads the command line, calls the command, ends with its status.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use flatend_gateway::cli::{self, Command, Notice};
+use flatend_gateway::commands;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let written = match cli::parse(std::env::args_os()) {
+        Ok(command) => run(command),
+        Err(notice) => print(&notice),
+    };
+    match written {
+        Ok(status) => ExitCode::from(status),
+        // Who reads our output has gone (`flatend check | head`), or its disk is full: nothing is left to say.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(command: Command) -> io::Result<u8> {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    match command {
+        Command::Check { config } => commands::check::run(
+            &config,
+            &|name| std::env::var(name).ok(),
+            &mut out,
+            &mut err,
+        ),
+        Command::Keygen { file, network } => {
+            commands::keygen::run(&file, network, &mut out, &mut err)
+        }
+        Command::Run(_) | Command::Demo => {
+            writeln!(err, "flatend: this build checks configurations and makes keys; it does not run a gateway yet.")?;
+            Ok(1)
+        }
+    }
+}
+
+fn print(notice: &Notice) -> io::Result<u8> {
+    if notice.status == 0 {
+        io::stdout().lock().write_all(notice.text.as_bytes())?;
+    } else {
+        io::stderr().write_all(notice.text.as_bytes())?;
+    }
+    Ok(notice.status)
+}

@@ -7,14 +7,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::model::{Bootstrap, PublicKey};
-use crate::keys;
+use crate::hex;
 
 /// An address to listen on. The flag says that it takes IPv4 and IPv6 clients (host left out, or `[::]`).
 ///
 /// # Errors
 /// A sentence that says what is wrong and what to write instead, to follow the key's name.
 pub fn parse_listen(text: &str) -> Result<(SocketAddr, bool), String> {
-    let (host, port) = split(text, "127.0.0.1")?;
+    let (host, port) = split(text, "127.0.0.1", "3000")?;
     let port = parse_port(text, port)?;
     let ip = match host {
         "" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -37,7 +37,7 @@ pub fn parse_listen(text: &str) -> Result<(SocketAddr, bool), String> {
 /// # Errors
 /// As `parse_listen`.
 pub fn parse_public(text: &str) -> Result<SocketAddr, String> {
-    let (host, port) = split(text, "203.0.113.7")?;
+    let (host, port) = split(text, "203.0.113.7", "9000")?;
     let port = parse_port(text, port)?;
     if port == 0 {
         return Err(format!("is \"{text}\", but peers cannot dial port 0: write the port that they reach, such as \"203.0.113.7:9000\""));
@@ -61,7 +61,7 @@ pub fn parse_bootstrap(text: &str) -> Result<Bootstrap, String> {
         Some((address, key)) => (address, Some(parse_public_key(key)?)),
         None => (text, None),
     };
-    let (host, port) = split(address, "10.0.0.1")?;
+    let (host, port) = split(address, "10.0.0.1", "9000")?;
     let port = parse_port(address, port)?;
     if host.is_empty() {
         return Err(format!(
@@ -89,7 +89,7 @@ pub fn parse_bootstrap(text: &str) -> Result<Bootstrap, String> {
 /// # Errors
 /// As `parse_listen`.
 pub fn parse_public_key(text: &str) -> Result<PublicKey, String> {
-    keys::hex_decode::<32>(text).ok_or_else(|| {
+    hex::decode::<32>(text).ok_or_else(|| {
         format!("holds the key \"{text}\", which is not 64 hex digits: write a public key as `flatend keygen` prints it")
     })
 }
@@ -111,10 +111,14 @@ pub fn is_host_name(host: &str) -> bool {
 }
 
 /// Host (without brackets) and port of `text`.
-fn split<'t>(text: &'t str, example_host: &str) -> Result<(&'t str, &'t str), String> {
+fn split<'t>(
+    text: &'t str,
+    example_host: &str,
+    example_port: &str,
+) -> Result<(&'t str, &'t str), String> {
     if text.is_empty() {
         return Err(format!(
-            "is empty: write host and port, such as \"{example_host}:3000\""
+            "is empty: write host and port, such as \"{example_host}:{example_port}\""
         ));
     }
     if let Some((scheme, _)) = text.split_once("://") {
@@ -126,13 +130,13 @@ fn split<'t>(text: &'t str, example_host: &str) -> Result<(&'t str, &'t str), St
         return match inside.split_once(']') {
             Some((host, after)) => match after.strip_prefix(':') {
                 Some(port) => Ok((host, port)),
-                None => Err(format!("is \"{text}\", which has no port: write \"[{host}]:3000\"")),
+                None => Err(format!("is \"{text}\", which has no port: write \"[{host}]:{example_port}\"")),
             },
-            None => Err(format!("is \"{text}\", whose bracket is not closed: write an IPv6 address as \"[::1]:3000\"")),
+            None => Err(format!("is \"{text}\", whose bracket is not closed: write an IPv6 address as \"[::1]:{example_port}\"")),
         };
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(format!("is \"{text}\": write an IPv6 address in brackets and with a port, such as \"[{text}]:3000\""));
+        return Err(format!("is \"{text}\": write an IPv6 address in brackets and with a port, such as \"[{text}]:{example_port}\""));
     }
     match text.rsplit_once(':') {
         Some((host, _)) if host.contains(':') => {
@@ -142,7 +146,7 @@ fn split<'t>(text: &'t str, example_host: &str) -> Result<(&'t str, &'t str), St
         None if text.bytes().all(|byte| byte.is_ascii_digit()) => {
             Err(format!("is \"{text}\", which has no colon: write \":{text}\" for that port on every address"))
         }
-        None => Err(format!("is \"{text}\", which has no port: write \"{text}:3000\"")),
+        None => Err(format!("is \"{text}\", which has no port: write \"{text}:{example_port}\"")),
     }
 }
 

@@ -82,15 +82,21 @@ impl<'t> Findings<'t> {
 
     /// Place of a byte offset; an offset beyond the end gives the end, one inside a character its begin.
     pub(super) fn position(&self, offset: usize) -> Position {
-        let offset = offset.min(self.text.len());
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
         let line = self
             .line_starts
             .partition_point(|&start| start <= offset)
             .max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
-        // Continuation bytes (10xxxxxx) do not begin a character.
-        let characters = before.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+        let characters = self
+            .text
+            .get(start..offset)
+            .unwrap_or_default()
+            .chars()
+            .count();
         Position {
             line,
             column: characters + 1,
@@ -159,8 +165,16 @@ mod tests {
             Position { line: 2, column: 2 },
             "two bytes, one character"
         );
-        assert_eq!(findings.position(9), Position { line: 3, column: 1 });
+        assert_eq!(findings.position(10), Position { line: 3, column: 1 });
         assert_eq!(findings.position(1000), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_place_inside_a_character_is_its_begin() {
+        assert_eq!(
+            Findings::new("aü").position(2),
+            Findings::new("aü").position(1)
+        );
     }
 
     #[test]

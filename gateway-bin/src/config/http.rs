@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use super::diag::Span;
 use super::model::{Http, ListenAddr, Maximum, Minimum, Timeouts, Tls};
-use super::reader::{Check, Section};
+use super::reader::Check;
 use super::route::{self, ReadRoute};
 use super::schema::{self, shorten};
+use super::section::Section;
 use super::{addr, clash};
+use crate::io_words;
 use crate::limits::{
     HEADER_BYTES_DEFAULT, HEADER_BYTES_MAX, HEADER_BYTES_MIN, LISTEN_ADDRS_MAX, ROUTES_MAX,
     TIMEOUT_DEFAULT_MS, TIMEOUT_MAX,
@@ -43,7 +45,7 @@ fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
     let timeout = timeouts(section, check);
     let min = minimum(section, check);
     let max = maximum(section, check);
-    route::check_order(min.body_size, max.body_size, section.span.clone(), check);
+    route::check_order(section, min.body_size, max.body_size, check);
     let redirect_trailing_slash = section
         .boolean("redirect_trailing_slash", check)
         .unwrap_or(true);
@@ -59,7 +61,7 @@ fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
         .iter()
         .filter_map(|route| route::read(route, (&min, &max), check))
         .collect();
-    if section.entry("routes").is_none() {
+    if section.entry("routes").is_none() && !section.misspelt {
         check.findings.warning(section.span.clone(), "`[[http]]` has no routes, so every request is answered with 404: write `[[http.routes]]` below it");
     }
     clash::check_routes(&routes, check);
@@ -110,7 +112,7 @@ fn addrs(
             }
             Err(message) => check
                 .findings
-                .error(text.span, format!("an address {message}")),
+                .error(text.span, format!("`{}` {message}", text.key)),
         }
     }
     if addrs.is_empty() {
@@ -197,7 +199,8 @@ fn tls(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Tls> {
         let domain = text.text.to_ascii_lowercase();
         if !addr::is_host_name(domain.strip_prefix("*.").unwrap_or(&domain)) {
             let message = format!(
-                "`{}` is not a domain: write one such as \"a.example\"",
+                "`{}` is \"{}\", which is not a domain: write one such as \"a.example\"",
+                text.key,
                 shorten(&text.text)
             );
             check.findings.error(text.span, message);
@@ -221,7 +224,11 @@ fn tls(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Tls> {
                 check.findings.error(text.span, message);
             }
             Err(error) => {
-                let message = format!("`{key}` names \"{}\", which cannot be read ({error}): write a PEM file that can", shorten(&text.text));
+                let message = format!(
+                    "`{key}` names \"{}\", which cannot be read ({}): write a PEM file that can",
+                    shorten(&text.text),
+                    io_words(&error)
+                );
                 check.findings.error(text.span, message);
             }
         }

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::model::{Bootstrap, LegacyPolicy, Mesh, PublicKey, StateDir};
-use super::reader::{Check, Section, Text};
+use super::reader::{Check, Text};
 use super::schema::shorten;
+use super::section::Section;
 use super::{addr, route, suggest, Context};
 use crate::keys;
 use crate::limits::{BOOTSTRAP_MAX, SHARDS_MAX};
@@ -157,13 +158,13 @@ fn trust(top: &Section<'_>, mesh: &mut Mesh, check: &mut Check<'_, '_>) {
     mesh.network_key = key_file(top, "network_key", keys::Kind::Network, check);
     later(top, "network_key", check);
     for text in top.texts("peers", "[\"9f86…\"]", check) {
-        mesh.peers.extend(public_key("peers", &text, check));
+        mesh.peers.extend(public_key(&text, check));
     }
     later(top, "peers", check);
     mesh.offers = offers(top, check);
     later(top, "offers", check);
     for text in top.texts("legacy_services", "[\"hello_world\"]", check) {
-        if route::check_service_name("legacy_services", &text, check) {
+        if route::check_service_name(&text, check) {
             mesh.legacy_services.push(text.text);
         }
     }
@@ -183,8 +184,8 @@ fn offers(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<(PublicKey, Vec<S
                 for element in array.iter() {
                     match element.get_ref() {
                         DeValue::String(name) => {
-                            let text = Text::plain(name, element.span());
-                            if route::check_service_name("offers", &text, check) {
+                            let text = Text::plain("offers", name, element.span());
+                            if route::check_service_name(&text, check) {
                                 names.push(text.text);
                             }
                         }
@@ -207,13 +208,13 @@ fn offers(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<(PublicKey, Vec<S
     offers
 }
 
-fn public_key(key: &str, text: &Text, check: &mut Check<'_, '_>) -> Option<PublicKey> {
+fn public_key(text: &Text, check: &mut Check<'_, '_>) -> Option<PublicKey> {
     match addr::parse_public_key(&text.text) {
         Ok(public) => Some(public),
         Err(message) => {
             check
                 .findings
-                .error(text.span.clone(), format!("`{key}` {message}"));
+                .error(text.span.clone(), format!("`{}` {message}", text.key));
             None
         }
     }

@@ -13,13 +13,17 @@ pub mod env;
 mod http;
 mod mesh;
 pub mod model;
+mod model_http;
 mod pattern;
 mod reader;
 mod route;
 mod schema;
+mod section;
 mod service;
 pub mod size;
 pub mod suggest;
+mod syntax;
+mod target;
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -33,7 +37,8 @@ pub use model::*;
 
 use crate::limits::{CONFIG_FILE_BYTES_MAX, DIAGNOSTICS_MAX};
 use diag::Findings;
-use reader::{Check, Section};
+use reader::Check;
+use section::Section;
 
 /// What a file's meaning depends on besides its text.
 pub struct Context<'c> {
@@ -62,7 +67,9 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Missing => f.write_str("there is no such file"),
-            LoadError::Unreadable(error) => write!(f, "it cannot be read: {error}"),
+            LoadError::Unreadable(error) => {
+                write!(f, "it cannot be read: {}", crate::io_words(error))
+            }
             LoadError::TooLarge => {
                 write!(
                     f,
@@ -95,7 +102,9 @@ pub fn load(path: &Path, context: &Context<'_>) -> Result<Config, LoadError> {
         return Err(LoadError::TooLarge);
     }
     match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, context).map_err(LoadError::Invalid),
+        // Editors of other systems put a byte order mark first.
+        Ok(text) => parse(text.strip_prefix('\u{FEFF}').unwrap_or(text), context)
+            .map_err(LoadError::Invalid),
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
             let mut findings = Findings::new(&valid);
@@ -117,13 +126,7 @@ pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, Vec<Diagnostic
     let (root, syntax_errors) = DeTable::parse_recoverable(text);
     if !syntax_errors.is_empty() {
         // What was recovered is a guess, and what would be said about it too.
-        for error in syntax_errors {
-            let span = error.span().unwrap_or(0..0);
-            findings.error(
-                span,
-                format!("this is not TOML: {}", schema::one_line(error.message())),
-            );
-        }
+        syntax::note(&syntax_errors, &mut findings);
         return Err(findings.into_sorted());
     }
     let mut check = Check {
@@ -210,11 +213,6 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |number: usize, word: &str| match number {
-            0 => format!("no {word}s"),
-            1 => format!("1 {word}"),
-            more => format!("{more} {word}s"),
-        };
         write!(
             f,
             "{}, {}",
@@ -239,12 +237,26 @@ pub fn report(file: &str, found: &[Diagnostic]) -> String {
         ));
     }
     let tally = Tally::of(found);
-    if found.is_empty() {
-        text.push_str(&format!("{file}: ok\n"));
-    } else if tally.errors == 0 {
-        text.push_str(&format!("{file}: ok, {tally}\n"));
+    let verdict = if tally.errors > 0 {
+        tally.to_string()
     } else {
-        text.push_str(&format!("{file}: {tally}\n"));
-    }
+        let later = found
+            .iter()
+            .any(|finding| finding.severity == Severity::Later);
+        match (count(tally.warnings, "warning"), later) {
+            (_, false) if found.is_empty() => "ok".to_owned(),
+            (warnings, false) => format!("ok, {warnings}"),
+            (warnings, true) => format!("ok, {warnings}; this version does not run it"),
+        }
+    };
+    text.push_str(&format!("{file}: {verdict}\n"));
     text
+}
+
+fn count(number: usize, word: &str) -> String {
+    match number {
+        0 => format!("no {word}s"),
+        1 => format!("1 {word}"),
+        more => format!("{more} {word}s"),
+    }
 }

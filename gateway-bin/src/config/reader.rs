@@ -1,19 +1,17 @@
 //! Reads typed values out of a parsed TOML table and notes every mistake with its place.
 //!
-//! Owns type errors, unknown keys and the replacement of variables. Refuses to stop at the first mistake: a
+//! Owns type errors and the replacement of variables (`section` has the getters). Refuses to stop at the first mistake: a
 //! getter notes the error and answers `None`, as if the key were absent, so that the rest is still checked. An
 //! empty string that a variable left (`"${NAME:-}"`) counts as absent without error.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 use toml::Spanned;
 
 use super::diag::{Findings, Span};
 use super::env::{self, Lookup};
-use super::schema::{self, shorten, Kind};
-use super::{duration, size};
+use super::schema::shorten;
 
 /// What one pass over a file carries along.
 pub(super) struct Check<'t, 'c> {
@@ -35,6 +33,8 @@ impl Check<'_, '_> {
 /// A string value after replacement of variables.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
+    /// The key that it stands at.
+    pub(super) key: &'static str,
     pub(super) text: String,
     pub(super) span: Span,
     substituted: bool,
@@ -42,8 +42,9 @@ pub(super) struct Text {
 
 impl Text {
     /// A string that stands for itself, variables included.
-    pub(super) fn plain(text: &str, span: Span) -> Text {
+    pub(super) fn plain(key: &'static str, text: &str, span: Span) -> Text {
         Text {
+            key,
             text: text.to_owned(),
             span,
             substituted: false,
@@ -51,284 +52,11 @@ impl Text {
     }
 }
 
-/// One table of the file.
-pub(super) struct Section<'t> {
-    table: &'t DeTable<'t>,
-    kind: &'static Kind,
-    pub(super) span: Span,
-}
-
 /// One key of a table with its value.
 pub(super) struct Entry<'t> {
-    key: &'static str,
+    pub(super) key: &'static str,
     pub(super) key_span: Span,
-    value: &'t Spanned<DeValue<'t>>,
-}
-
-impl<'t> Section<'t> {
-    /// A section of `kind`; keys that it does not know are noted.
-    pub(super) fn open(
-        table: &'t DeTable<'t>,
-        span: Span,
-        kind: &'static Kind,
-        check: &mut Check<'_, '_>,
-    ) -> Self {
-        for key in table.keys() {
-            if !kind.keys.contains(&key.get_ref().as_ref()) {
-                check
-                    .findings
-                    .error(key.span(), schema::unknown_key(key.get_ref(), kind));
-            }
-        }
-        Section { table, kind, span }
-    }
-
-    /// The entry of `key`, if the section has it.
-    pub(super) fn entry(&self, key: &'static str) -> Option<Entry<'t>> {
-        debug_assert!(
-            self.kind.keys.contains(&key),
-            "{key} is missing in the schema of {}",
-            self.kind.title
-        );
-        let (written, value) = self.table.get_key_value(key)?;
-        Some(Entry {
-            key,
-            key_span: written.span(),
-            value,
-        })
-    }
-
-    /// The string of `key`; `example` is a value that would do, as it stands in the file.
-    pub(super) fn text(
-        &self,
-        key: &'static str,
-        example: &str,
-        check: &mut Check<'_, '_>,
-    ) -> Option<Text> {
-        self.entry(key)?.text(example, check)
-    }
-
-    /// The strings of `key`, which is an array; `example` as above.
-    pub(super) fn texts(
-        &self,
-        key: &'static str,
-        example: &str,
-        check: &mut Check<'_, '_>,
-    ) -> Vec<Text> {
-        self.entry(key)
-            .map(|entry| entry.texts(example, check))
-            .unwrap_or_default()
-    }
-
-    /// The union of `one` (a string) and `many` (an array), in this order; repetitions stay.
-    pub(super) fn union(
-        &self,
-        one: &'static str,
-        many: &'static str,
-        example: &str,
-        check: &mut Check<'_, '_>,
-    ) -> Vec<Text> {
-        let mut all: Vec<Text> = self.text(one, example, check).into_iter().collect();
-        all.extend(self.texts(many, &format!("[{example}]"), check));
-        all
-    }
-
-    /// The boolean of `key`.
-    pub(super) fn boolean(&self, key: &'static str, check: &mut Check<'_, '_>) -> Option<bool> {
-        let entry = self.entry(key)?;
-        match entry.value.get_ref() {
-            DeValue::Boolean(value) => Some(*value),
-            DeValue::String(_) => {
-                let text = entry.variable("true", check)?;
-                match text.text.as_str() {
-                    "true" => Some(true),
-                    "false" => Some(false),
-                    other => {
-                        let other = shorten(other);
-                        check.findings.error(
-                            text.span,
-                            format!("`{key}` is \"{other}\": write true or false"),
-                        );
-                        None
-                    }
-                }
-            }
-            _ => entry.mismatch("true or false", "true", check),
-        }
-    }
-
-    /// The whole number of `key`, which must be from `least` to `most`.
-    pub(super) fn number(
-        &self,
-        key: &'static str,
-        (least, most): (u64, u64),
-        check: &mut Check<'_, '_>,
-    ) -> Option<u64> {
-        let entry = self.entry(key)?;
-        let (shown, number) = match entry.value.get_ref() {
-            DeValue::Integer(integer) => (
-                integer.to_string(),
-                u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
-            ),
-            DeValue::String(_) => {
-                let text = entry.variable(&least.to_string(), check)?;
-                (
-                    format!("\"{}\"", shorten(&text.text)),
-                    text.text.parse().ok(),
-                )
-            }
-            _ => return entry.mismatch("a whole number", &least.to_string(), check),
-        };
-        match number {
-            Some(number) if (least..=most).contains(&number) => Some(number),
-            _ => {
-                let message =
-                    format!("`{key}` is {shown}: write a whole number from {least} to {most}");
-                check.findings.error(entry.value.span(), message);
-                None
-            }
-        }
-    }
-
-    /// The size of `key` in bytes, which must be from `least` to `most`.
-    pub(super) fn size(
-        &self,
-        key: &'static str,
-        (least, most): (u64, u64),
-        check: &mut Check<'_, '_>,
-    ) -> Option<u64> {
-        let entry = self.entry(key)?;
-        let parsed = match entry.value.get_ref() {
-            DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| {
-                format!("is {integer}: write the bytes as a number from {least} up, or a string such as \"64KiB\"")
-            }),
-            DeValue::String(_) => size::parse(&entry.text("\"64KiB\"", check)?.text),
-            _ => return entry.mismatch("a size", "\"64KiB\"", check),
-        };
-        let parsed = parsed.and_then(|bytes| {
-            if bytes < least {
-                Err(format!(
-                    "is {}, which is too small: write at least {}",
-                    size::show(bytes),
-                    size::show(least)
-                ))
-            } else if bytes > most {
-                Err(format!(
-                    "is {}, which is too large: write at most {}",
-                    size::show(bytes),
-                    size::show(most)
-                ))
-            } else {
-                Ok(bytes)
-            }
-        });
-        entry.noted(parsed, check)
-    }
-
-    /// The duration of `key`, at most `most`; zero only if `zero` says so (what zero means instead is its text).
-    pub(super) fn duration(
-        &self,
-        key: &'static str,
-        most: Duration,
-        zero: Result<(), &str>,
-        check: &mut Check<'_, '_>,
-    ) -> Option<Duration> {
-        let entry = self.entry(key)?;
-        let parsed = match entry.value.get_ref() {
-            DeValue::String(_) => duration::parse(&entry.text("\"10s\"", check)?.text),
-            DeValue::Integer(integer) => {
-                Err(format!("is {integer}, which has no unit: write it in quotes and with one, such as \"{integer}s\" or \"{integer}ms\""))
-            }
-            _ => return entry.mismatch("a duration in quotes", "\"10s\"", check),
-        };
-        let parsed = parsed.and_then(|value| match zero {
-            Err(instead) if value.is_zero() => Err(format!("is zero: {instead}")),
-            _ if value > most => Err(format!(
-                "is {}, which is too long: write at most \"{}\"",
-                duration::show(value),
-                duration::show(most)
-            )),
-            _ => Ok(value),
-        });
-        entry.noted(parsed, check)
-    }
-
-    /// The sub-table of `key`.
-    pub(super) fn table(
-        &self,
-        key: &'static str,
-        kind: &'static Kind,
-        check: &mut Check<'_, '_>,
-    ) -> Option<Section<'t>> {
-        let entry = self.entry(key)?;
-        match entry.value.get_ref() {
-            DeValue::Table(table) => {
-                Some(Section::open(table, entry.key_span.clone(), kind, check))
-            }
-            _ => entry.wrong(
-                &format!("is a section: write {} and its keys below", kind.title),
-                check,
-            ),
-        }
-    }
-
-    /// The sub-table of `key`, whose keys are free.
-    pub(super) fn free_table(
-        &self,
-        key: &'static str,
-        example: &str,
-        check: &mut Check<'_, '_>,
-    ) -> Option<&'t DeTable<'t>> {
-        let entry = self.entry(key)?;
-        match entry.value.get_ref() {
-            DeValue::Table(table) => Some(table),
-            _ => entry.mismatch("a table", example, check),
-        }
-    }
-
-    /// The sections of `key`, an array of tables, at most `most`.
-    pub(super) fn tables(
-        &self,
-        key: &'static str,
-        kind: &'static Kind,
-        most: usize,
-        check: &mut Check<'_, '_>,
-    ) -> Vec<Section<'t>> {
-        let Some(entry) = self.entry(key) else {
-            return Vec::new();
-        };
-        let instead = format!(
-            "is a list of sections: write {} with two brackets and its keys below",
-            kind.title
-        );
-        let DeValue::Array(array) = entry.value.get_ref() else {
-            let _: Option<()> = entry.wrong(&instead, check);
-            return Vec::new();
-        };
-        if array.len() > most {
-            check.findings.error(
-                entry.key_span.clone(),
-                format!(
-                    "{} stands {} times: write at most {most} of them",
-                    kind.title,
-                    array.len()
-                ),
-            );
-            return Vec::new();
-        }
-        let mut sections = Vec::with_capacity(array.len());
-        for element in array.iter() {
-            match element.get_ref() {
-                DeValue::Table(table) => {
-                    sections.push(Section::open(table, element.span(), kind, check))
-                }
-                _ => check
-                    .findings
-                    .error(element.span(), format!("`{key}` {instead}")),
-            }
-        }
-        sections
-    }
+    pub(super) value: &'t Spanned<DeValue<'t>>,
 }
 
 impl<'t> Entry<'t> {
@@ -375,7 +103,7 @@ impl<'t> Entry<'t> {
     }
 
     /// A string that stands for a value of another type: only one that a variable stood in is taken.
-    fn variable(&self, example: &str, check: &mut Check<'_, '_>) -> Option<Text> {
+    pub(super) fn variable(&self, example: &str, check: &mut Check<'_, '_>) -> Option<Text> {
         let text = self.text(example, check)?;
         if text.substituted {
             return Some(text);
@@ -395,6 +123,7 @@ impl<'t> Entry<'t> {
             // A variable that is empty means that the key is not wanted.
             Ok(expanded) if expanded.substituted && expanded.text.is_empty() => None,
             Ok(expanded) => Some(Text {
+                key: self.key,
                 text: expanded.text,
                 span,
                 substituted: expanded.substituted,
@@ -408,14 +137,23 @@ impl<'t> Entry<'t> {
         }
     }
 
-    fn noted<T>(&self, parsed: Result<T, String>, check: &mut Check<'_, '_>) -> Option<T> {
+    pub(super) fn noted<T>(
+        &self,
+        parsed: Result<T, String>,
+        check: &mut Check<'_, '_>,
+    ) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(message) => self.wrong(&message, check),
         }
     }
 
-    fn mismatch<T>(&self, wanted: &str, example: &str, check: &mut Check<'_, '_>) -> Option<T> {
+    pub(super) fn mismatch<T>(
+        &self,
+        wanted: &str,
+        example: &str,
+        check: &mut Check<'_, '_>,
+    ) -> Option<T> {
         let found = article(self.value.get_ref());
         self.wrong(
             &format!(
@@ -426,7 +164,7 @@ impl<'t> Entry<'t> {
         )
     }
 
-    fn wrong<T>(&self, message: &str, check: &mut Check<'_, '_>) -> Option<T> {
+    pub(super) fn wrong<T>(&self, message: &str, check: &mut Check<'_, '_>) -> Option<T> {
         check
             .findings
             .error(self.value.span(), format!("`{}` {message}", self.key));

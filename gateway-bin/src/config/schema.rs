@@ -113,9 +113,44 @@ const ALL: [&Kind; 9] = [
     &TOP, &HTTP, &ROUTE, &TIMEOUT, &MAX, &MIN, &SERVICE, &ROUTE_MAX, &ROUTE_MIN,
 ];
 
+/// Words that other servers use, where they stand here: word, section, what to write.
+const ALIASES: [(&str, &Kind, &str); 21] = [
+    ("address", &TOP, "`addr`"),
+    ("listen", &TOP, "`addr`"),
+    ("bind", &TOP, "`addr`"),
+    ("port", &TOP, "`addr`, such as addr = \":9000\""),
+    ("address", &HTTP, "`addr`"),
+    ("adress", &HTTP, "`addr`"),
+    ("addresses", &HTTP, "`addrs`"),
+    ("listen", &HTTP, "`addr`"),
+    ("bind", &HTTP, "`addr`"),
+    ("port", &HTTP, "`addr`, such as addr = \":3000\""),
+    ("host", &HTTP, "`addr`, or `host` in `[[http.routes]]`"),
+    ("max_body_size", &HTTP, "`body_size` under `[http.max]`"),
+    ("tls", &HTTP, "`https = true`, or `cert` and `key`"),
+    ("certificate", &HTTP, "`cert`"),
+    ("route", &HTTP, "`[[http.routes]]`"),
+    (
+        "method",
+        &ROUTE,
+        "it in `path`, such as path = \"GET /hello\"",
+    ),
+    ("url", &ROUTE, "`path`"),
+    ("pattern", &ROUTE, "`path`"),
+    ("root", &ROUTE, "`static`"),
+    ("dir", &ROUTE, "`static`"),
+    ("upstream", &ROUTE, "`proxy`"),
+];
+
 /// The message for `key`, which is not a key of `kind`.
 pub(super) fn unknown_key(key: &str, kind: &Kind) -> String {
     let shown = shorten(key);
+    if let Some((_, _, instead)) = ALIASES
+        .iter()
+        .find(|(alias, at, _)| *alias == key && *at == kind)
+    {
+        return format!("`{shown}` is not a key of {}: write {instead}", kind.title);
+    }
     if let Some(other) = ALL
         .iter()
         .find(|other| other.keys.contains(&key) && **other != kind)
@@ -161,11 +196,6 @@ pub(super) fn shorten(text: &str) -> String {
     shown
 }
 
-/// A parser's message on one line.
-pub(super) fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +225,17 @@ mod tests {
         assert!(
             unknown_key("read_heder", &HTTP).contains("`read_header` is one of `[http.timeout]`")
         );
+    }
+
+    #[test]
+    fn words_of_other_servers_are_understood() {
+        assert_eq!(
+            unknown_key("listen", &HTTP),
+            "`listen` is not a key of `[[http]]`: write `addr`"
+        );
+        for (alias, kind, _) in ALIASES {
+            assert!(!kind.keys.contains(&alias), "{alias} is a key itself");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Owns parsing and checks only: this version does not run them, and says so once a section.
 
 use super::model::LocalService;
-use super::reader::{Check, Section};
+use super::reader::Check;
+use super::section::Section;
 use super::{addr, route, schema};
 use crate::limits::ROUTES_MAX;
 
@@ -17,10 +18,14 @@ pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Loca
         let upstream = section.text("upstream", "\"http://127.0.0.1:8080\"", check);
         let health = section.text("health", "\"/healthz\"", check);
         for (key, missing, example) in [
-            ("name", section.entry("name").is_none(), "billing"),
+            (
+                "name",
+                section.entry("name").is_none() && !section.misspelt,
+                "billing",
+            ),
             (
                 "upstream",
-                section.entry("upstream").is_none(),
+                section.entry("upstream").is_none() && !section.misspelt,
                 "http://127.0.0.1:8080",
             ),
         ] {
@@ -42,7 +47,7 @@ pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Loca
         let (Some(name), Some(upstream)) = (name, upstream) else {
             continue;
         };
-        let named = route::check_service_name("name", &name, check);
+        let named = route::check_service_name(&name, check);
         if let Err(message) = check_upstream(&upstream.text) {
             check
                 .findings

@@ -57,6 +57,9 @@ pub fn show(bytes: u64) -> String {
             return format!("{} {unit}", bytes / factor);
         }
     }
+    if bytes == 1 {
+        return "1 byte".to_owned();
+    }
     format!("{bytes} bytes")
 }
 
@@ -116,5 +119,6 @@ mod tests {
         assert_eq!(show(1 << 20), "1 MiB");
         assert_eq!(show(1_000), "1000 bytes");
         assert_eq!(show(0), "0 bytes");
+        assert_eq!(show(1), "1 byte");
     }
 }

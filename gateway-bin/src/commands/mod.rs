@@ -1,0 +1,4 @@
+//! One module a command. Each takes its options and where to write, and gives the exit status.
+
+pub mod check;
+pub mod keygen;

@@ -1,0 +1,226 @@
+//! What answers a route: services, files, a redirect, a status, or plain HTTP upstreams.
+//!
+//! Owns that exactly one kind is named, and the checks of each. Kinds of later versions are checked whole and noted.
+
+use std::path::Path;
+
+use super::model::{Method, StaticFiles, Target};
+use super::pattern::Pattern;
+use super::reader::{Check, Text};
+use super::schema::shorten;
+use super::section::Section;
+use super::{route, service};
+use crate::io_words;
+use crate::limits::ROUTE_SERVICES_MAX;
+
+/// Reads the target of one route; `None` if there is none or none is whole (noted).
+pub(super) fn read(
+    section: &Section<'_>,
+    pattern: Option<&Pattern>,
+    check: &mut Check<'_, '_>,
+) -> Option<Target> {
+    // `redirect` with `status` is one target; all else is one key a target (`service` and `services` are one).
+    let kinds: [(&str, bool); 5] = [
+        (
+            "service",
+            section.entry("service").is_some() || section.entry("services").is_some(),
+        ),
+        ("static", section.entry("static").is_some()),
+        ("redirect", section.entry("redirect").is_some()),
+        (
+            "status",
+            section.entry("status").is_some() && section.entry("redirect").is_none(),
+        ),
+        ("proxy", section.entry("proxy").is_some()),
+    ];
+    let named: Vec<&str> = kinds
+        .iter()
+        .filter(|(_, present)| *present)
+        .map(|(kind, _)| *kind)
+        .collect();
+    if named.is_empty() && section.misspelt {
+        return None;
+    }
+    if named.is_empty() {
+        check.findings.error(
+            section.span.clone(),
+            "the route has nothing that answers: write one of `service`, `services`, `static`, `redirect`, `status` and `proxy`",
+        );
+    } else if named.len() > 1 {
+        let listed = named
+            .iter()
+            .map(|kind| format!("`{kind}`"))
+            .collect::<Vec<_>>()
+            .join(" and ");
+        check.findings.error(
+            section.span.clone(),
+            format!("the route has {listed}: write one of them, the others in routes of their own"),
+        );
+    }
+    // Each is read, for its own mistakes; the first that is whole is the target.
+    let services = read_services(section, check);
+    let files = read_static(section, pattern, check);
+    let redirect = read_redirect(section, pattern, check);
+    let proxy = read_proxy(section, check);
+    services.or(files).or(redirect).or(proxy)
+}
+
+fn read_services(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target> {
+    let mut names: Vec<String> = Vec::new();
+    let texts = section.union("service", "services", "\"hello_world\"", check);
+    if let Some(entry) = section
+        .entry("services")
+        .filter(|entry| texts.is_empty() && entry.is_empty_array())
+    {
+        check.findings.error(
+            entry.span(),
+            "`services` is empty: write at least one name, such as services = [\"hello_world\"]",
+        );
+    }
+    for text in texts {
+        if route::check_service_name(&text, check) && !names.contains(&text.text) {
+            names.push(text.text);
+            if names.len() == ROUTE_SERVICES_MAX + 1 {
+                check.findings.error(text.span, format!("a route names more than {ROUTE_SERVICES_MAX} services: write at most that many"));
+            }
+        }
+    }
+    (!names.is_empty()).then_some(Target::Services(names))
+}
+
+fn read_static(
+    section: &Section<'_>,
+    pattern: Option<&Pattern>,
+    check: &mut Check<'_, '_>,
+) -> Option<Target> {
+    let listing = section.boolean("listing", check).unwrap_or(false);
+    let fallback = section.text("fallback", "\"index.html\"", check);
+    let entry = section.entry("static")?;
+    check.findings.later(entry.key_span.clone(), "`static`");
+    let text = entry.text("\"./public\"", check)?;
+    if let Some(pattern) =
+        pattern.filter(|pattern| pattern.method.is_some_and(|method| method != Method::Get))
+    {
+        let message = format!(
+            "`static` serves files, which takes the method GET: write path = \"GET {}\"",
+            pattern.path
+        );
+        check.findings.error(entry.key_span, message);
+    }
+    let path = check.path(&text.text);
+    let shown = shorten(&text.text);
+    match path.metadata() {
+        _ if text.text.is_empty() => {
+            check.findings.error(
+                text.span,
+                "`static` is empty: write a file or a directory, such as \"./public\"",
+            );
+        }
+        Err(error) => {
+            let words = io_words(&error);
+            check.findings.error(text.span, format!("`static` names \"{shown}\", which cannot be read ({words}): write a file or a directory that exists"));
+        }
+        Ok(metadata) => {
+            if let Some(fallback) = &fallback {
+                check_fallback(&path, metadata.is_dir(), fallback, check);
+            }
+        }
+    }
+    Some(Target::Static(StaticFiles {
+        path,
+        listing,
+        fallback: fallback.map(|fallback| fallback.text),
+    }))
+}
+
+fn check_fallback(directory: &Path, is_dir: bool, fallback: &Text, check: &mut Check<'_, '_>) {
+    let shown = shorten(&fallback.text);
+    let message = if !is_dir {
+        format!(
+            "`fallback` is \"{shown}\", but `static` names a file: remove it, or name a directory"
+        )
+    } else if fallback.text.split('/').any(|part| part == "..") || fallback.text.starts_with('/') {
+        format!("`fallback` is \"{shown}\", which leaves the directory: write a file inside it, such as \"index.html\"")
+    } else if !directory.join(&fallback.text).is_file() {
+        format!("`fallback` is \"{shown}\", which is not a file in the directory: write one, such as \"index.html\"")
+    } else {
+        return;
+    };
+    check.findings.error(fallback.span.clone(), message);
+}
+
+fn read_redirect(
+    section: &Section<'_>,
+    pattern: Option<&Pattern>,
+    check: &mut Check<'_, '_>,
+) -> Option<Target> {
+    const REDIRECTS: [u64; 5] = [301, 302, 303, 307, 308];
+    let status_entry = section.entry("status");
+    let status = section.number("status", (200, 599), check);
+    let Some(entry) = section.entry("redirect") else {
+        check.findings.later(status_entry?.key_span, "`status`");
+        return status
+            .and_then(|status| u16::try_from(status).ok())
+            .map(Target::Status);
+    };
+    check.findings.later(entry.key_span.clone(), "`redirect`");
+    if let (Some(status), Some(entry)) = (status, status_entry) {
+        if !REDIRECTS.contains(&status) {
+            check.findings.error(
+                entry.span(),
+                format!(
+                    "`status` is {status}, which is no redirect: write 301, 302, 303, 307 or 308"
+                ),
+            );
+        }
+    }
+    let text = entry.text("\"https://a.example/:id\"", check)?;
+    let location = &text.text;
+    let path = if let Some(rest) = location
+        .strip_prefix("https://")
+        .or_else(|| location.strip_prefix("http://"))
+    {
+        rest.find('/').map_or("", |slash| &rest[slash..])
+    } else if location.starts_with('/')
+        && !location.starts_with("//")
+        && !location.starts_with("/\\")
+    {
+        location.as_str()
+    } else {
+        let message = format!("`redirect` is \"{}\": write a URL that begins with \"https://\" or \"http://\", or a path that begins with one \"/\"", shorten(location));
+        check.findings.error(text.span, message);
+        return None;
+    };
+    for param in path
+        .split(['/', '?', '&', '=', '#'])
+        .filter_map(|part| part.strip_prefix([':', '*']))
+    {
+        if let Some(pattern) = pattern.filter(|pattern| !pattern.params().any(|name| name == param))
+        {
+            let message = format!("`redirect` uses the parameter \"{}\", which the path \"{}\" does not have: write one that it has", shorten(param), shorten(&pattern.path));
+            check.findings.error(text.span.clone(), message);
+        }
+    }
+    Some(Target::Redirect {
+        location: text.text,
+        status: status.and_then(|status| u16::try_from(status).ok()),
+    })
+}
+
+fn read_proxy(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target> {
+    let entry = section.entry("proxy")?;
+    check.findings.later(entry.key_span.clone(), "`proxy`");
+    let mut upstreams = Vec::new();
+    for text in entry.texts("[\"http://10.0.0.2:8080\"]", check) {
+        match service::check_upstream(&text.text) {
+            Ok(()) => upstreams.push(text.text),
+            Err(message) => check
+                .findings
+                .error(text.span, format!("`proxy` {message}")),
+        }
+    }
+    if entry.is_empty_array() {
+        check.findings.error(entry.span(), "`proxy` is empty: write at least one upstream, such as proxy = [\"http://10.0.0.2:8080\"]");
+    }
+    (!upstreams.is_empty()).then_some(Target::Proxy(upstreams))
+}
