@@ -4,9 +4,10 @@
 //! status. Invariant: the sentence is ours, so no byte of a request is reflected into the body
 //! but the request id, which was checked.
 
+use super::head::RequestFacts;
 use super::out_body::OutBody;
-use super::request::RequestFacts;
-use super::response::{encode_response, reason_phrase, ResponseHead};
+use super::response::{encode_response, ResponseHead};
+use super::status::reason_phrase;
 use crate::date::DATE_BYTES;
 use crate::error::ResponseError;
 

@@ -16,12 +16,9 @@
 use std::ops::Range;
 
 use super::framing::BodyLength;
+use super::trailers::{TrailerSection, Trailers};
 use crate::error::RequestError;
-use crate::headers;
-use crate::limits::{
-    CHUNK_EXTENSIONS_BYTES_MAX, CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILERS_MAX,
-    TRAILER_BYTES_MAX,
-};
+use crate::limits::{CHUNK_EXTENSIONS_BYTES_MAX, CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX};
 
 /// What one call of [`BodyDecoder::decode`] did with its input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,10 +31,6 @@ pub struct BodyStep {
     pub done: bool,
 }
 
-/// The trailer fields of a chunked body, names in lower case, without those that must not be
-/// trailers (RFC 9110 6.5.1).
-pub type Trailers = Vec<(String, Vec<u8>)>;
-
 /// Decodes one request body.
 #[derive(Debug)]
 pub struct BodyDecoder {
@@ -47,8 +40,7 @@ pub struct BodyDecoder {
     bytes_min: u64,
     bytes_max: u64,
     extensions: usize,
-    /// The trailer section so far, without its blank line.
-    trailer_block: Vec<u8>,
+    trailer_section: TrailerSection,
     trailers: Trailers,
 }
 
@@ -110,7 +102,7 @@ impl BodyDecoder {
             bytes_min,
             bytes_max,
             extensions: 0,
-            trailer_block: Vec::new(),
+            trailer_section: TrailerSection::default(),
             trailers: Vec::new(),
         })
     }
@@ -148,7 +140,7 @@ impl BodyDecoder {
             Ok(step) => Ok(step),
             Err(error) => {
                 self.state = State::Refused(error);
-                self.trailer_block = Vec::new();
+                self.trailer_section = TrailerSection::default();
                 Err(error)
             }
         }
@@ -265,57 +257,18 @@ impl BodyDecoder {
         Ok(())
     }
 
-    /// Bytes of a trailer line, its LF included if it came.
     fn take_trailer(&mut self, rest: &[u8]) -> Result<usize, RequestError> {
-        let lf = memchr::memchr(b'\n', rest);
-        let part = &rest[..lf.map_or(rest.len(), |at| at + 1)];
-        // The blank line counts too.
-        if self.trailer_block.len() + part.len() + 2 > TRAILER_BYTES_MAX {
-            return Err(RequestError::limit(
-                431,
-                "The trailer section has more bytes than the server takes",
-                "trailer_bytes_max",
-                TRAILER_BYTES_MAX as u64,
-            ));
-        }
-        self.trailer_block.extend_from_slice(part);
-        if lf.is_some() && !self.trailer_block.ends_with(b"\r\n") {
-            return Err(RequestError::bad("A trailer line ends with LF without CR"));
-        }
-        self.state = State::Line {
-            start: lf.is_some(),
-        };
-        Ok(part.len())
+        let (taken, start) = self.trailer_section.push(rest)?;
+        self.state = State::Line { start };
+        Ok(taken)
     }
 
     fn finish(&mut self) -> Result<(), RequestError> {
         if self.bytes < self.bytes_min {
             return Err(too_small(self.bytes_min));
         }
-        if self.trailer_block.is_empty() {
-            return Ok(());
-        }
-        let mut block = std::mem::take(&mut self.trailer_block);
-        block.extend_from_slice(b"\r\n");
-        let mut fields = [httparse::EMPTY_HEADER; TRAILERS_MAX];
-        match httparse::parse_headers(&block, &mut fields) {
-            Ok(httparse::Status::Complete((_, fields))) => {
-                let allowed = fields
-                    .iter()
-                    .filter(|f| headers::is_trailer(f.name.as_bytes()));
-                self.trailers = allowed
-                    .map(|f| (f.name.to_ascii_lowercase(), f.value.to_vec()))
-                    .collect();
-                Ok(())
-            }
-            Err(httparse::Error::TooManyHeaders) => Err(RequestError::limit(
-                431,
-                "The trailer section has more fields than the server takes",
-                "trailers_max",
-                TRAILERS_MAX as u64,
-            )),
-            _ => Err(RequestError::bad("A trailer field is malformed")),
-        }
+        self.trailers = std::mem::take(&mut self.trailer_section).finish()?;
+        Ok(())
     }
 }
 

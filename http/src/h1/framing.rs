@@ -7,7 +7,8 @@
 
 use httparse::Header;
 
-use super::request::{offset, Version};
+use super::head::Version;
+use super::request::offset;
 use crate::error::RequestError;
 use crate::headers::{is_token, list};
 

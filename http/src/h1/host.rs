@@ -7,7 +7,7 @@
 use httparse::Header;
 use std::net::Ipv6Addr;
 
-use super::request::Version;
+use super::head::Version;
 use crate::error::RequestError;
 
 /// The value of the one Host field; `None` only on HTTP/1.0 without one.

@@ -6,235 +6,14 @@
 //! its bytes alone, never on how they were cut into reads. httparse reports the first fault from
 //! the left; every check of our own runs after the head is complete, in a fixed order.
 
-use std::mem::MaybeUninit;
-
 use httparse::{Error as ParseError, Header, Status};
 
-use super::framing::{self, BodyLength};
+use super::framing;
+use super::head::{FieldScratch, Fields, Method, RequestHead, Version};
 use super::host;
 use super::target::{Target, TargetForm};
 use crate::error::RequestError;
 use crate::limits::{Limits, FIELDS_MAX, LEADING_EMPTY_LINES_MAX};
-
-/// The version of a request; a later 1.x counts as 1.1 (RFC 9110 2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
-
-/// A method; names are case-sensitive (RFC 9110 9.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Method<'a> {
-    Get,
-    Head,
-    Post,
-    Put,
-    Delete,
-    Patch,
-    Options,
-    Connect,
-    Trace,
-    /// Any other token.
-    Other(&'a str),
-}
-
-impl<'a> Method<'a> {
-    /// The method that a token names.
-    pub fn new(token: &'a str) -> Self {
-        match token {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "DELETE" => Method::Delete,
-            "PATCH" => Method::Patch,
-            "OPTIONS" => Method::Options,
-            "CONNECT" => Method::Connect,
-            "TRACE" => Method::Trace,
-            other => Method::Other(other),
-        }
-    }
-
-    /// The token, as received.
-    pub fn as_str(&self) -> &'a str {
-        match self {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-            Method::Patch => "PATCH",
-            Method::Options => "OPTIONS",
-            Method::Connect => "CONNECT",
-            Method::Trace => "TRACE",
-            Method::Other(token) => token,
-        }
-    }
-}
-
-/// One header field as received: the name in the client's case, the value without the white
-/// space around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field<'a> {
-    /// A token (RFC 9110 5.1), case as received.
-    pub name: &'a str,
-    /// Visible bytes, spaces, tabs and bytes from 0x80.
-    pub value: &'a [u8],
-}
-
-/// The header fields of a request in the order of arrival. Copies are two words.
-#[derive(Clone, Copy, Debug)]
-pub struct Fields<'a> {
-    raw: &'a [Header<'a>],
-}
-
-impl<'a> Fields<'a> {
-    pub(crate) fn new(raw: &'a [Header<'a>]) -> Self {
-        Fields { raw }
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.raw.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.raw.is_empty()
-    }
-
-    /// The field at `index`.
-    pub fn at(&self, index: usize) -> Option<Field<'a>> {
-        self.raw.get(index).map(|h| Field {
-            name: h.name,
-            value: h.value,
-        })
-    }
-
-    /// All of them, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Field<'a>> + Clone + 'a {
-        self.raw.iter().map(|h| Field {
-            name: h.name,
-            value: h.value,
-        })
-    }
-
-    /// The values of the fields called `name`, compared without case.
-    pub fn values<'n>(self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
-        self.raw
-            .iter()
-            .filter(move |h| h.name.eq_ignore_ascii_case(name))
-            .map(|h| h.value)
-    }
-
-    /// The value of the first field called `name`, compared without case.
-    pub fn first(&self, name: &str) -> Option<&'a [u8]> {
-        self.raw
-            .iter()
-            .find(|h| h.name.eq_ignore_ascii_case(name))
-            .map(|h| h.value)
-    }
-}
-
-/// Room for the fields of one head, on the caller's stack; 4 KiB that are not initialised.
-pub struct FieldScratch<'b> {
-    fields: [MaybeUninit<Header<'b>>; FIELDS_MAX],
-    /// Only for versions above 1.1, which httparse does not take; empty otherwise.
-    later_version: Vec<Header<'b>>,
-}
-
-impl FieldScratch<'_> {
-    /// New room; costs nothing.
-    pub const fn new() -> Self {
-        FieldScratch {
-            fields: [const { MaybeUninit::uninit() }; FIELDS_MAX],
-            later_version: Vec::new(),
-        }
-    }
-}
-
-impl Default for FieldScratch<'_> {
-    fn default() -> Self {
-        FieldScratch::new()
-    }
-}
-
-impl std::fmt::Debug for FieldScratch<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FieldScratch").finish_non_exhaustive()
-    }
-}
-
-/// A request head, borrowed from the read buffer.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestHead<'a> {
-    /// The method.
-    pub method: Method<'a>,
-    /// The target, taken apart.
-    pub target: Target<'a>,
-    /// The version.
-    pub version: Version,
-    /// The header fields, all of them, hop-by-hop ones too.
-    pub fields: Fields<'a>,
-    /// The authority that the request is for: of an absolute target if there is one (RFC 9112
-    /// 3.2.2), else of Host. Valid by [`host::is_valid_authority`]; `None` only on HTTP/1.0.
-    pub authority: Option<&'a str>,
-    /// How the body is framed.
-    pub body: BodyLength,
-    /// Whether the client lets the connection live on (RFC 9112 9.3).
-    pub keep_alive: bool,
-    /// Whether the client waits for 100 before it sends the body (RFC 9110 10.1.1).
-    pub expect_continue: bool,
-    /// The value of Upgrade, if Connection names it and the version is 1.1 (RFC 9110 7.8).
-    pub upgrade: Option<&'a [u8]>,
-}
-
-/// What of a head is still needed when its borrow has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestFacts {
-    /// The method is HEAD: the response carries no body.
-    pub is_head: bool,
-    /// The method is POST, PUT or PATCH: a smallest body size holds even if there is none.
-    pub wants_body: bool,
-    /// The version.
-    pub version: Version,
-    /// How the body is framed.
-    pub body: BodyLength,
-    /// Whether the client lets the connection live on.
-    pub keep_alive: bool,
-    /// Whether the client waits for 100.
-    pub expect_continue: bool,
-}
-
-impl RequestFacts {
-    /// For the answer to a head that could not be parsed: nothing is known of it.
-    pub const UNKNOWN: RequestFacts = RequestFacts {
-        is_head: false,
-        wants_body: false,
-        version: Version::Http11,
-        body: BodyLength::None,
-        keep_alive: false,
-        expect_continue: false,
-    };
-}
-
-impl RequestHead<'_> {
-    /// The part of the head that outlives its borrow.
-    pub fn facts(&self) -> RequestFacts {
-        RequestFacts {
-            is_head: self.method == Method::Head,
-            wants_body: matches!(self.method, Method::Post | Method::Put | Method::Patch),
-            version: self.version,
-            body: self.body,
-            keep_alive: self.keep_alive,
-            expect_continue: self.expect_continue,
-        }
-    }
-}
 
 /// The outcome of [`parse_head`].
 #[derive(Debug)]
@@ -304,7 +83,7 @@ where
             }
             Ok(Status::Partial) => return Ok(Parsed::Partial),
             Err(ParseError::Version) => {
-                let Some(line) = later_version_line(buf)? else {
+                let Some(line) = later_version_line(buf, request.path)? else {
                     return Ok(Parsed::Partial);
                 };
                 scratch.later_version.resize(room, httparse::EMPTY_HEADER);
@@ -413,25 +192,21 @@ pub(super) fn offset(whole: &[u8], part: &[u8]) -> usize {
 
 /// For a version that httparse refuses: the length of the request line if the version is a later
 /// 1.x, `None` while the line is incomplete.
-fn later_version_line(buf: &[u8]) -> Result<Option<usize>, RequestError> {
+fn later_version_line(buf: &[u8], target: Option<&str>) -> Result<Option<usize>, RequestError> {
     let Some(lf) = memchr::memchr(b'\n', buf) else {
         return Ok(None);
     };
-    let line = buf[..lf].strip_suffix(b"\r").unwrap_or(&buf[..lf]);
-    let version = line.rsplit(|&b| b == b' ').next().unwrap_or(line);
+    // What follows the target and its one space is the version, to the end of the line.
+    let version = target.and_then(|target| {
+        let line = buf.get(..lf)?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        line.get(offset(buf, target.as_bytes()) + target.len() + 1..)
+    });
     match version {
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            if *major == b'1' {
-                Ok(Some(lf + 1))
-            } else {
-                Err(RequestError::new(
-                    505,
-                    "The server speaks HTTP/1.1 and HTTP/1.0 here",
-                ))
-            }
-        }
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9']) => Ok(Some(lf + 1)),
+        Some([b'H', b'T', b'T', b'P', b'/', b'0' | b'2'..=b'9', b'.', b'0'..=b'9']) => Err(
+            RequestError::new(505, "The server speaks HTTP/1.1 and HTTP/1.0 here"),
+        ),
         _ => Err(RequestError::bad(LINE)),
     }
 }
@@ -450,12 +225,15 @@ fn explain(error: ParseError, buf: &[u8], limits: &Limits) -> RequestError {
             "A header field value has a control character, such as NUL or a CR without LF",
         ),
         ParseError::NewLine => RequestError::bad(BARE_CR),
-        ParseError::Token if buf.starts_with(&[0x16, 0x03]) => {
+        ParseError::Token if buf.first() == Some(&TLS_HANDSHAKE) => {
             RequestError::bad("This port speaks plain HTTP and the client began with TLS")
         }
         ParseError::Token | ParseError::Status | ParseError::Version => RequestError::bad(LINE),
     }
 }
+
+/// First byte of a TLS connection (RFC 8446 5.1); no method begins so.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What is wrong with the first field name that is wrong.
 fn explain_name(buf: &[u8]) -> &'static str {

@@ -4,8 +4,8 @@
 //! path: routes match on it as received. Invariant: the path of every request but `OPTIONS *` and
 //! CONNECT begins with `/`.
 
+use super::head::Method;
 use super::host;
-use super::request::Method;
 use crate::error::RequestError;
 
 /// The four forms of RFC 9112 3.2.

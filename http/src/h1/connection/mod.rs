@@ -17,9 +17,10 @@
 mod recv;
 mod send;
 
-use super::body::{BodyDecoder, Trailers};
+use super::body::BodyDecoder;
+use super::head::RequestFacts;
 use super::out_body::OutBody;
-use super::request::RequestFacts;
+use super::trailers::Trailers;
 use crate::error::RequestError;
 use crate::limits::Limits;
 

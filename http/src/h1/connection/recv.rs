@@ -2,8 +2,10 @@
 
 use super::{Connection, End, Recv, Send};
 use crate::error::RequestError;
-use crate::h1::body::{BodyDecoder, BodyStep, Trailers};
-use crate::h1::request::{parse_head, FieldScratch, Parsed, RequestHead};
+use crate::h1::body::{BodyDecoder, BodyStep};
+use crate::h1::head::{FieldScratch, RequestFacts, RequestHead};
+use crate::h1::request::{parse_head, Parsed};
+use crate::h1::trailers::Trailers;
 
 impl Connection {
     /// Parses the head that the read buffer begins with. [`Parsed::Partial`] as long as it is
@@ -196,7 +198,7 @@ impl Connection {
     /// ([`RequestError::timeout`]): no more is parsed, and the answer closes the connection.
     pub fn refuse(&mut self, error: RequestError) -> RequestError {
         if matches!(self.recv, Recv::Head) {
-            self.facts = crate::h1::request::RequestFacts::UNKNOWN;
+            self.facts = RequestFacts::UNKNOWN;
         }
         self.keep_alive = false;
         self.continue_owed = false;

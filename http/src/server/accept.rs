@@ -1,0 +1,119 @@
+//! Accepting HTTP connections on one shard, and their end when the node drains.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use flatend::rt::{self, Listener, Socket, WaitQueue};
+use flatend::Shard;
+
+use super::connection::{self, Io};
+use super::{Handler, Timeouts};
+use crate::limits::Limits;
+
+/// How long accepting rests when the system is out of descriptors.
+const ACCEPT_REST_MS: u64 = 100;
+
+/// What the connections of one listener share on a shard.
+pub struct Server<H> {
+    pub(super) handler: H,
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) draining: Cell<bool>,
+    connections: RefCell<HashMap<u64, Weak<Io>>>,
+    next: Cell<u64>,
+    ended: WaitQueue,
+    trouble: Box<dyn Fn(String)>,
+}
+
+/// Serves HTTP/1.1 on `listeners` until the shard drains, then until the last connection has ended or
+/// `timeouts.shutdown_ms` is over. `trouble` gets sentences for the log.
+pub async fn serve<H: Handler>(
+    shard: Rc<Shard>,
+    listeners: Vec<Listener>,
+    handler: H,
+    limits: Limits,
+    timeouts: Timeouts,
+    trouble: impl Fn(String) + 'static,
+) {
+    let server = Rc::new(Server {
+        handler,
+        limits,
+        timeouts,
+        draining: Cell::new(false),
+        connections: RefCell::default(),
+        next: Cell::new(0),
+        ended: WaitQueue::default(),
+        trouble: Box::new(trouble),
+    });
+    for listener in listeners {
+        let (server, shard) = (server.clone(), shard.clone());
+        rt::spawn(async move { accept_all(&server, &shard, &listener).await });
+    }
+    shard.draining().wait().await;
+    server.draining.set(true);
+    // Idle connections close at once; the others after their response.
+    let live: Vec<Rc<Io>> = server.connections.borrow().values().filter_map(Weak::upgrade).collect();
+    for io in live {
+        io.socket.nudge();
+    }
+    let all_gone = server.ended.until(|| server.connections.borrow().is_empty().then_some(()));
+    if rt::timeout(timeouts.shutdown_ms, all_gone).await.is_err() {
+        let live: Vec<Rc<Io>> = server.connections.borrow().values().filter_map(Weak::upgrade).collect();
+        (server.trouble)(format!("{} HTTP connections were cut: they had not ended within http.timeout.shutdown of {} ms", live.len(), timeouts.shutdown_ms));
+        for io in live {
+            io.socket.shutdown_both();
+        }
+    }
+}
+
+async fn accept_all<H: Handler>(server: &Rc<Server<H>>, shard: &Rc<Shard>, listener: &Listener) {
+    loop {
+        let next = futures_lite::future::or(async { Some(listener.accept().await) }, async {
+            shard.draining().wait().await;
+            None
+        });
+        match next.await {
+            None => return,
+            Some(Ok(fd)) => match Socket::adopt(fd) {
+                Ok(socket) => start(server, socket),
+                Err(err) => (server.trouble)(format!("cannot take an HTTP connection: {err}")),
+            },
+            Some(Err(err)) => {
+                (server.trouble)(format!(
+                    "cannot accept HTTP connections for {ACCEPT_REST_MS} ms: {err}; raise the limit of open files (ulimit -n)"
+                ));
+                rt::sleep(ACCEPT_REST_MS).await;
+            }
+        }
+    }
+}
+
+fn start<H: Handler>(server: &Rc<Server<H>>, socket: Socket) {
+    // A client that is gone before we look has no address and needs no answer.
+    let Ok(addr) = socket.peer_addr() else { return };
+    let io = Rc::new(Io::new(socket, addr, server.limits, server.timeouts));
+    let key = server.next.get();
+    server.next.set(key + 1);
+    server.connections.borrow_mut().insert(key, Rc::downgrade(&io));
+    let server = server.clone();
+    rt::spawn(async move {
+        // Counted out even if the handler panics.
+        let _registered = Registered { server: server.clone(), key };
+        connection::run(&server, &io).await;
+    });
+}
+
+struct Registered<H> {
+    server: Rc<Server<H>>,
+    key: u64,
+}
+
+impl<H> Drop for Registered<H> {
+    fn drop(&mut self) {
+        self.server.connections.borrow_mut().remove(&self.key);
+        if self.server.draining.get() {
+            self.server.ended.wake_all();
+        }
+    }
+}

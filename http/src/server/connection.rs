@@ -1,0 +1,324 @@
+//! One HTTP connection: follows [`Next`] with a socket, a read buffer, an output queue and two timers. The handler's view
+//! of a request is [`Exchange`].
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use flatend::rt::{self, Socket, Timer};
+
+use super::accept::Server;
+use super::exchange::Exchange;
+use super::queue::OutQueue;
+use super::{Client, Handler, OwnAnswer, Plan, Timeouts};
+use crate::date::DateCache;
+use crate::error::RequestError;
+use crate::h1::{Answer, Connection, FieldScratch, Next, Parsed, Wait};
+use crate::limits::{Limits, LINGER_BYTES_MAX, LINGER_TIMEOUT_MS};
+
+/// First read buffer; most requests are one read of it.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Read buffer of a connection that uploads.
+pub(super) const UPLOAD_BUFFER_BYTES: usize = 128 * 1024;
+
+/// What a connection's task and its handler share.
+pub(super) struct Io {
+    pub(super) socket: Socket,
+    pub(super) client: Client,
+    pub(super) http: RefCell<Connection>,
+    pub(super) input: RefCell<BytesMut>,
+    pub(super) output: RefCell<OutQueue>,
+    pub(super) timeouts: Timeouts,
+    pub(super) read_timer: Timer,
+    pub(super) write_timer: Timer,
+    /// The connection cannot be used any more: reset, or a timeout of the client.
+    pub(super) broken: Cell<bool>,
+}
+
+thread_local! {
+    /// The Date of this second; one a shard.
+    static DATES: RefCell<DateCache> = RefCell::new(DateCache::new(0));
+}
+
+/// Runs `f` with the current Date field.
+pub(super) fn with_date<R>(f: impl FnOnce(&[u8; crate::date::DATE_BYTES]) -> R) -> R {
+    DATES.with(|dates| f(dates.borrow_mut().at(rt::unix_seconds())))
+}
+
+impl Io {
+    pub(super) fn new(socket: Socket, addr: SocketAddr, limits: Limits, timeouts: Timeouts) -> Io {
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        Io {
+            socket,
+            client: Client { addr },
+            http: RefCell::new(Connection::new(limits)),
+            input: RefCell::new(BytesMut::new()),
+            output: RefCell::default(),
+            timeouts,
+            read_timer: Timer::new(),
+            write_timer: Timer::new(),
+            broken: Cell::new(false),
+        }
+    }
+
+    /// Reads what is there; waits for bytes. `Ok(0)`: the client's FIN.
+    pub(super) fn poll_fill(&self, cx: &Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        let mut input = self.input.borrow_mut();
+        if input.capacity() - input.len() < room / 2 {
+            *input = rt::aligned_buffer(room, &input);
+        }
+        self.socket.poll_recv(cx, &mut input)
+    }
+
+    /// Sends everything that waits, within the write timeout since the client last took something.
+    pub(super) async fn flush(&self) -> Result<(), ()> {
+        if self.broken.get() {
+            return Err(());
+        }
+        loop {
+            let sent = self.output.borrow_mut().send(&self.socket);
+            match sent {
+                Ok(true) => {
+                    self.write_timer.clear();
+                    return Ok(());
+                }
+                Ok(false) => self.write_timer.set_after(self.timeouts.write_ms),
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.write_timer.is_set() {
+                        self.write_timer.set_after(self.timeouts.write_ms);
+                    }
+                    let writable = std::future::poll_fn(|cx| {
+                        if self.socket.poll_writable(cx).is_ready() {
+                            return Poll::Ready(true);
+                        }
+                        self.write_timer.poll(cx).map(|()| false)
+                    });
+                    if !writable.await {
+                        self.broken.set(true);
+                        return Err(());
+                    }
+                }
+                Err(_) => {
+                    self.broken.set(true);
+                    return Err(());
+                }
+            }
+        }
+    }
+
+    /// Queues an answer of the server's own.
+    pub(super) fn queue_answer(&self, answer: &OwnAnswer) {
+        let mut output = self.output.borrow_mut();
+        let before = output.tail().len();
+        let fields: Vec<(&str, &str)> = answer.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let result = with_date(|date| {
+            let whole = Answer {
+                status: answer.status,
+                sentence: &answer.sentence,
+                json: answer.json,
+                request_id: &answer.request_id,
+                date,
+                fields: &fields,
+            };
+            self.http.borrow_mut().send_answer(output.tail(), &whole)
+        });
+        output.appended(before);
+        if result.is_err() {
+            // A response has begun already: all that is left is to cut it.
+            self.http.borrow_mut().abort();
+        }
+    }
+}
+
+/// Runs a connection to its end.
+pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
+    io.read_timer.set_after(io.timeouts.read_header_ms);
+    loop {
+        if io.broken.get() {
+            io.socket.reset_on_close();
+            return;
+        }
+        let next = io.http.borrow().next();
+        let result = match next {
+            Next::ReadHead => read_head(server, io).await,
+            Next::Exchange => {
+                // The handler came back with the response or the body unfinished.
+                io.http.borrow_mut().abort();
+                Ok(())
+            }
+            Next::Refuse(error) => refuse(io, &error).await,
+            Next::Drain => drain(io).await,
+            Next::Linger => return linger(io).await,
+            Next::Close | Next::Upgraded => {
+                io.flush().await.ok();
+                return;
+            }
+            Next::Reset => {
+                io.socket.reset_on_close();
+                return;
+            }
+        };
+        if result.is_err() {
+            io.broken.set(true);
+        }
+    }
+}
+
+async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<(), ()> {
+    let mut began = false;
+    loop {
+        let plan = {
+            let input = io.input.borrow();
+            let mut scratch = FieldScratch::new();
+            let mut http = io.http.borrow_mut();
+            match http.recv_head(&input, &mut scratch) {
+                // The connection now wants the error answered.
+                Err(_) => return Ok(()),
+                Ok(Parsed::Partial) => None,
+                Ok(Parsed::Head(head, consumed)) => Some((server.handler.accept(&head, &io.client), consumed)),
+            }
+        };
+        if let Some((plan, consumed)) = plan {
+            io.input.borrow_mut().advance(consumed);
+            return exchange(server, io, plan).await;
+        }
+        let buffered = io.input.borrow().len();
+        if server.draining.get() {
+            io.http.borrow_mut().shut_down(buffered);
+            if io.http.borrow().next() != Next::ReadHead {
+                return Ok(());
+            }
+        }
+        if buffered > 0 && !began {
+            began = true;
+            io.read_timer.set_after(io.timeouts.read_header_ms);
+        }
+        if buffered == 0 {
+            release_idle(io);
+        }
+        // One read, or the end of patience, or a nudge because the server drains.
+        let filled = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = io.poll_fill(cx, READ_BUFFER_BYTES) {
+                return Poll::Ready(Some(result));
+            }
+            if server.draining.get() && io.input.borrow().is_empty() {
+                return Poll::Ready(Some(Err(io::ErrorKind::WouldBlock.into())));
+            }
+            io.read_timer.poll(cx).map(|()| None)
+        });
+        match filled.await {
+            Some(Ok(0)) => {
+                // An incomplete head is an error that wants an answer; otherwise it is a plain end.
+                io.http.borrow_mut().recv_end(buffered).ok();
+                return Ok(());
+            }
+            Some(Ok(_)) => {}
+            Some(Err(err)) if err.kind() == io::ErrorKind::WouldBlock => {}
+            Some(Err(_)) => return Err(()),
+            None => {
+                let wait = io.http.borrow().wait(buffered);
+                if wait == Wait::Idle {
+                    io.http.borrow_mut().shut_down(0);
+                } else {
+                    let error = RequestError::timeout("http.timeout.read_header", io.timeouts.read_header_ms);
+                    io.http.borrow_mut().refuse(error);
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A connection that waits for its next request holds no buffer.
+fn release_idle(io: &Io) {
+    let mut input = io.input.borrow_mut();
+    if input.capacity() > READ_BUFFER_BYTES * 2 {
+        *input = BytesMut::new();
+    }
+}
+
+async fn exchange<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>, plan: Plan<H::Plan>) -> Result<(), ()> {
+    io.read_timer.clear();
+    match plan {
+        Plan::Answer(answer) => io.queue_answer(&answer),
+        Plan::Run { plan, body_limits } => {
+            let refused = body_limits.is_some_and(|(min, max)| io.http.borrow_mut().limit_body(min, max).is_err());
+            if refused {
+                return Ok(());
+            }
+            let exchange = Exchange::new(io);
+            server.handler.run(plan, &exchange).await;
+        }
+    }
+    if server.draining.get() {
+        let buffered = io.input.borrow().len();
+        io.http.borrow_mut().shut_down(buffered);
+    }
+    if io.broken.get() {
+        return Err(());
+    }
+    io.read_timer.set_after(io.timeouts.idle_ms);
+    // A piped request may be answered in the same write; otherwise this one leaves now.
+    if io.output.borrow().len() > 0 {
+        io.flush().await?;
+    }
+    Ok(())
+}
+
+async fn refuse(io: &Rc<Io>, error: &RequestError) -> Result<(), ()> {
+    if io.http.borrow().is_response_begun() {
+        io.http.borrow_mut().abort();
+        return Ok(());
+    }
+    let answer = OwnAnswer { status: error.status, sentence: error.to_string(), fields: Vec::new(), request_id: String::new(), json: false };
+    io.queue_answer(&answer);
+    io.flush().await
+}
+
+/// The rest of a body that nobody wants is read, within the core's bound, so that the connection can live on.
+async fn drain(io: &Rc<Io>) -> Result<(), ()> {
+    io.flush().await?;
+    io.read_timer.set_after(io.timeouts.read_ms);
+    while io.http.borrow().next() == Next::Drain {
+        let step = {
+            let input = io.input.borrow();
+            io.http.borrow_mut().recv_body(&input)
+        };
+        let Ok(step) = step else { return Ok(()) };
+        io.input.borrow_mut().advance(step.consumed);
+        if step.consumed > 0 || step.done {
+            continue;
+        }
+        let filled = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = io.poll_fill(cx, READ_BUFFER_BYTES) {
+                return Poll::Ready(result);
+            }
+            io.read_timer.poll(cx).map(|()| Ok(0))
+        });
+        match filled.await {
+            Ok(0) => {
+                let buffered = io.input.borrow().len();
+                // The end of a client whose answer is out needs no further answer.
+                io.http.borrow_mut().recv_end(buffered).ok();
+            }
+            Ok(_) => {}
+            Err(_) => return Err(()),
+        }
+    }
+    io.read_timer.set_after(io.timeouts.idle_ms);
+    Ok(())
+}
+
+/// The client may still be sending: a close now would reset the connection and could destroy our answer on its way.
+async fn linger(io: &Rc<Io>) {
+    if io.flush().await.is_err() {
+        return;
+    }
+    io.socket.shutdown_write();
+    io.input.borrow_mut().clear();
+    io.socket.discard_until_fin(LINGER_TIMEOUT_MS, LINGER_BYTES_MAX as usize).await;
+}

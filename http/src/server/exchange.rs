@@ -1,0 +1,221 @@
+//! One request and its response as a handler sees them. Reading the body and sending the response may go on at once from
+//! one task: join the two futures.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use flatend::rt;
+
+use super::connection::{with_date, Io, UPLOAD_BUFFER_BYTES};
+use super::OwnAnswer;
+use crate::error::{RequestError, ResponseError};
+use crate::h1::{RequestFacts, ResponseHead, CONTINUE};
+
+/// Pieces of a body below this size are copied out of the read buffer, so that they do not keep it alive.
+const SLICE_BYTES_MIN: usize = 4 * 1024;
+
+/// Output that a handler may queue before it must flush.
+pub const QUEUE_BYTES_MAX: usize = 256 * 1024;
+
+/// A request's body cannot be read on.
+#[derive(Clone, Debug)]
+pub enum BodyError {
+    /// The client broke a rule or a limit; if no response has begun the server answers with it by itself.
+    Refused(RequestError),
+    /// The connection is gone.
+    Gone,
+}
+
+/// A response cannot be sent on.
+#[derive(Clone, Debug)]
+pub enum SendError {
+    /// The client is gone or takes nothing.
+    Gone,
+    /// The response breaks a rule; nothing of it was sent by this call.
+    Invalid(ResponseError),
+}
+
+/// A request being answered.
+pub struct Exchange<'a> {
+    io: &'a Rc<Io>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(io: &'a Rc<Io>) -> Exchange<'a> {
+        Exchange { io }
+    }
+
+    /// The client's address.
+    pub fn client(&self) -> SocketAddr {
+        self.io.client.addr
+    }
+
+    /// What is known of the request.
+    pub fn facts(&self) -> RequestFacts {
+        *self.io.http.borrow().facts()
+    }
+
+    /// Whether the request's body has been read to its end (or there is none).
+    pub fn is_body_done(&self) -> bool {
+        self.io.http.borrow().is_body_done()
+    }
+
+    /// Whether a response's head was sent or queued.
+    pub fn is_response_begun(&self) -> bool {
+        self.io.http.borrow().is_response_begun()
+    }
+
+    /// The next piece of the request's body; `None` at its end. Sends `100 Continue` if the client waits for it.
+    ///
+    /// # Errors
+    /// [`BodyError`]; the body is not whole then.
+    pub async fn recv_body(&self) -> Result<Option<Bytes>, BodyError> {
+        let io = self.io;
+        if io.http.borrow_mut().take_continue() {
+            io.output.borrow_mut().push(CONTINUE);
+            io.flush().await.map_err(|()| BodyError::Gone)?;
+        }
+        loop {
+            let step = {
+                let input = io.input.borrow();
+                io.http.borrow_mut().recv_body(&input).map_err(BodyError::Refused)?
+            };
+            if !step.data.is_empty() {
+                let mut input = io.input.borrow_mut();
+                if step.data.len() < SLICE_BYTES_MIN {
+                    let bytes = Bytes::copy_from_slice(&input[step.data.clone()]);
+                    input.advance(step.consumed);
+                    return Ok(Some(bytes));
+                }
+                return Ok(Some(input.split_to(step.consumed).freeze().slice(step.data)));
+            }
+            io.input.borrow_mut().advance(step.consumed);
+            if step.done {
+                return Ok(None);
+            }
+            if step.consumed == 0 {
+                self.fill().await?;
+            }
+        }
+    }
+
+    async fn fill(&self) -> Result<(), BodyError> {
+        let io = self.io;
+        io.read_timer.set_after(io.timeouts.read_ms);
+        let filled = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = io.poll_fill(cx, UPLOAD_BUFFER_BYTES) {
+                return Poll::Ready(Some(result));
+            }
+            io.read_timer.poll(cx).map(|()| None)
+        });
+        let filled = filled.await;
+        io.read_timer.clear();
+        match filled {
+            Some(Ok(0)) => {
+                let buffered = io.input.borrow().len();
+                match io.http.borrow_mut().recv_end(buffered) {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(BodyError::Refused(error)),
+                }
+            }
+            Some(Ok(_)) => Ok(()),
+            Some(Err(_)) => {
+                io.broken.set(true);
+                Err(BodyError::Gone)
+            }
+            None => {
+                let error = RequestError::timeout("http.timeout.read", io.timeouts.read_ms);
+                Err(BodyError::Refused(io.http.borrow_mut().refuse(error)))
+            }
+        }
+    }
+
+    /// Queues the response's head.
+    ///
+    /// # Errors
+    /// [`SendError::Invalid`]: nothing was queued, another head may be sent.
+    pub fn send_head<'f, I>(&self, status: u16, body_bytes: Option<u64>, request_id: &str, fields: I) -> Result<(), SendError>
+    where
+        I: IntoIterator<Item = (&'f [u8], &'f [u8])>,
+        I::IntoIter: Clone,
+    {
+        let mut output = self.io.output.borrow_mut();
+        let before = output.tail().len();
+        let result = with_date(|date| {
+            let head = ResponseHead { status, body_bytes, date, request_id: Some(request_id) };
+            self.io.http.borrow_mut().send_head(output.tail(), &head, fields)
+        });
+        output.appended(before);
+        result.map_err(SendError::Invalid)
+    }
+
+    /// Queues a piece of the response's body. Flush before more than [`QUEUE_BYTES_MAX`] wait.
+    ///
+    /// # Errors
+    /// [`SendError::Invalid`]: the body is longer than its content-length; the connection will be cut.
+    pub fn queue_data(&self, bytes: Bytes) -> Result<(), SendError> {
+        let piece = self.io.http.borrow_mut().send_data(bytes.len()).map_err(SendError::Invalid)?;
+        if piece.carries_data() {
+            let mut output = self.io.output.borrow_mut();
+            output.push(piece.prefix());
+            output.push_slice(bytes);
+            output.push(piece.suffix());
+        }
+        Ok(())
+    }
+
+    /// Whether enough is queued for a flush.
+    pub fn wants_flush(&self) -> bool {
+        self.io.output.borrow().len() >= QUEUE_BYTES_MAX
+    }
+
+    /// Sends what is queued; waits for the client.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`]: the client is gone, or took nothing within the write timeout.
+    pub async fn flush(&self) -> Result<(), SendError> {
+        self.io.flush().await.map_err(|()| SendError::Gone)
+    }
+
+    /// Queues the end of the response.
+    ///
+    /// # Errors
+    /// [`SendError::Invalid`]: the body is shorter than its content-length; the connection will be cut.
+    pub fn finish(&self) -> Result<(), SendError> {
+        let last = self.io.http.borrow_mut().send_end().map_err(SendError::Invalid)?;
+        self.io.output.borrow_mut().push(last);
+        Ok(())
+    }
+
+    /// Cuts the response: the client must not take it for whole.
+    pub fn abort(&self) {
+        self.io.http.borrow_mut().abort();
+    }
+
+    /// Queues an answer of the server's own; cuts the response if one has begun.
+    pub fn answer(&self, answer: &OwnAnswer) {
+        self.io.queue_answer(answer);
+    }
+
+    /// Ready when the connection is gone, while nothing else would notice.
+    pub fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
+        self.io.socket.poll_gone(cx)
+    }
+
+    /// The turn's clock, for durations.
+    pub fn now(&self) -> flatend::Millis {
+        rt::now()
+    }
+}
+
+impl From<SendError> for io::Error {
+    fn from(err: SendError) -> io::Error {
+        match err {
+            SendError::Gone => io::ErrorKind::ConnectionReset.into(),
+            SendError::Invalid(err) => io::Error::other(err.to_string()),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The HTTP/1.1 server on a shard: accepts, drives [`h1::Connection`](crate::h1::Connection) with a socket, and asks a
+//! [`Handler`] for the answers. Owns sockets and timeouts; every rule of HTTP lives in the pure cores.
+
+mod accept;
+mod connection;
+mod exchange;
+mod queue;
+mod timeouts;
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+pub use accept::{serve, Server};
+pub use exchange::{BodyError, Exchange, SendError};
+pub use timeouts::Timeouts;
+
+use crate::h1::RequestHead;
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// The peer's address, IPv4-mapped addresses as IPv4.
+    pub addr: SocketAddr,
+}
+
+/// What a handler makes of a request's head, before the head's bytes are given up.
+pub enum Plan<P> {
+    /// Run the exchange with this.
+    Run {
+        /// Whatever the handler needs of the head.
+        plan: P,
+        /// Bounds of the body in bytes, if they differ from the listener's: at least, at most.
+        body_limits: Option<(u64, u64)>,
+    },
+    /// Answer at once.
+    Answer(OwnAnswer),
+}
+
+/// An answer of the server's own: an error, a redirect.
+#[derive(Clone, Debug)]
+pub struct OwnAnswer {
+    /// The status.
+    pub status: u16,
+    /// One short plain sentence; empty for none.
+    pub sentence: String,
+    /// Further fields.
+    pub fields: Vec<(&'static str, String)>,
+    /// The request's id.
+    pub request_id: String,
+    /// The client asked for JSON.
+    pub json: bool,
+}
+
+/// Answers requests. One a listener and shard.
+pub trait Handler: 'static {
+    /// What [`Handler::accept`] keeps of a head.
+    type Plan;
+
+    /// Looks at a head, synchronously, and takes what it needs.
+    fn accept(&self, head: &RequestHead<'_>, client: &Client) -> Plan<Self::Plan>;
+
+    /// Reads the body and sends the response; both may go on at once. When it returns without having answered, the
+    /// connection is aborted.
+    fn run<'a>(&'a self, plan: Self::Plan, exchange: &'a Exchange<'a>) -> impl Future<Output = ()> + 'a;
+}
