@@ -1,0 +1,288 @@
+//! Calls: one request to whoever offers a service, with the choice of a provider, failover and replay in one place. The
+//! gateway's bridge and the SDK use the same.
+
+mod attempt;
+mod budget;
+mod pick;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use flatend_codec::HeaderBlock;
+
+use crate::error::{CallError, Fault};
+use crate::limits::{REPLAY_BYTES_MAX, TRIES_MAX};
+use crate::rt::{Ticket, WaitQueue};
+use crate::shard::{ServiceSet, Shard};
+pub(crate) use attempt::not_opened;
+use attempt::Attempt;
+pub(crate) use budget::RetryBudget;
+use pick::Tried;
+
+/// What to call and how.
+pub struct CallRequest {
+    /// The names, in order of preference.
+    pub services: Rc<ServiceSet>,
+    /// Headers that the service must get.
+    pub headers: HeaderBlock,
+    /// Headers that are left out where the provider's frames cannot hold both.
+    pub extras: HeaderBlock,
+    /// A body follows with [`Call::send`] and [`Call::finish`]; otherwise the request ends with its head.
+    pub has_body: bool,
+    /// May be sent to a second provider although the first may have seen it (an idempotent method, or the caller's word).
+    pub repeatable: bool,
+    /// How long to wait for a provider, in milliseconds. `None`: 1.5 s if there was one within the last minute or the node
+    /// is younger than 5 s, else not at all.
+    pub hold_ms: Option<u64>,
+    /// Requests of this shard that one provider may have outstanding.
+    pub max_in_flight: Option<u32>,
+    /// Time from now to the response's head, in milliseconds; `None`: for ever.
+    pub timeout_ms: Option<u64>,
+}
+
+/// The provider takes no more of the request's body: it has answered already, or the stream is gone. What it answered can
+/// still be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyRefused;
+
+/// A call under way. Sending the body and awaiting the response may go on at once from one task (join the two futures).
+/// Dropping it cancels the stream.
+pub struct Call {
+    shard: Rc<Shard>,
+    request: CallRequest,
+    state: RefCell<State>,
+    changed: WaitQueue,
+    ticket: Ticket,
+}
+
+struct State {
+    attempt: Option<Attempt>,
+    tried: Tried,
+    /// Pieces of the body sent so far, while a second try is possible.
+    replay: Option<Vec<Bytes>>,
+    replay_bytes: usize,
+    body_done: bool,
+    responded: bool,
+    failed: bool,
+}
+
+impl Shard {
+    /// Starts a call. Nothing is sent before [`Call::response`] is polled.
+    pub fn call(self: &Rc<Self>, request: CallRequest) -> Call {
+        self.live_calls.set(self.live_calls.get() + 1);
+        self.retry_budget.request();
+        let body_done = !request.has_body;
+        Call {
+            shard: self.clone(),
+            request,
+            state: RefCell::new(State {
+                attempt: None,
+                tried: Tried::default(),
+                replay: Some(Vec::new()),
+                replay_bytes: 0,
+                body_done,
+                responded: false,
+                failed: false,
+            }),
+            changed: WaitQueue::default(),
+            ticket: Ticket::default(),
+        }
+    }
+}
+
+impl Call {
+    /// The response's head, from whichever provider answered. Call it once.
+    ///
+    /// # Errors
+    /// [`CallError`] when no provider can answer, or the request may not be repeated.
+    pub async fn response(&self) -> Result<HeaderBlock, CallError> {
+        let result = match self.request.timeout_ms {
+            Some(ms) => crate::rt::timeout(ms, self.drive()).await.unwrap_or(Err(CallError::TimedOut)),
+            None => self.drive().await,
+        };
+        let mut state = self.state.borrow_mut();
+        state.replay = None;
+        match result {
+            Ok(_) => state.responded = true,
+            Err(_) => state.failed = true,
+        }
+        drop(state);
+        self.changed.wake_all();
+        result
+    }
+
+    async fn drive(&self) -> Result<HeaderBlock, CallError> {
+        loop {
+            self.open().await?;
+            let head = std::future::poll_fn(|cx| {
+                let state = self.state.borrow();
+                match &state.attempt {
+                    Some(attempt) => attempt.inbound.poll_head(cx),
+                    None => Poll::Ready(Err(Fault::LinkLost { left: false })),
+                }
+            });
+            match head.await {
+                Ok(headers) => return Ok(headers),
+                Err(fault) => self.failed_over(fault)?,
+            }
+        }
+    }
+
+    /// Chooses a provider, opens a stream there and sends what of the body was sent before.
+    async fn open(&self) -> Result<(), CallError> {
+        loop {
+            let (provider, link) = self.choose().await?;
+            let mut state = self.state.borrow_mut();
+            state.tried.tries += 1;
+            let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
+            match Attempt::open(&self.shard, &self.request, provider, link, end) {
+                Ok(attempt) => {
+                    for bytes in state.replay.iter().flatten() {
+                        attempt.send(bytes.clone()).ok();
+                    }
+                    if state.body_done && !end {
+                        attempt.finish();
+                    }
+                    state.attempt = Some(attempt);
+                    drop(state);
+                    self.changed.wake_all();
+                    return Ok(());
+                }
+                Err(error) => {
+                    drop(state);
+                    self.note_failure(provider, link, error, false)?;
+                }
+            }
+        }
+    }
+
+    /// Decides after a fault whether another provider is tried: `Ok` goes on.
+    fn failed_over(&self, fault: Fault) -> Result<(), CallError> {
+        let mut state = self.state.borrow_mut();
+        let Some(attempt) = state.attempt.take() else { return Err(CallError::Broken(fault)) };
+        let (provider, link) = (attempt.provider, attempt.link);
+        drop(attempt);
+        let whole = state.replay.is_some();
+        drop(state);
+        match fault {
+            Fault::Refused if whole => self.note_failure(provider, link, CallError::Refused, true),
+            Fault::NotOpened(error) if whole => self.note_failure(provider, link, *error, false),
+            Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => {
+                self.note_failure(provider, link, CallError::Broken(Fault::LinkLost { left }), false)
+            }
+            Fault::Malformed(what) => Err(CallError::BadResponse(what)),
+            fault => Err(CallError::Broken(fault)),
+        }
+    }
+
+    /// Remembers what does not work and gives the error back if there is no further try.
+    fn note_failure(
+        &self,
+        provider: crate::routing::ProviderKey,
+        link: crate::routing::LinkRef,
+        error: CallError,
+        whole_provider: bool,
+    ) -> Result<(), CallError> {
+        let mut state = self.state.borrow_mut();
+        let tried = &mut state.tried;
+        tried.links.push(link);
+        if whole_provider || matches!(error, CallError::HeadTooLarge { .. }) {
+            tried.providers.push(provider);
+        }
+        let last = tried.tries >= TRIES_MAX || !self.shard.retry_budget.retry();
+        tried.error = Some(error.clone());
+        if last {
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Sends a piece of the request's body; waits while the provider's link is full or no provider is chosen yet.
+    ///
+    /// # Errors
+    /// [`BodyRefused`]: stop sending; the response, if any, can still be read.
+    pub async fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {
+        std::future::poll_fn(|cx| self.poll_room(cx)).await?;
+        let mut state = self.state.borrow_mut();
+        state.replay_bytes += bytes.len();
+        if state.replay_bytes > REPLAY_BYTES_MAX {
+            state.replay = None;
+        }
+        if let Some(replay) = &mut state.replay {
+            replay.push(bytes.clone());
+        }
+        let can_repeat = state.replay.is_some();
+        match &state.attempt {
+            Some(attempt) => match attempt.send(bytes) {
+                Ok(()) => Ok(()),
+                // The link is gone, but the next one gets what was kept.
+                Err(BodyRefused) if can_repeat && !state.responded => Ok(()),
+                Err(BodyRefused) => Err(BodyRefused),
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), BodyRefused>> {
+        let state = self.state.borrow();
+        if state.failed {
+            return Poll::Ready(Err(BodyRefused));
+        }
+        match &state.attempt {
+            Some(attempt) => attempt.poll_room(cx).map(Ok),
+            None => {
+                self.changed.park(cx, &self.ticket);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ends the request's body: it is complete.
+    pub fn finish(&self) {
+        let mut state = self.state.borrow_mut();
+        state.body_done = true;
+        if let Some(attempt) = &state.attempt {
+            attempt.finish();
+        }
+    }
+
+    /// The next piece of the response's body; `None` at its clean end. Only after [`Call::response`].
+    ///
+    /// # Errors
+    /// A [`Fault`]: the body is cut, and must not be passed on as if it were whole.
+    pub async fn data(&self) -> Result<Option<Bytes>, Fault> {
+        std::future::poll_fn(|cx| self.poll_data(cx)).await
+    }
+
+    /// As [`Call::data`].
+    pub fn poll_data(&self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
+        match &self.state.borrow().attempt {
+            Some(attempt) => attempt.inbound.poll_chunk(cx),
+            None => Poll::Ready(Ok(None)),
+        }
+    }
+
+    /// A further piece of the response's body, if one is there already.
+    pub fn try_data(&self) -> Option<Bytes> {
+        self.state.borrow().attempt.as_ref().and_then(|attempt| attempt.inbound.take_chunk())
+    }
+
+    /// Whether the response's body has been read to its clean end.
+    pub fn is_complete(&self) -> bool {
+        self.state.borrow().attempt.as_ref().is_some_and(|attempt| attempt.inbound.is_finished())
+    }
+
+    /// How many providers were tried so far.
+    pub fn tries(&self) -> u32 {
+        self.state.borrow().tried.tries
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.shard.live_calls.set(self.shard.live_calls.get() - 1);
+        // Dropping the attempt gives the stream up if it is not complete.
+    }
+}

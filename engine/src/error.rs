@@ -1,0 +1,118 @@
+//! What can go wrong with a call, who is at fault, and whether another provider may be tried.
+
+use std::fmt;
+
+/// Why a stream ended without a clean end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The link was lost. `left`: bytes of the request had left already, so the service may have seen it.
+    LinkLost {
+        /// Whether any byte of the request left.
+        left: bool,
+    },
+    /// The provider does not handle the service, or takes no more: not started, safe to send elsewhere.
+    Refused,
+    /// What the peer sent for this stream did not decode, or broke a limit of ours.
+    Malformed(String),
+    /// The peer gave the stream up.
+    Reset(String),
+    /// The reader took nothing for too long while others waited for the link.
+    Stalled,
+    /// Another shard could not open the stream; nothing was sent.
+    NotOpened(Box<CallError>),
+    /// This node is shutting down.
+    ShuttingDown,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::LinkLost { left: true } => f.write_str("the link to the provider was lost after the request had left"),
+            Fault::LinkLost { left: false } => f.write_str("the link to the provider was lost before the request left"),
+            Fault::Refused => f.write_str("the provider does not handle this service"),
+            Fault::Malformed(what) => write!(f, "the provider sent what cannot be read: {what}"),
+            Fault::Reset(why) => write!(f, "the provider gave the stream up: {why}"),
+            Fault::Stalled => f.write_str("the reader took nothing for 10 s while other streams waited for the link"),
+            Fault::NotOpened(error) => error.fmt(f),
+            Fault::ShuttingDown => f.write_str("this node is shutting down"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Why a call got no response head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// No connected peer offers any of the names.
+    NoProvider,
+    /// Every provider has as many requests of ours as the limit allows.
+    Saturated,
+    /// Every provider that was tried said that it does not handle the names.
+    Refused,
+    /// The request's head does not fit the provider's frames.
+    HeadTooLarge {
+        /// Bytes that the head takes.
+        bytes: usize,
+        /// Bytes that the provider takes at most.
+        max_bytes: usize,
+    },
+    /// The stream broke before a response and the request may not be sent again.
+    Broken(Fault),
+    /// The provider's response head breaks a rule.
+    BadResponse(String),
+    /// No response head within the call's timeout.
+    TimedOut,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::NoProvider => f.write_str("no connected node offers the service"),
+            CallError::Saturated => f.write_str("every provider of the service has as many requests in flight as its limit allows"),
+            CallError::Refused => f.write_str("every provider that was tried refused the request"),
+            CallError::HeadTooLarge { bytes, max_bytes } => {
+                write!(f, "the request's head takes {bytes} bytes and the provider takes {max_bytes} at most")
+            }
+            CallError::Broken(fault) => fault.fmt(f),
+            CallError::BadResponse(what) => write!(f, "the provider's response cannot be used: {what}"),
+            CallError::TimedOut => f.write_str("the service sent no response in time"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// Why a node did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The machine cannot run shards; the text names cause and remedy.
+    Preflight(crate::rt::PreflightError),
+    /// An address cannot be listened on.
+    Listen {
+        /// The address.
+        addr: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A setting makes no sense.
+    Setting(String),
+    /// A shard or thread could not be started.
+    Shard(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Preflight(err) => err.fmt(f),
+            StartError::Listen { addr, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                write!(f, "cannot listen on '{addr}': another process listens there already; stop it or choose another port")
+            }
+            StartError::Listen { addr, source } => write!(f, "cannot listen on '{addr}': {source}"),
+            StartError::Setting(what) => f.write_str(what),
+            StartError::Shard(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,105 @@
+//! Limits of the engine, each with its reason. Units stand last in the names.
+
+/// Bytes that wait in one link's output before its writers wait: a few round trips of a fast link, little memory.
+pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
+
+/// A link's output is sent at once when it has gathered this much, instead of at the end of the turn.
+pub const LINK_CORK_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes received for one stream that its reader has not taken. Past it the link stops reading (legacy has no per-stream
+/// flow control), so it is generous: at most this much times the streams of a link is held.
+pub const STREAM_UNREAD_BYTES_MAX: usize = 512 * 1024;
+
+/// Unread bytes at which a paused stream lets its link read on.
+pub const STREAM_UNREAD_BYTES_LOW: usize = STREAM_UNREAD_BYTES_MAX / 2;
+
+/// Unread bytes of all streams of one link. Past it the link stops reading although no single stream is full.
+pub const LINK_UNREAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long one reader that takes nothing may hold up the other streams of its link; then its stream alone is given up.
+pub const READER_STALL_MS: u64 = 10_000;
+
+/// Bytes of one request body on their way between two shards and not yet taken by the link.
+pub const RELAY_WINDOW_BYTES: usize = 256 * 1024;
+
+/// Request body kept for a second try.
+pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
+
+/// Tries of one request, the first included.
+pub const TRIES_MAX: u32 = 3;
+
+/// Retries are at most one in this many requests (20 %), beside the reserve.
+pub const RETRY_SHARE: u32 = 5;
+
+/// Retries that a shard may make before the share counts: a killed provider loses all of its requests at once.
+pub const RETRY_RESERVE: u32 = 1_000;
+
+/// How long a request waits for a provider that was there a moment ago: npm peers dial again after 500 ms.
+pub const HOLD_DEFAULT_MS: u64 = 1_500;
+
+/// A service without providers is remembered this long, so that requests are held for its return.
+pub const SERVICE_MEMORY_MS: u64 = 60_000;
+
+/// Names of vanished services remembered at most; the oldest go first.
+pub const SERVICE_MEMORY_MAX: usize = 4_096;
+
+/// A process younger than this holds requests for services that it has not seen yet.
+pub const YOUNG_PROCESS_MS: u64 = 5_000;
+
+/// Time for a TCP connect of a bootstrap dial.
+pub const DIAL_TIMEOUT_MS: u64 = 5_000;
+
+/// First pause before a lost bootstrap address is dialed again; npm peers use the same.
+pub const REDIAL_FIRST_MS: u64 = 500;
+
+/// Largest pause while the loss is fresh.
+pub const REDIAL_FRESH_MAX_MS: u64 = 1_000;
+
+/// Attempts that count as fresh; afterwards the pause grows on to [`REDIAL_MAX_MS`].
+pub const REDIAL_FRESH_ATTEMPTS: u32 = 8;
+
+/// Largest pause between dials of an address that stays away.
+pub const REDIAL_MAX_MS: u64 = 30_000;
+
+/// How long a closing link waits for the peer's FIN: a Node peer dies of a reset, so we let it close first.
+pub const FIN_WAIT_MS: u64 = 3_000;
+
+/// Bytes read and thrown away while waiting for a FIN.
+pub const FIN_DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// First receive buffer of a link; most links see small frames only.
+pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Receive buffer of a link on which bulk data travels: several frames fit, so that the part of a frame left over at its
+/// end is small beside what was used.
+pub const LINK_BUFFER_BULK_BYTES: usize = 256 * 1024;
+
+/// Bytes that one link processes before the shard's other tasks run.
+pub const LINK_TURN_BYTES_MAX: usize = 256 * 1024;
+
+/// A payload of at least this size is handed on as a slice of the receive buffer, a smaller one is copied: a slice keeps
+/// the whole buffer alive, and copying 2 KiB costs about as much as counting references.
+pub const SLICE_BYTES_MIN: usize = 4 * 1024;
+
+/// Links that are accepted and have not finished their handshake, a shard. The oldest goes first.
+pub const UNVERIFIED_LINKS_MAX: usize = 1_024;
+
+/// TCP keepalive of links: first probe after this silence.
+pub const KEEPALIVE_IDLE_S: u64 = 30;
+
+/// TCP keepalive of links: between probes.
+pub const KEEPALIVE_INTERVAL_S: u64 = 10;
+
+/// IDs in one answer to a FindNode (protocol.md 5: a bucket's capacity).
+pub const FIND_NODE_IDS_MAX: usize = 16;
+
+/// How long a node waits at shutdown for the requests in flight on its links.
+pub const DRAIN_MS: u64 = 10_000;
+
+/// Streams that peers may have open towards our handlers, a link. Past it a request is refused (another provider may
+/// take it).
+pub const HANDLER_STREAMS_MAX: usize = 65_536;
+
+const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
+const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
+const _: () = assert!(SLICE_BYTES_MIN <= LINK_BUFFER_BYTES);

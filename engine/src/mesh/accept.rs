@@ -1,0 +1,97 @@
+//! Accepting links: each connection becomes a task at once; those without a handshake are bounded, the oldest goes first.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+
+use flatend_codec::{Config, Connection, Limits, Role};
+
+use super::driver;
+use super::link::{CloseReason, Link};
+use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, UNVERIFIED_LINKS_MAX};
+use crate::node::NodeEvent;
+use crate::rt::{self, Listener, Socket};
+use crate::shard::Shard;
+
+/// How long accepting rests when the system is out of descriptors or memory.
+const ACCEPT_REST_MS: u64 = 100;
+
+thread_local! {
+    /// Links of this shard that have not finished their handshake, oldest first.
+    static UNVERIFIED: RefCell<VecDeque<Weak<Link>>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Accepts links on `listener` until the node drains.
+pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
+    let shard = shard.clone();
+    rt::spawn(async move {
+        loop {
+            let next = futures_lite::future::or(async { Some(listener.accept().await) }, async {
+                shard.draining().wait().await;
+                None
+            });
+            match next.await {
+                None => return,
+                Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket)) {
+                    Ok(link) => {
+                        let shard = shard.clone();
+                        rt::spawn(async move {
+                            driver::run(&shard, &link, false).await;
+                        });
+                    }
+                    Err(err) => shard.emit(NodeEvent::Trouble(format!("cannot take a connection: {err}"))),
+                },
+                Some(Err(err)) => {
+                    shard.emit(NodeEvent::Trouble(format!("cannot accept connections for {ACCEPT_REST_MS} ms: {err}; raise the limit of open files (ulimit -n)")));
+                    rt::sleep(ACCEPT_REST_MS).await;
+                }
+            }
+        }
+    });
+}
+
+fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
+    let shown = socket.local_addr()?;
+    let link = new_link(shard, socket, Role::Acceptor, shown)?;
+    // Our frames are answered at once until we know whom we talk to.
+    link.socket.quick_ack();
+    UNVERIFIED.with(|unverified| {
+        let mut unverified = unverified.borrow_mut();
+        unverified.push_back(Rc::downgrade(&link));
+        if unverified.len() > UNVERIFIED_LINKS_MAX {
+            unverified.retain(|link| link.strong_count() > 0);
+        }
+        if unverified.len() > UNVERIFIED_LINKS_MAX {
+            if let Some(oldest) = unverified.pop_front().and_then(|link| link.upgrade()) {
+                oldest.close(CloseReason::Crowded);
+            }
+        }
+    });
+    Ok(link)
+}
+
+/// A link has finished its handshake, or has ended.
+pub(crate) fn forget_unverified(link: &Rc<Link>) {
+    UNVERIFIED.with(|unverified| {
+        let mut unverified = unverified.borrow_mut();
+        if let Some(at) = unverified.iter().position(|waiting| std::ptr::eq(waiting.as_ptr(), Rc::as_ptr(link))) {
+            unverified.remove(at);
+        }
+    });
+}
+
+/// A link over a connected socket. `here`: the address that we show on it unless a public one is configured.
+pub(crate) fn new_link(shard: &Rc<Shard>, socket: Socket, role: Role, here: SocketAddr) -> io::Result<Rc<Link>> {
+    socket.keepalive(KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S);
+    let mut ephemeral_secret = [0; 32];
+    getrandom::fill(&mut ephemeral_secret).map_err(|err| io::Error::other(format!("no randomness for a session key: {err}")))?;
+    let identity = shard.shared.identity.as_ref().map(|identity| {
+        let shown = identity.public_addr.unwrap_or(SocketAddr::new(here.ip().to_canonical(), here.port()));
+        (identity.key.clone(), shown)
+    });
+    let config = Config { role, ephemeral_secret, identity, services: &shard.shared.service_names, limits: Limits::default() };
+    let conn = Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
+    Ok(Link::new(shard.new_link_ref(), socket, conn))
+}

@@ -1,0 +1,284 @@
+//! The task of a link: waits, reads, opens frames, hands events on, keeps the deadlines, and ends the link properly.
+//! Everything that a peer can do wrong ends here as a [`CloseReason`], never as a panic.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::{Buf, Bytes, BytesMut};
+use flatend_codec::{Event, Opened, Retirement, StreamId};
+
+use super::link::{park_task, CloseReason, Link};
+use super::{accept, events};
+use crate::error::Fault;
+use crate::limits::{
+    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
+};
+use crate::rt::{self, aligned_buffer, Timer};
+use crate::shard::Shard;
+
+/// How often a paused link looks for readers that hold it up.
+const STALL_CHECK_MS: u64 = 1_000;
+
+/// What the task was woken for.
+enum Wake {
+    Close(CloseReason),
+    Deadline,
+    StallCheck,
+    Readable,
+}
+
+/// What the engine knows of a link beside the codec's own state.
+pub(crate) struct Progress {
+    pub(crate) handshaked: bool,
+    pub(crate) announced_ready: bool,
+    pub(crate) announced_retiring: bool,
+    pub(crate) dialed: bool,
+}
+
+/// Runs a link until it ends; returns why. The link is registered with the shard while it runs.
+pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> CloseReason {
+    let _alive = Alive::new(shard);
+    shard.links.borrow_mut().insert(link.at.id, link.clone());
+    let mut progress = Progress { handshaked: false, announced_ready: false, announced_retiring: false, dialed };
+    // A dialer speaks first.
+    link.flush();
+    link.rearm();
+    let reason = drive(shard, link, &mut progress).await;
+    shard.shared.registry.withdraw(link.at);
+    link.lose();
+    shard.links.borrow_mut().remove(&link.at.id);
+    events::report_end(shard, link, &progress, &reason);
+    farewell(link, &reason).await;
+    reason
+}
+
+/// Counts a link's task, however it ends.
+struct Alive(Rc<Shard>);
+
+impl Alive {
+    fn new(shard: &Rc<Shard>) -> Alive {
+        shard.live_links.set(shard.live_links.get() + 1);
+        Alive(shard.clone())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.live_links.set(self.0.live_links.get() - 1);
+        self.0.link_gone.wake_all();
+    }
+}
+
+async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> CloseReason {
+    let mut buffer = BytesMut::new();
+    let mut buffer_bytes = LINK_BUFFER_BYTES;
+    let stall_check = Timer::new();
+    let mut reading = true;
+    loop {
+        let wake = std::future::poll_fn(|cx| {
+            if let Some(reason) = link.closing.borrow().clone() {
+                return Poll::Ready(Wake::Close(reason));
+            }
+            park_task(link, cx);
+            if link.write_blocked.get() && link.socket.poll_writable(cx).is_ready() {
+                link.flush();
+                if link.write_blocked.get() {
+                    // Still full: the readiness flag is down again, so this parks.
+                    let _ = link.socket.poll_writable(cx);
+                }
+            }
+            if link.deadline.poll(cx).is_ready() {
+                return Poll::Ready(Wake::Deadline);
+            }
+            let pause = link.streams.is_paused();
+            if pause == reading {
+                reading = !pause;
+                link.conn.borrow_mut().set_reading(rt::now(), reading);
+                link.rearm();
+                if pause {
+                    stall_check.set_after(STALL_CHECK_MS);
+                } else {
+                    stall_check.clear();
+                }
+            }
+            if !reading {
+                return stall_check.poll(cx).map(|()| Wake::StallCheck);
+            }
+            link.socket.poll_readable(cx).map(|()| Wake::Readable)
+        })
+        .await;
+        let result = match wake {
+            Wake::Close(reason) => return reason,
+            Wake::Deadline => on_deadline(shard, link, progress),
+            Wake::StallCheck => {
+                give_up_stalled(link);
+                stall_check.set_after(STALL_CHECK_MS);
+                Ok(())
+            }
+            Wake::Readable => read(shard, link, progress, &mut buffer, &mut buffer_bytes).await,
+        };
+        if let Err(reason) = result.and_then(|()| check_state(shard, link, progress)) {
+            return reason;
+        }
+    }
+}
+
+/// Reads until the socket is empty, the turn's budget is used up, or a reader is full.
+async fn read(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    buffer: &mut BytesMut,
+    buffer_bytes: &mut usize,
+) -> Result<(), CloseReason> {
+    let mut budget = LINK_TURN_BYTES_MAX;
+    loop {
+        if buffer.capacity() - buffer.len() < *buffer_bytes / 4 {
+            *buffer = aligned_buffer(*buffer_bytes, buffer);
+        }
+        let n = match link.socket.try_recv(buffer) {
+            Ok(0) => return Err(CloseReason::PeerLeft),
+            Ok(n) => n,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+            Err(err) => return Err(CloseReason::Broken(err.to_string())),
+        };
+        let wants_more = take_frames(shard, link, progress, buffer)?;
+        // A frame larger than the buffer, or a full buffer: bulk data travels here.
+        if wants_more > *buffer_bytes || n >= LINK_BUFFER_BYTES {
+            *buffer_bytes = LINK_BUFFER_BULK_BYTES.max(wants_more);
+        }
+        if link.conn.borrow().dialect().quick_ack {
+            link.socket.quick_ack();
+        }
+        if link.socket.is_drained() || link.streams.is_paused() || link.closing.borrow().is_some() {
+            break;
+        }
+        budget = budget.saturating_sub(n);
+        if budget == 0 {
+            rt::yield_now().await;
+            budget = LINK_TURN_BYTES_MAX;
+        }
+    }
+    if link.socket.is_drained() {
+        link.conn.borrow_mut().read_empty(rt::now());
+    }
+    if buffer.is_empty() && buffer.capacity() < LINK_BUFFER_BYTES / 4 {
+        *buffer = BytesMut::new();
+    }
+    Ok(())
+}
+
+/// Opens and hands on every whole frame of the buffer. Returns how many bytes the next frame needs in all.
+fn take_frames(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, buffer: &mut BytesMut) -> Result<usize, CloseReason> {
+    let now = rt::now();
+    let mut wants = 0;
+    while !buffer.is_empty() {
+        // The payload of a lone large Data, handed on as a slice once the frame is split off.
+        let mut large: Option<(StreamId, &[u8])> = None;
+        let base = buffer.as_ptr() as usize;
+        let opened = link.conn.borrow_mut().open(now, &mut buffer[..]).map_err(fault)?;
+        let (consumed, large) = match opened {
+            Opened::Incomplete { at_least } => {
+                wants = at_least;
+                break;
+            }
+            Opened::Frame { consumed, mut messages } => {
+                loop {
+                    let event = link.conn.borrow_mut().next_event(now, &mut messages).map_err(fault)?;
+                    match event {
+                        None => break,
+                        Some(Event::Data { stream, bytes }) if bytes.len() >= SLICE_BYTES_MIN && large.is_none() => {
+                            large = Some((stream, bytes));
+                        }
+                        Some(event) => {
+                            if let Some((stream, bytes)) = large.take() {
+                                // Something follows it in the same frame: order matters more than the copy.
+                                events::data(link, stream, Bytes::copy_from_slice(bytes));
+                            }
+                            events::handle(shard, link, progress, event)?;
+                        }
+                    }
+                }
+                let large = large.map(|(stream, bytes)| (stream, bytes.as_ptr() as usize - base, bytes.len()));
+                (consumed, large)
+            }
+        };
+        if let Some((stream, start, len)) = large {
+            events::data(link, stream, buffer.split_to(consumed).freeze().slice(start..start + len));
+        } else {
+            buffer.advance(consumed);
+        }
+        poll_events(shard, link, progress)?;
+    }
+    poll_events(shard, link, progress)?;
+    Ok(wants)
+}
+
+fn poll_events(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> Result<(), CloseReason> {
+    loop {
+        let event = link.conn.borrow_mut().poll_event();
+        match event {
+            None => return Ok(()),
+            Some(event) => events::handle(shard, link, progress, event)?,
+        }
+    }
+}
+
+fn on_deadline(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> Result<(), CloseReason> {
+    link.deadline.clear();
+    link.conn.borrow_mut().handle_timeout(rt::now()).map_err(fault)?;
+    poll_events(shard, link, progress)
+}
+
+/// Looks at what changed in the codec's state, announces it, and flushes what it wants to say.
+fn check_state(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> Result<(), CloseReason> {
+    let (ready, retirement, open) = {
+        let conn = link.conn.borrow();
+        (conn.is_ready(), conn.retirement(), conn.open_streams())
+    };
+    let retiring = retirement != Retirement::Active;
+    if progress.handshaked && (ready != progress.announced_ready || retiring != progress.announced_retiring) {
+        progress.announced_ready = ready;
+        progress.announced_retiring = retiring;
+        events::announce(shard, link, progress);
+    }
+    match retirement {
+        Retirement::Dead => return Err(CloseReason::Retired),
+        Retirement::Retiring if open == 0 => {
+            return Err(if shard.draining().is_set() { CloseReason::Drained } else { CloseReason::Retired })
+        }
+        Retirement::Retiring | Retirement::Active => {}
+    }
+    if !link.conn.borrow().transmit().is_empty() {
+        link.cork();
+    } else {
+        link.rearm();
+    }
+    Ok(())
+}
+
+fn give_up_stalled(link: &Rc<Link>) {
+    for stream in link.streams.stalled(rt::now()) {
+        link.streams.fail(stream, Fault::Stalled);
+        link.reset(stream, flatend_codec::ResetCode::Limit, "the reader took nothing for 10 s");
+    }
+}
+
+fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
+    CloseReason::Fault(err.to_string())
+}
+
+/// Ends the TCP connection: what is queued leaves if the end is peaceful, then FIN, then the peer's FIN is awaited.
+async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
+    accept::forget_unverified(link);
+    if matches!(reason, CloseReason::Retired | CloseReason::Drained | CloseReason::PeerLeft | CloseReason::Ourselves) {
+        let rest = link.conn.borrow().transmit().to_vec();
+        // A peer that takes nothing loses the rest, after the same wait as for its FIN.
+        rt::timeout(FIN_WAIT_MS, link.socket.send_all(&rest)).await.map(|sent| sent.ok()).ok();
+    }
+    link.socket.shutdown_write();
+    if !matches!(reason, CloseReason::PeerLeft | CloseReason::Broken(_)) {
+        link.socket.discard_until_fin(FIN_WAIT_MS, FIN_DISCARD_BYTES_MAX).await;
+    }
+}

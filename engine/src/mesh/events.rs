@@ -1,0 +1,170 @@
+//! What a link's events mean for the shard: readers are fed, handlers started, the registry told, the log written.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use flatend_codec::{Event, NodeId, ResetCode, Retirement, StreamId};
+
+use super::driver::Progress;
+use super::link::{CloseReason, Link};
+use super::{accept, Recipient};
+use crate::error::Fault;
+use crate::limits::{FIND_NODE_IDS_MAX, HANDLER_STREAMS_MAX};
+use crate::node::{self, NodeEvent, PeerName};
+use crate::routing::{LinkInfo, ProviderKey};
+use crate::rt;
+use crate::shard::{Inbound, Shard, Source};
+
+/// Acts on one event.
+pub(crate) fn handle(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, event: Event<'_>) -> Result<(), CloseReason> {
+    match event {
+        Event::Handshake { again } => return handshake(shard, link, progress, again),
+        Event::Response { stream, headers, end } => {
+            link.streams.head(stream, headers.to_block());
+            if end {
+                link.streams.end(stream);
+            }
+        }
+        Event::Data { stream, bytes } => data(link, stream, Bytes::copy_from_slice(bytes)),
+        Event::End { stream } => link.streams.end(stream),
+        Event::Refused { stream } => link.streams.fail(stream, Fault::Refused),
+        Event::Reset { stream, code: ResetCode::Protocol, reason } => {
+            link.streams.fail(stream, Fault::Malformed(reason.to_owned()));
+        }
+        Event::Reset { stream, reason, .. } => link.streams.fail(stream, Fault::Reset(reason.to_owned())),
+        Event::Request { stream, services, headers, end } => {
+            let handler = services.iter().find_map(|name| std::str::from_utf8(name).ok().and_then(|name| shard.handlers.find(name)));
+            match handler {
+                Some(handler) if link.streams.len() < HANDLER_STREAMS_MAX && !shard.draining().is_set() => {
+                    let inbound = Inbound::new();
+                    inbound.set_source(Source::Link(link.clone(), stream));
+                    if end {
+                        inbound.finish();
+                    } else {
+                        link.streams.insert(stream, Recipient::Local(inbound.clone()), 0);
+                    }
+                    let peer = peer_id(link);
+                    node::start_handler(shard, link, stream, handler, headers.to_block(), inbound, peer);
+                }
+                _ => {
+                    link.refuse(stream);
+                }
+            }
+        }
+        Event::FindNode { token, target } => answer_find_node(shard, link, token, &target),
+        Event::Nodes { ids, .. } => shard.emit(NodeEvent::Discovered { peers: ids.len() }),
+        // The legacy dialect has none of these; flatend/2 joins behind the same contract.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Hands a piece of a body to its reader.
+pub(crate) fn data(link: &Rc<Link>, stream: StreamId, bytes: Bytes) {
+    let len = bytes.len();
+    if !link.streams.data(stream, bytes, rt::now()) {
+        // Nobody reads it any more: it is gone, so it is credited.
+        link.conn.borrow_mut().credit(rt::now(), stream, len);
+    }
+}
+
+fn peer_id(link: &Link) -> Option<NodeId> {
+    link.conn.borrow().peer().and_then(|peer| peer.id.clone())
+}
+
+/// Where a peer can be dialed: an ID with an unspecified address is reached where its link came from.
+fn reachable(id: &NodeId, link: &Link) -> Option<SocketAddr> {
+    if id.address.ip().is_unspecified() {
+        let from = link.socket.peer_addr().ok()?;
+        return Some(SocketAddr::new(from.ip().to_canonical(), id.address.port()));
+    }
+    Some(id.address)
+}
+
+/// How the log names the peer of a link.
+pub(crate) fn name_of(link: &Link) -> PeerName {
+    PeerName(peer_id(link).and_then(|id| reachable(&id, link)))
+}
+
+pub(crate) fn services_of(link: &Link) -> Vec<String> {
+    link.conn.borrow().peer().map(|peer| peer.services.clone()).unwrap_or_default()
+}
+
+fn handshake(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, again: bool) -> Result<(), CloseReason> {
+    if let (Some(id), Some(identity)) = (peer_id(link), &shard.shared.identity) {
+        if id.public_key == identity.public_key() {
+            return Err(CloseReason::Ourselves);
+        }
+    }
+    accept::forget_unverified(link);
+    progress.handshaked = true;
+    let (peer, services) = (name_of(link), services_of(link));
+    shard.emit(match (again, progress.dialed) {
+        (true, _) => NodeEvent::Reprobed { peer, services },
+        (false, true) => NodeEvent::Dialed { peer, services },
+        (false, false) => NodeEvent::Accepted { peer, services },
+    });
+    {
+        let conn = link.conn.borrow();
+        progress.announced_ready = conn.is_ready();
+        progress.announced_retiring = conn.retirement() != Retirement::Active;
+    }
+    announce(shard, link, progress);
+    Ok(())
+}
+
+/// Tells the registry what this link offers now.
+pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) {
+    let id = peer_id(link);
+    shard.shared.registry.announce(LinkInfo {
+        link: link.at,
+        provider: id.as_ref().map_or(ProviderKey::Anonymous(link.at), |id| ProviderKey::Public(id.public_key)),
+        addr: id.as_ref().and_then(|id| reachable(id, link)),
+        services: services_of(link),
+        ready: progress.announced_ready,
+        retiring: progress.announced_retiring,
+    });
+}
+
+fn answer_find_node(shard: &Rc<Shard>, link: &Rc<Link>, token: flatend_codec::Token, target: &[u8; 32]) {
+    let asker = peer_id(link).map(|id| id.public_key);
+    let ids: Vec<NodeId> = shard
+        .snapshot()
+        .closest(target, FIND_NODE_IDS_MAX)
+        .into_iter()
+        .filter(|peer| Some(peer.public_key) != asker)
+        .map(|peer| NodeId::new(peer.public_key, peer.addr))
+        .collect();
+    // A link that is closing cannot answer any more; its end tells the asker.
+    link.conn.borrow_mut().nodes(rt::now(), token, ids.iter()).ok();
+}
+
+/// One log line for the end of a link.
+pub(crate) fn report_end(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress, reason: &CloseReason) {
+    let from = link.socket.peer_addr().ok();
+    if let CloseReason::Fault(what) = reason {
+        shard.emit(NodeEvent::PeerFault { from, what: what.clone() });
+    }
+    match reason {
+        CloseReason::Crowded => shard.emit(NodeEvent::PeerFault { from, what: "too many connections wait for their handshake".to_owned() }),
+        CloseReason::Ourselves => shard.emit(NodeEvent::PeerFault { from, what: "it shows our own key: this node dialed itself".to_owned() }),
+        _ => {}
+    }
+    if progress.handshaked {
+        let (peer, services) = (name_of(link), services_of(link));
+        shard.emit(NodeEvent::Disconnected { peer, services, reason: text(reason) });
+    }
+}
+
+fn text(reason: &CloseReason) -> String {
+    match reason {
+        CloseReason::PeerLeft => "it closed the connection".to_owned(),
+        CloseReason::Broken(err) => err.clone(),
+        CloseReason::Fault(what) => what.clone(),
+        CloseReason::Retired => "the link is replaced: too many requests on it were given up".to_owned(),
+        CloseReason::Drained => "this node shuts down".to_owned(),
+        CloseReason::Crowded => "too many connections wait for their handshake".to_owned(),
+        CloseReason::Ourselves => "it is this node itself".to_owned(),
+    }
+}

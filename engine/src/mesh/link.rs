@@ -1,0 +1,274 @@
+//! A link: the codec's connection, the socket, and what waits for them. Anybody on the shard may encode into it; what was
+//! encoded in a turn leaves in one write at the turn's end. Reading is the business of its task (`driver`).
+
+use std::cell::{Cell, RefCell};
+use std::io::{ErrorKind, IoSlice};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use flatend_codec::{Connection, GoodbyeCode, HeaderBlock, OpenError, ResetCode, SendError, StreamId};
+
+use super::streams::{Recipient, Streams};
+use crate::error::Fault;
+use crate::limits::{LINK_CORK_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
+use crate::routing::LinkRef;
+use crate::rt::{self, park, Socket, Ticket, Timer, TurnEnd, WaitQueue};
+
+/// Why a link ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CloseReason {
+    /// The peer sent FIN.
+    PeerLeft,
+    /// The connection broke.
+    Broken(String),
+    /// The peer broke the protocol, or fell silent; the sentence says what.
+    Fault(String),
+    /// It gathered too many abandoned streams and is replaced.
+    Retired,
+    /// This node shuts down.
+    Drained,
+    /// Too many links wait for their handshake.
+    Crowded,
+    /// The peer shows our own key: we dialed ourselves.
+    Ourselves,
+}
+
+/// One connection to a peer.
+pub(crate) struct Link {
+    pub(crate) at: LinkRef,
+    pub(crate) socket: Socket,
+    pub(crate) conn: RefCell<Connection>,
+    pub(crate) streams: Streams,
+    /// The link's task, woken when there is something for it to do.
+    pub(crate) task: RefCell<Option<Waker>>,
+    /// The codec's next deadline.
+    pub(crate) deadline: Timer,
+    corked: Cell<bool>,
+    /// The socket takes no more at the moment.
+    pub(crate) write_blocked: Cell<bool>,
+    room: WaitQueue,
+    pub(crate) closing: RefCell<Option<CloseReason>>,
+    lost: Cell<bool>,
+}
+
+impl Link {
+    pub(crate) fn new(at: LinkRef, socket: Socket, conn: Connection) -> Rc<Link> {
+        Rc::new(Link {
+            at,
+            socket,
+            conn: RefCell::new(conn),
+            streams: Streams::default(),
+            task: RefCell::new(None),
+            deadline: Timer::new(),
+            corked: Cell::new(false),
+            write_blocked: Cell::new(false),
+            room: WaitQueue::default(),
+            closing: RefCell::new(None),
+            lost: Cell::new(false),
+        })
+    }
+
+    /// Wakes the link's task.
+    pub(crate) fn poke(&self) {
+        if let Some(waker) = self.task.take() {
+            waker.wake();
+        }
+    }
+
+    /// Asks the link's task to end. The first reason stands.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.closing.borrow_mut().get_or_insert(reason);
+        self.poke();
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    // ---- writing ------------------------------------------------------------------------------------------------
+
+    /// Opens a stream whose response goes to `recipient`.
+    ///
+    /// # Errors
+    /// As [`OpenError`] says; nothing was sent then.
+    pub(crate) fn open_stream(
+        self: &Rc<Self>,
+        services: &[String],
+        headers: &HeaderBlock,
+        extras: &HeaderBlock,
+        end: bool,
+        recipient: Recipient,
+    ) -> Result<StreamId, OpenError> {
+        let mut conn = self.conn.borrow_mut();
+        let mark = conn.bytes_queued();
+        let stream = conn.open_stream(rt::now(), services.iter().map(String::as_str), headers, extras, end)?;
+        drop(conn);
+        self.streams.insert(stream, recipient, mark);
+        self.cork();
+        Ok(stream)
+    }
+
+    /// Encodes a piece of a body. The caller has waited for room.
+    pub(crate) fn send_data(self: &Rc<Self>, stream: StreamId, bytes: &[u8]) -> Result<(), SendError> {
+        let result = self.conn.borrow_mut().send_data(rt::now(), stream, bytes);
+        self.cork();
+        result
+    }
+
+    /// Ends our direction of a stream.
+    pub(crate) fn send_end(self: &Rc<Self>, stream: StreamId) -> Result<(), SendError> {
+        let result = self.conn.borrow_mut().send_end(rt::now(), stream);
+        self.cork();
+        result
+    }
+
+    /// Sends a response's head.
+    pub(crate) fn respond(self: &Rc<Self>, stream: StreamId, headers: &HeaderBlock, end: bool) -> Result<(), SendError> {
+        let result = self.conn.borrow_mut().respond(rt::now(), stream, headers, end);
+        self.cork();
+        result
+    }
+
+    /// Says that we do not handle this request.
+    pub(crate) fn refuse(self: &Rc<Self>, stream: StreamId) {
+        self.conn.borrow_mut().refuse(rt::now(), stream);
+        self.cork();
+    }
+
+    /// The reader of a stream has gone; what still arrives for it is thrown away.
+    pub(crate) fn ignore(&self, stream: StreamId) {
+        let was_paused = self.streams.is_paused();
+        self.streams.ignore(stream);
+        if was_paused && !self.streams.is_paused() {
+            self.poke();
+        }
+    }
+
+    /// Says that this node shuts down: no new requests, what runs is finished.
+    pub(crate) fn goodbye(self: &Rc<Self>, code: GoodbyeCode) {
+        if !self.lost.get() {
+            self.conn.borrow_mut().goodbye(rt::now(), code, "this node shuts down");
+            self.cork();
+            self.poke();
+        }
+    }
+
+    /// Gives a stream up, both directions, and forgets its reader.
+    pub(crate) fn reset(self: &Rc<Self>, stream: StreamId, code: ResetCode, reason: &str) {
+        self.streams.remove(stream);
+        if !self.lost.get() {
+            self.conn.borrow_mut().reset(rt::now(), stream, code, reason);
+            self.cork();
+            // The reset may retire the link, or free it for reading.
+            self.poke();
+        }
+    }
+
+    /// Ready when the output has room. After the link is lost it is always ready: the next send tells.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, ticket: &Ticket) -> Poll<()> {
+        if self.lost.get() || self.conn.borrow().queued_bytes() < LINK_QUEUE_BYTES_MAX {
+            return Poll::Ready(());
+        }
+        self.room.park(cx, ticket);
+        Poll::Pending
+    }
+
+    /// Whether the output has room now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.conn.borrow().queued_bytes() < LINK_QUEUE_BYTES_MAX
+    }
+
+    /// Waits until the output has room.
+    pub(crate) async fn room(&self) {
+        let ticket = Ticket::default();
+        std::future::poll_fn(|cx| self.poll_room(cx, &ticket)).await;
+    }
+
+    /// Something was encoded: it leaves at the end of the turn, or now if it is much.
+    pub(crate) fn cork(self: &Rc<Self>) {
+        if !self.corked.replace(true) {
+            rt::at_turn_end(self.clone());
+        }
+        if self.conn.borrow().queued_bytes() >= LINK_CORK_BYTES_MAX {
+            self.flush();
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(crate) fn flush(&self) {
+        if self.lost.get() {
+            return;
+        }
+        let mut conn = self.conn.borrow_mut();
+        while !conn.transmit().is_empty() {
+            match self.socket.try_send(&[IoSlice::new(conn.transmit())]) {
+                Ok(n) => conn.transmitted(n),
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    self.write_blocked.set(true);
+                    drop(conn);
+                    return self.poke();
+                }
+                Err(err) => {
+                    drop(conn);
+                    return self.close(CloseReason::Broken(err.to_string()));
+                }
+            }
+        }
+        let has_room = conn.queued_bytes() < LINK_QUEUE_BYTES_MAX / 2;
+        drop(conn);
+        self.write_blocked.set(false);
+        if has_room {
+            self.room.wake_all();
+        }
+    }
+
+    /// Sets the timer to the codec's next deadline.
+    pub(crate) fn rearm(&self) {
+        match self.conn.borrow().next_deadline() {
+            Some(at) => self.deadline.set(at),
+            None => self.deadline.clear(),
+        }
+    }
+
+    // ---- reading ------------------------------------------------------------------------------------------------
+
+    /// The reader of a stream took `bytes`.
+    pub(crate) fn taken(&self, stream: StreamId, bytes: usize) {
+        let was_paused = self.streams.is_paused();
+        self.streams.taken(stream, bytes, rt::now());
+        if !self.lost.get() {
+            self.conn.borrow_mut().credit(rt::now(), stream, bytes);
+        }
+        if was_paused && !self.streams.is_paused() {
+            self.poke();
+        }
+    }
+
+    // ---- the end ------------------------------------------------------------------------------------------------
+
+    /// Marks the link as lost and tells every reader and writer. What has left decides whether a request may be repeated.
+    pub(crate) fn lose(&self) {
+        self.lost.set(true);
+        let transmitted = self.conn.borrow().bytes_transmitted();
+        for (recipient, mark) in self.streams.take_all() {
+            recipient.fail(Fault::LinkLost { left: transmitted > mark });
+        }
+        self.room.wake_all();
+        self.deadline.clear();
+    }
+}
+
+impl TurnEnd for Link {
+    fn turn_end(self: Rc<Self>) {
+        self.corked.set(false);
+        self.flush();
+        if !self.lost.get() {
+            self.rearm();
+        }
+    }
+}
+
+/// Parks the link's task.
+pub(crate) fn park_task(link: &Link, cx: &Context<'_>) {
+    park(&link.task, cx);
+}

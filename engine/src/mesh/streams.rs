@@ -1,0 +1,188 @@
+//! The streams of a link as their receiving side: who reads each, how much is unread, and when the link must stop reading.
+//! The invariant: `unread` is the sum over the streams, `full` counts those above the limit.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use flatend_codec::{HeaderBlock, Millis, StreamId};
+
+use crate::error::Fault;
+use crate::idmap::IdMap;
+use crate::limits::{LINK_UNREAD_BYTES_MAX, READER_STALL_MS, STREAM_UNREAD_BYTES_LOW, STREAM_UNREAD_BYTES_MAX};
+use crate::shard::{CallId, Inbound, Message, Relay};
+use crate::rt::Outbox;
+
+/// Who reads a stream.
+pub(crate) enum Recipient {
+    /// A reader on this shard.
+    Local(Rc<Inbound>),
+    /// A caller on another shard.
+    Remote(CallId, Rc<Outbox<Message>>),
+}
+
+impl Recipient {
+    pub(crate) fn head(&self, headers: HeaderBlock) {
+        match self {
+            Recipient::Local(inbound) => inbound.set_head(headers),
+            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Head { call: *call, headers })),
+        }
+    }
+
+    pub(crate) fn data(&self, bytes: Bytes) {
+        match self {
+            Recipient::Local(inbound) => inbound.push(bytes),
+            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Data { call: *call, bytes })),
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        match self {
+            Recipient::Local(inbound) => inbound.finish(),
+            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::End { call: *call })),
+        }
+    }
+
+    pub(crate) fn fail(&self, fault: Fault) {
+        match self {
+            Recipient::Local(inbound) => inbound.fail(fault),
+            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Failed { call: *call, fault })),
+        }
+    }
+}
+
+struct Stream {
+    /// `None`: the reader has gone; what arrives is thrown away.
+    recipient: Option<Recipient>,
+    unread: usize,
+    full: bool,
+    /// When its reader last took something, or when it became unread.
+    progress_at: Millis,
+    /// `bytes_queued` of the connection when it was opened.
+    mark: u64,
+}
+
+/// The streams of one link.
+#[derive(Default)]
+pub(crate) struct Streams {
+    table: RefCell<IdMap<StreamId, Stream>>,
+    unread: Cell<usize>,
+    full: Cell<usize>,
+}
+
+impl Streams {
+    pub(crate) fn insert(&self, stream: StreamId, recipient: Recipient, mark: u64) {
+        let entry = Stream { recipient: Some(recipient), unread: 0, full: false, progress_at: Millis(0), mark };
+        self.table.borrow_mut().insert(stream, entry);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.borrow().len()
+    }
+
+    /// Hands a head to the stream's reader.
+    pub(crate) fn head(&self, stream: StreamId, headers: HeaderBlock) {
+        if let Some(Stream { recipient: Some(recipient), .. }) = self.table.borrow().get(&stream) {
+            recipient.head(headers);
+        }
+    }
+
+    /// Hands a piece to the stream's reader and charges it. False if nobody reads it any more.
+    pub(crate) fn data(&self, stream: StreamId, bytes: Bytes, now: Millis) -> bool {
+        let mut table = self.table.borrow_mut();
+        let Some(entry) = table.get_mut(&stream) else { return false };
+        let Some(recipient) = &entry.recipient else { return false };
+        if entry.unread == 0 {
+            entry.progress_at = now;
+        }
+        entry.unread += bytes.len();
+        self.unread.set(self.unread.get() + bytes.len());
+        if entry.unread > STREAM_UNREAD_BYTES_MAX && !entry.full {
+            entry.full = true;
+            self.full.set(self.full.get() + 1);
+        }
+        recipient.data(bytes);
+        true
+    }
+
+    /// The peer's direction is complete.
+    pub(crate) fn end(&self, stream: StreamId) {
+        // Bytes that are still unread stay charged to nobody: the link owes them no memory that grows.
+        if let Some(entry) = self.detach(stream) {
+            if let Some(recipient) = entry.recipient {
+                recipient.end();
+            }
+        }
+    }
+
+    /// The stream broke.
+    pub(crate) fn fail(&self, stream: StreamId, fault: Fault) {
+        if let Some(entry) = self.detach(stream) {
+            if let Some(recipient) = entry.recipient {
+                recipient.fail(fault);
+            }
+        }
+    }
+
+    /// Forgets a stream without telling its reader.
+    pub(crate) fn remove(&self, stream: StreamId) {
+        drop(self.detach(stream));
+    }
+
+    /// The reader has gone, but the peer's direction goes on: what arrives is thrown away.
+    pub(crate) fn ignore(&self, stream: StreamId) {
+        let mut table = self.table.borrow_mut();
+        if let Some(entry) = table.get_mut(&stream) {
+            entry.recipient = None;
+            self.discharge(entry);
+        }
+    }
+
+    fn detach(&self, stream: StreamId) -> Option<Stream> {
+        let mut entry = self.table.borrow_mut().remove(&stream)?;
+        self.discharge(&mut entry);
+        Some(entry)
+    }
+
+    fn discharge(&self, entry: &mut Stream) {
+        self.unread.set(self.unread.get() - entry.unread);
+        entry.unread = 0;
+        if std::mem::take(&mut entry.full) {
+            self.full.set(self.full.get() - 1);
+        }
+    }
+
+    /// A reader took `bytes`.
+    pub(crate) fn taken(&self, stream: StreamId, bytes: usize, now: Millis) {
+        let mut table = self.table.borrow_mut();
+        let Some(entry) = table.get_mut(&stream) else { return };
+        let bytes = bytes.min(entry.unread);
+        entry.unread -= bytes;
+        entry.progress_at = now;
+        self.unread.set(self.unread.get() - bytes);
+        if entry.full && entry.unread <= STREAM_UNREAD_BYTES_LOW {
+            entry.full = false;
+            self.full.set(self.full.get() - 1);
+        }
+    }
+
+    /// Whether the link must not read on.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.full.get() > 0 || self.unread.get() > LINK_UNREAD_BYTES_MAX
+    }
+
+    /// Streams whose reader took nothing for [`READER_STALL_MS`] although bytes wait for it.
+    pub(crate) fn stalled(&self, now: Millis) -> Vec<StreamId> {
+        let table = self.table.borrow();
+        let stalled = table.iter().filter(|(_, entry)| entry.unread > 0 && now.0.saturating_sub(entry.progress_at.0) >= READER_STALL_MS);
+        stalled.map(|(stream, _)| *stream).collect()
+    }
+
+    /// Takes out every stream, with its reader and mark.
+    pub(crate) fn take_all(&self) -> Vec<(Recipient, u64)> {
+        self.unread.set(0);
+        self.full.set(0);
+        let table = std::mem::take(&mut *self.table.borrow_mut());
+        table.into_values().filter_map(|entry| Some((entry.recipient?, entry.mark))).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! The builder: collects what a node is, checks it, and starts it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+
+use super::context::{Context, HandlerError};
+use super::events::{Events, NodeEvent};
+use super::handlers::{boxed, Handler};
+use super::running::Node;
+use super::start;
+use crate::error::StartError;
+use crate::shard::Shard;
+
+pub(super) type ShardTask = Arc<dyn Fn(Rc<Shard>) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
+
+/// Describes a node; [`NodeBuilder::start`] runs it.
+pub struct NodeBuilder {
+    pub(super) bind: Vec<String>,
+    pub(super) public_addr: Option<SocketAddr>,
+    pub(super) secret_key: Option<[u8; 32]>,
+    pub(super) bootstrap: Vec<String>,
+    pub(super) handlers: BTreeMap<String, Handler>,
+    pub(super) shards: Option<usize>,
+    pub(super) pin: bool,
+    pub(super) events: Events,
+    pub(super) shard_tasks: Vec<ShardTask>,
+    pub(super) error: Option<String>,
+}
+
+impl Default for NodeBuilder {
+    fn default() -> Self {
+        NodeBuilder {
+            bind: Vec::new(),
+            public_addr: None,
+            secret_key: None,
+            bootstrap: Vec::new(),
+            handlers: BTreeMap::new(),
+            shards: None,
+            pin: true,
+            events: Arc::new(|event| eprintln!("{event}")),
+            shard_tasks: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+impl NodeBuilder {
+    /// Listens for peers on `addr` (`127.0.0.1:9000`, port 0 for any). A node that listens has an identity: a secret key
+    /// is made for this run if none is given.
+    #[must_use]
+    pub fn bind(mut self, addr: impl Into<String>) -> Self {
+        self.bind.push(addr.into());
+        self
+    }
+
+    /// The address shown to peers, if it is not that of the listener.
+    #[must_use]
+    pub fn public_addr(mut self, addr: SocketAddr) -> Self {
+        self.public_addr = Some(addr);
+        self
+    }
+
+    /// The 32-byte Ed25519 seed of the node's identity.
+    #[must_use]
+    pub fn secret_key(mut self, seed: [u8; 32]) -> Self {
+        self.secret_key = Some(seed);
+        self
+    }
+
+    /// Dials `target` (`host:port`) at start and whenever its link is lost.
+    #[must_use]
+    pub fn bootstrap(mut self, target: impl Into<String>) -> Self {
+        self.bootstrap.push(target.into());
+        self
+    }
+
+    /// Offers a service. `handler` runs once a request, on the shard that owns the link it came by; its future need not
+    /// be `Send`.
+    #[must_use]
+    pub fn service<F, Fut>(mut self, name: impl Into<String>, handler: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + 'static,
+    {
+        let name = name.into();
+        if name.is_empty() || name.len() > 255 {
+            self.error = Some(format!("the service name '{name}' has {} bytes; 1 to 255 are possible", name.len()));
+        } else if self.handlers.insert(name.clone(), boxed(handler)).is_some() {
+            self.error = Some(format!("the service '{name}' is given twice"));
+        }
+        self
+    }
+
+    /// How many shards to run; one a processor that the process may use if not said.
+    #[must_use]
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Whether each shard is pinned to a processor of its own (default: yes).
+    #[must_use]
+    pub fn pin(mut self, pin: bool) -> Self {
+        self.pin = pin;
+        self
+    }
+
+    /// Where events go; standard error if not said. Called on the shards: it must not block.
+    #[must_use]
+    pub fn on_event(mut self, events: impl Fn(NodeEvent) + Send + Sync + 'static) -> Self {
+        self.events = Arc::new(events);
+        self
+    }
+
+    /// Runs `task` on every shard, beside the mesh. At shutdown the node waits for it before it closes its links, so the
+    /// task watches [`Shard::draining`].
+    #[must_use]
+    pub fn on_each_shard<F, Fut>(mut self, task: F) -> Self
+    where
+        F: Fn(Rc<Shard>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        self.shard_tasks.push(Arc::new(move |shard| Box::pin(task(shard))));
+        self
+    }
+
+    /// Starts the node and returns when it listens and its shards run.
+    ///
+    /// # Errors
+    /// [`StartError`]: the machine cannot run shards, an address is taken, a setting makes no sense.
+    pub fn start(self) -> Result<Node, StartError> {
+        start::start(self)
+    }
+
+    /// The identity's key: the given one, a fresh one for a node that listens, none for an anonymous node.
+    pub(super) fn signing_key(&self) -> Result<Option<SigningKey>, StartError> {
+        match self.secret_key {
+            Some(seed) => Ok(Some(SigningKey::from_bytes(&seed))),
+            None if self.bind.is_empty() => Ok(None),
+            None => {
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed).map_err(|err| StartError::Setting(format!("no randomness for a secret key: {err}")))?;
+                Ok(Some(SigningKey::from_bytes(&seed)))
+            }
+        }
+    }
+}

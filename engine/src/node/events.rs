@@ -1,0 +1,124 @@
+//! What happens to a node, for its log. The receiver must not block: events come from the shards.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Where events go.
+pub(crate) type Events = Arc<dyn Fn(NodeEvent) + Send + Sync>;
+
+/// How a peer is named in the log: its address, or `<anon>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerName(pub Option<SocketAddr>);
+
+impl fmt::Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(addr) => addr.fmt(f),
+            None => f.write_str("<anon>"),
+        }
+    }
+}
+
+/// Something worth a log line. Its `Display` is the line as the seed's gateway writes it, where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// The node listens for peers.
+    Listening(SocketAddr),
+    /// A peer dialed us and shook hands.
+    Accepted {
+        /// Who.
+        peer: PeerName,
+        /// What it offers.
+        services: Vec<String>,
+    },
+    /// We dialed a peer and shook hands.
+    Dialed {
+        /// Who.
+        peer: PeerName,
+        /// What it offers.
+        services: Vec<String>,
+    },
+    /// A connected peer shook hands again.
+    Reprobed {
+        /// Who.
+        peer: PeerName,
+        /// What it offers now.
+        services: Vec<String>,
+    },
+    /// A link ended after its handshake.
+    Disconnected {
+        /// Who.
+        peer: PeerName,
+        /// What it offered.
+        services: Vec<String>,
+        /// Why, in a few words; not part of the seed's line.
+        reason: String,
+    },
+    /// A bootstrap address is dialed again after a pause.
+    Redialing {
+        /// The address as configured.
+        target: String,
+        /// The pause before the dial.
+        pause_ms: u64,
+    },
+    /// A peer named others.
+    Discovered {
+        /// How many.
+        peers: usize,
+    },
+    /// A peer broke a rule and was disconnected.
+    PeerFault {
+        /// Where it came from.
+        from: Option<SocketAddr>,
+        /// What it did, and the rule.
+        what: String,
+    },
+    /// Something on our side that an operator should know.
+    Trouble(String),
+}
+
+impl NodeEvent {
+    /// A name of its kind, for counting and rate limits.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            NodeEvent::Listening(_) => "listening",
+            NodeEvent::Accepted { .. } => "accepted",
+            NodeEvent::Dialed { .. } => "dialed",
+            NodeEvent::Reprobed { .. } => "reprobed",
+            NodeEvent::Disconnected { .. } => "disconnected",
+            NodeEvent::Redialing { .. } => "redialing",
+            NodeEvent::Discovered { .. } => "discovered",
+            NodeEvent::PeerFault { .. } => "peer fault",
+            NodeEvent::Trouble(_) => "trouble",
+        }
+    }
+}
+
+/// `[a b]`, as the seed prints lists.
+struct List<'a>(&'a [String]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}]", self.0.join(" ").escape_debug())
+    }
+}
+
+impl fmt::Display for NodeEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NodeEvent::Listening(addr) => write!(f, "Listening for Flatend nodes on '{addr}'."),
+            NodeEvent::Accepted { peer, services } => write!(f, "{peer} has connected. Services: {}", List(services)),
+            NodeEvent::Dialed { peer, services } => write!(f, "You are now connected to {peer}. Services: {}", List(services)),
+            NodeEvent::Reprobed { peer, services } => write!(f, "Re-probed {peer}. Services: {}", List(services)),
+            NodeEvent::Disconnected { peer, services, .. } => {
+                write!(f, "{peer} has disconnected from you. Services: {}", List(services))
+            }
+            NodeEvent::Redialing { target, pause_ms } => write!(f, "Trying to reconnect to {target}. Sleeping for {pause_ms}ms."),
+            NodeEvent::Discovered { peers } => write!(f, "Discovered {peers} peer(s)."),
+            NodeEvent::PeerFault { from: Some(from), what } => write!(f, "Closing the link to {from}: {what}"),
+            NodeEvent::PeerFault { from: None, what } => write!(f, "Closing a link: {what}"),
+            NodeEvent::Trouble(what) => f.write_str(what),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The node: what a program starts. A builder, the running node, handlers of services and their context.
+
+mod builder;
+mod context;
+mod events;
+mod handlers;
+mod running;
+mod start;
+
+pub use builder::NodeBuilder;
+pub use context::{Context, HandlerError, ReadError, WriteError};
+pub use events::{NodeEvent, PeerName};
+pub use running::Node;
+
+pub(crate) use events::Events;
+pub(crate) use handlers::{start_handler, Handlers};
+
+use std::net::SocketAddr;
+
+use ed25519_dalek::SigningKey;
+
+/// Who this node is, when it shows an ID.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) key: SigningKey,
+    /// The address to show instead of that of each link.
+    pub(crate) public_addr: Option<SocketAddr>,
+    /// The port of the first mesh listener: shown on links that we dialed.
+    pub(crate) listen_port: u16,
+}
+
+impl Identity {
+    pub(crate) fn public_key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+}

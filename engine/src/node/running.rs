@@ -1,0 +1,88 @@
+//! A running node as its owner sees it: `Send`, usable from any thread.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::builder::NodeBuilder;
+use crate::control::Registry;
+use crate::routing::Snapshot;
+use crate::rt::{Address, ShardThread};
+use crate::shard::Message;
+
+/// A running node. Dropping it shuts it down and waits.
+pub struct Node {
+    pub(super) addrs: Vec<SocketAddr>,
+    pub(super) public_key: Option<[u8; 32]>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) mailboxes: Vec<Address<Message>>,
+    pub(super) shards: Vec<ShardThread>,
+    pub(super) control: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Describes a node.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    /// Where the node listens for peers.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// The node's Ed25519 public key, if it has an identity.
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        self.public_key
+    }
+
+    /// Who is connected and what they offer, now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.registry.snapshot()
+    }
+
+    /// Asks every shard to drain: no new connections, what runs is finished, links are closed.
+    pub fn drain(&self) {
+        self.post_all(|| Message::Drain);
+    }
+
+    /// Drains and waits until all shards have ended.
+    ///
+    /// # Errors
+    /// A sentence, when a shard ended badly.
+    pub fn shutdown(mut self) -> Result<(), String> {
+        self.end()
+    }
+
+    fn post_all(&self, message: impl Fn() -> Message) {
+        for mailbox in &self.mailboxes {
+            let mut pending = message();
+            // A full mailbox empties within a turn of its shard.
+            while let Err(back) = mailbox.post(pending) {
+                pending = back;
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let shards = std::mem::take(&mut self.shards);
+        if !shards.is_empty() {
+            self.drain();
+        }
+        let results: Vec<Result<(), String>> = shards.into_iter().map(ShardThread::join).collect();
+        self.registry.close();
+        if let Some(control) = self.control.take() {
+            control.join().map_err(|_| "the control thread panicked".to_owned())?;
+        }
+        results.into_iter().collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Err(err) = self.end() {
+            eprintln!("{err}");
+        }
+    }
+}

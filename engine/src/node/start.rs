@@ -1,0 +1,188 @@
+//! Starting a node: checks, listeners, mailboxes, shards, the control thread; and the life of each shard.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::{mpsc, Arc};
+
+use super::builder::{NodeBuilder, ShardTask};
+use super::events::NodeEvent;
+use super::handlers::Handlers;
+use super::running::Node;
+use super::Identity;
+use crate::control::Registry;
+use crate::error::StartError;
+use crate::limits::DRAIN_MS;
+use crate::mesh;
+use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
+use crate::shard::{serve_inbox, Message, Shard, Shared};
+
+/// What a shard is started with.
+struct Seed {
+    index: usize,
+    shared: Arc<Shared>,
+    handlers: Handlers,
+    inbox: Inbox<Message>,
+    mailboxes: Vec<Address<Message>>,
+    listeners: Vec<OwnedFd>,
+    bootstrap: Vec<String>,
+    tasks: Vec<ShardTask>,
+}
+
+pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
+    if let Some(error) = builder.error {
+        return Err(StartError::Setting(error));
+    }
+    let cpus = rt::allowed_cpus();
+    let count = builder.shards.unwrap_or(cpus.len());
+    if count == 0 || count > SHARDS_MAX {
+        return Err(StartError::Setting(format!("{count} shards make no sense: 1 to {SHARDS_MAX} are possible")));
+    }
+    rt::preflight(count).map_err(StartError::Preflight)?;
+
+    let (addrs, listeners) = listen(&builder.bind, count)?;
+    let key = builder.signing_key()?;
+    let public_key = key.as_ref().map(|key| key.verifying_key().to_bytes());
+    let identity = key.map(|key| Identity {
+        key,
+        public_addr: builder.public_addr,
+        listen_port: addrs.first().or(builder.public_addr.as_ref()).map_or(0, SocketAddr::port),
+    });
+    if identity.as_ref().is_some_and(|identity| identity.listen_port == 0) {
+        return Err(StartError::Setting("a secret key without an address to listen on or to show: peers cannot dial port 0; call bind".to_owned()));
+    }
+    let handlers = Handlers::new(builder.handlers);
+    let registry = Registry::new();
+    let shared = Arc::new(Shared {
+        registry: registry.clone(),
+        identity,
+        service_names: handlers.names(),
+        events: builder.events,
+        shards: count,
+    });
+    for addr in &addrs {
+        (shared.events)(NodeEvent::Listening(*addr));
+    }
+
+    let mailboxes = rt::mailboxes(count).map_err(|err| StartError::Shard(format!("cannot make the shards' mailboxes: {err}")))?;
+    let (inboxes, mailboxes): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
+    let control = spawn_control(&registry, mailboxes.clone())?;
+
+    let (ready, started) = mpsc::channel();
+    let mut shards = Vec::with_capacity(count);
+    for (index, (inbox, listeners)) in inboxes.into_iter().zip(listeners).enumerate() {
+        let seed = Seed {
+            index,
+            shared: shared.clone(),
+            handlers: handlers.clone(),
+            inbox,
+            mailboxes: mailboxes.clone(),
+            listeners,
+            // Bootstrap addresses are spread over the shards.
+            bootstrap: builder.bootstrap.iter().enumerate().filter(|(i, _)| i % count == index).map(|(_, target)| target.clone()).collect(),
+            tasks: builder.shard_tasks.clone(),
+        };
+        let cpu = (builder.pin && count <= cpus.len()).then(|| cpus[index % cpus.len()]);
+        let ready = ready.clone();
+        let shard = rt::start_shard(cpu, &format!("shard-{index}"), move || live(seed, ready)).map_err(StartError::Shard)?;
+        shards.push(shard);
+    }
+    drop(ready);
+    let mut node = Node { addrs, public_key, registry, mailboxes, shards, control: Some(control) };
+    for _ in 0..count {
+        let result = started.recv().unwrap_or_else(|_| Err("a shard ended before it had started".to_owned()));
+        if let Err(what) = result {
+            // A shard that did not start must not be waited for; the others drain.
+            node.drain();
+            node.shards.clear();
+            return Err(StartError::Shard(what));
+        }
+    }
+    Ok(node)
+}
+
+/// More shards than any machine that we know has processors.
+const SHARDS_MAX: usize = 1024;
+
+fn listen(bind: &[String], shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
+    let mut addrs = Vec::new();
+    let mut per_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
+    for addr in bind {
+        let failed = |source| StartError::Listen { addr: addr.clone(), source };
+        let resolved = addr.to_socket_addrs().map_err(failed)?.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let options = ListenOptions { only_v6: false, congestion: None };
+        let (bound, group) = Listener::bind_group(resolved, shards, &options).map_err(failed)?;
+        addrs.push(bound);
+        for (listeners, fd) in per_shard.iter_mut().zip(group) {
+            listeners.push(fd);
+        }
+    }
+    Ok((addrs, per_shard))
+}
+
+fn spawn_control(registry: &Arc<Registry>, mailboxes: Vec<Address<Message>>) -> Result<std::thread::JoinHandle<()>, StartError> {
+    let registry = registry.clone();
+    std::thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            registry.run(|| {
+                for mailbox in &mailboxes {
+                    // A full mailbox means a busy shard, which reads the generation by itself every turn; only requests on
+                    // hold wait for this message, and they have a deadline.
+                    mailbox.post(Message::Republished).ok();
+                }
+            });
+        })
+        .map_err(|err| StartError::Shard(format!("cannot start the control thread: {err}")))
+}
+
+/// The life of a shard: start, run, drain, end.
+async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
+    let outboxes = seed.mailboxes.iter().map(Address::outbox).collect();
+    let shard = Shard::new(seed.index, seed.shared, seed.handlers, outboxes);
+    let events = shard.shared.events.clone();
+    rt::on_panic(move |text| events(NodeEvent::Trouble(format!("a task panicked: {text}"))));
+    serve_inbox(&shard, seed.inbox);
+    for fd in seed.listeners {
+        match Listener::adopt(fd) {
+            Ok(listener) => mesh::serve_listener(&shard, listener),
+            Err(err) => {
+                ready.send(Err(format!("shard {} cannot watch its listener: {err}", seed.index))).ok();
+                return;
+            }
+        }
+    }
+    for target in seed.bootstrap {
+        mesh::keep_dialed(&shard, target);
+    }
+    let running = Rc::new(std::cell::Cell::new(seed.tasks.len()));
+    let ended = Rc::new(rt::WaitQueue::default());
+    for task in &seed.tasks {
+        let (work, running, ended) = (task(shard.clone()), running.clone(), ended.clone());
+        rt::spawn(async move {
+            // Counted down even if the task panics.
+            let _guard = CountDown { running, ended };
+            work.await;
+        });
+    }
+    ready.send(Ok(())).ok();
+    drop(ready);
+
+    shard.draining().wait().await;
+    ended.until(|| (running.get() == 0).then_some(())).await;
+    rt::timeout(DRAIN_MS, shard.finish_streams()).await.ok();
+    shard.close_links();
+    rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed()).await.ok();
+}
+
+struct CountDown {
+    running: Rc<std::cell::Cell<usize>>,
+    ended: Rc<rt::WaitQueue>,
+}
+
+impl Drop for CountDown {
+    fn drop(&mut self) {
+        self.running.set(self.running.get() - 1);
+        self.ended.wake_all();
+    }
+}

@@ -1,0 +1,8 @@
+//! Who offers what: the immutable snapshot that all shards read, and the choice of a provider. Pure: no sockets, no
+//! clocks, no threads.
+
+mod balance;
+mod snapshot;
+
+pub use balance::{choose, Load, Rng};
+pub use snapshot::{LinkInfo, LinkRef, Peer, Provider, ProviderKey, Snapshot};

@@ -1,0 +1,206 @@
+//! The routing snapshot: services, their providers and the connected peers, as one immutable value with a generation.
+//! Built whole from the list of links, swapped atomically, never changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flatend_codec::Millis;
+
+/// Where a link lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkRef {
+    /// The shard that owns it.
+    pub shard: usize,
+    /// Its number, unique in the process.
+    pub id: u64,
+}
+
+/// What makes two links lead to one provider: the same public key; an anonymous peer is its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ProviderKey {
+    /// The Ed25519 key that the peer showed (proved nothing on a legacy link: used for choice only).
+    Public([u8; 32]),
+    /// An anonymous peer.
+    Anonymous(LinkRef),
+}
+
+/// A link as its shard announced it.
+#[derive(Clone, Debug)]
+pub struct LinkInfo {
+    /// Where it lives.
+    pub link: LinkRef,
+    /// Whom it leads to.
+    pub provider: ProviderKey,
+    /// Where the peer says that it can be dialed.
+    pub addr: Option<SocketAddr>,
+    /// The names that it offers.
+    pub services: Vec<String>,
+    /// Requests may be sent (see the codec's first-request rule).
+    pub ready: bool,
+    /// It is being given up: only used where no other link offers the service.
+    pub retiring: bool,
+}
+
+/// One that offers a service, once, however many links lead to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Who it is.
+    pub key: ProviderKey,
+    /// The links that lead to it, never empty.
+    pub links: Vec<LinkRef>,
+    /// All of its links are retiring.
+    pub retiring: bool,
+}
+
+/// A connected peer that can be dialed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its Ed25519 key.
+    pub public_key: [u8; 32],
+    /// Its address.
+    pub addr: SocketAddr,
+}
+
+/// The immutable view that every shard routes by.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Rises by one with every change.
+    pub generation: u64,
+    services: HashMap<String, Arc<[Provider]>>,
+    /// When a name lost its last provider.
+    missed: HashMap<String, Millis>,
+    /// The peers that can be dialed, each key once.
+    pub peers: Vec<Peer>,
+}
+
+impl Snapshot {
+    /// Builds the view of `links`.
+    pub fn build(generation: u64, links: &[LinkInfo], missed: HashMap<String, Millis>) -> Snapshot {
+        let mut by_name: HashMap<&str, BTreeMap<ProviderKey, (Vec<LinkRef>, bool)>> = HashMap::new();
+        let mut peers = BTreeMap::new();
+        for info in links {
+            if let (ProviderKey::Public(public_key), Some(addr)) = (info.provider, info.addr) {
+                peers.entry(public_key).or_insert(Peer { public_key, addr });
+            }
+            if !info.ready {
+                continue;
+            }
+            for name in &info.services {
+                let (refs, retiring) = by_name.entry(name).or_default().entry(info.provider).or_insert((Vec::new(), true));
+                if info.retiring == *retiring {
+                    refs.push(info.link);
+                } else if *retiring {
+                    // The first link that is not retiring replaces those that are.
+                    *refs = vec![info.link];
+                    *retiring = false;
+                }
+            }
+        }
+        let services = by_name
+            .into_iter()
+            .map(|(name, providers)| {
+                let providers = providers.into_iter().map(|(key, (links, retiring))| Provider { key, links, retiring });
+                (name.to_owned(), providers.collect())
+            })
+            .collect();
+        Snapshot { generation, services, missed, peers: peers.into_values().collect() }
+    }
+
+    /// The providers of any of `names`, each once, in a stable order. Retiring ones only where there is no other.
+    pub fn providers<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Provider> {
+        let mut found: Vec<Provider> = Vec::new();
+        for name in names {
+            for provider in self.services.get(name).map_or(&[][..], |providers| providers) {
+                if !found.iter().any(|known| known.key == provider.key) {
+                    found.push(provider.clone());
+                }
+            }
+        }
+        if found.iter().any(|provider| !provider.retiring) {
+            found.retain(|provider| !provider.retiring);
+        }
+        found
+    }
+
+    /// Whether one of `names` had a provider at `since` or later, or has one now.
+    pub fn was_offered_since<'a>(&self, names: impl IntoIterator<Item = &'a str>, since: Millis) -> bool {
+        names.into_iter().any(|name| self.services.contains_key(name) || self.missed.get(name).is_some_and(|at| *at >= since))
+    }
+
+    /// The names on offer, sorted.
+    pub fn service_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.services.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The `n` peers closest to `target` by XOR of the keys (protocol.md 5), the target itself left out.
+    pub fn closest(&self, target: &[u8; 32], n: usize) -> Vec<Peer> {
+        let distance = |peer: &Peer| std::array::from_fn::<u8, 32, _>(|i| peer.public_key[i] ^ target[i]);
+        let mut peers: Vec<Peer> = self.peers.iter().filter(|peer| peer.public_key != *target).copied().collect();
+        peers.sort_by_cached_key(distance);
+        peers.truncate(n);
+        peers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(id: u64, key: Option<u8>, services: &[&str]) -> LinkInfo {
+        let link = LinkRef { shard: (id % 2) as usize, id };
+        LinkInfo {
+            link,
+            provider: key.map_or(ProviderKey::Anonymous(link), |byte| ProviderKey::Public([byte; 32])),
+            addr: key.map(|byte| SocketAddr::from(([127, 0, 0, 1], u16::from(byte)))),
+            services: services.iter().map(|name| (*name).to_owned()).collect(),
+            ready: true,
+            retiring: false,
+        }
+    }
+
+    #[test]
+    fn a_provider_counts_once_for_several_names_and_links() {
+        let links = [link(1, Some(7), &["a", "b"]), link(2, Some(7), &["a", "b"]), link(3, None, &["b"])];
+        let snapshot = Snapshot::build(1, &links, HashMap::new());
+        let providers = snapshot.providers(["a", "b"]);
+        assert_eq!(providers.len(), 2);
+        assert_eq!(providers[0].links.len(), 2);
+        assert_eq!(snapshot.peers.len(), 1);
+    }
+
+    #[test]
+    fn a_retiring_link_is_used_only_when_it_is_the_only_one() {
+        let mut old = link(1, Some(7), &["a"]);
+        old.retiring = true;
+        let only = Snapshot::build(1, std::slice::from_ref(&old), HashMap::new());
+        assert_eq!(only.providers(["a"]).len(), 1);
+        let fresh = link(2, Some(7), &["a"]);
+        let both = Snapshot::build(2, &[old.clone(), fresh.clone()], HashMap::new());
+        assert_eq!(both.providers(["a"])[0].links, [fresh.link]);
+        let other = Snapshot::build(3, &[old, link(3, Some(9), &["a"])], HashMap::new());
+        assert_eq!(other.providers(["a"]).len(), 1);
+        assert_eq!(other.providers(["a"])[0].key, ProviderKey::Public([9; 32]));
+    }
+
+    #[test]
+    fn a_link_that_is_not_ready_is_a_peer_but_no_provider() {
+        let mut fresh = link(1, Some(7), &["a"]);
+        fresh.ready = false;
+        let snapshot = Snapshot::build(1, &[fresh], HashMap::new());
+        assert!(snapshot.providers(["a"]).is_empty());
+        assert_eq!(snapshot.peers.len(), 1);
+    }
+
+    #[test]
+    fn closest_sorts_by_xor_and_leaves_the_target_out() {
+        let links: Vec<LinkInfo> = (1..=40).map(|byte| link(u64::from(byte), Some(byte), &[])).collect();
+        let snapshot = Snapshot::build(1, &links, HashMap::new());
+        let closest = snapshot.closest(&[8; 32], 16);
+        assert_eq!(closest.len(), 16);
+        assert_eq!(closest[0].public_key, [9; 32]);
+        assert!(closest.iter().all(|peer| peer.public_key != [8; 32]));
+    }
+}

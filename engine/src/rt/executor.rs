@@ -1,0 +1,117 @@
+//! Shards as pinned glommio executors, and the tasks on them. Owns nothing after start; refuses to run a task whose
+//! panic could end its neighbours: a panic is caught at the task's edge and reported.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_lite::FutureExt;
+use glommio::{LocalExecutorBuilder, Placement};
+
+use super::limits::{RING_DEPTH, RING_MEMORY_BYTES};
+use super::reactor;
+
+/// A running shard: join it to wait for its main future.
+pub struct ShardThread {
+    handle: glommio::ExecutorJoinHandle<()>,
+}
+
+impl ShardThread {
+    /// Waits until the shard's main future has returned.
+    ///
+    /// # Errors
+    /// A sentence, when the shard's thread panicked or its executor could not be made (memlock, io_uring).
+    pub fn join(self) -> Result<(), String> {
+        self.handle.join().map_err(|err| format!("a shard ended badly: {err}"))
+    }
+}
+
+/// The processors that this process may run on, in ascending order, from its affinity mask: cgroup cpusets and
+/// `taskset` are respected, which glommio's own placement does not do.
+pub fn allowed_cpus() -> Vec<usize> {
+    match rustix::thread::sched_getaffinity(None) {
+        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect(),
+        Err(_) => vec![0],
+    }
+}
+
+/// Starts a shard on `cpu` (`None`: unpinned) and runs `main` on it until it returns.
+///
+/// # Errors
+/// A sentence, when the thread or its ring could not be made.
+pub fn start_shard<F, Fut>(cpu: Option<usize>, name: &str, main: F) -> Result<ShardThread, String>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
+    // The preempt timer stays at its default of 100 ms: with 2 ms, glommio was seen to sleep upon runnable tasks.
+    LocalExecutorBuilder::new(placement)
+        .name(name)
+        .io_memory(RING_MEMORY_BYTES)
+        .ring_depth(RING_DEPTH)
+        .spawn(move || async move {
+            reactor::install();
+            let finished = std::rc::Rc::new(Cell::new(false));
+            let done = finished.clone();
+            let task = glommio::spawn_local(Counted { future: Box::pin(async move {
+                main().await;
+                done.set(true);
+                reactor::end_pump();
+            }) });
+            reactor::pump(&finished).await;
+            task.await;
+            reactor::uninstall();
+        })
+        .map(|handle| ShardThread { handle })
+        .map_err(|err| format!("cannot start {name}: {err}"))
+}
+
+/// Runs `future` as a task of this shard. Its first poll comes later in the turn, never inside the caller. A panic in it
+/// is caught, counted and handed to the reporter of [`on_panic`]; it ends this task alone.
+pub fn spawn(future: impl Future<Output = ()> + 'static) {
+    reactor::note_spawn();
+    let guarded = async move {
+        yield_now().await;
+        if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
+            report_panic(panic.as_ref());
+        }
+    };
+    glommio::spawn_local(Counted { future: Box::pin(guarded) }).detach();
+}
+
+/// Lets the other runnable tasks of the shard go first.
+pub async fn yield_now() {
+    futures_lite::future::yield_now().await;
+}
+
+/// Counts and reports a panic that the caller caught.
+pub fn report_panic(panic: &(dyn std::any::Any + Send)) {
+    reactor::note_panic(&panic_text(panic));
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a text".to_owned()
+    }
+}
+
+/// Counts polls, so that the pump knows whether a round of the run queue ran anything.
+struct Counted {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Future for Counted {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        reactor::note_poll();
+        self.future.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,30 @@
+//! Limits of the runtime, each with its reason.
+
+/// Ready descriptors taken from one `epoll_wait`. More wait for the next turn; 256 keeps the array in the L1 cache.
+pub(crate) const READY_EVENTS_MAX: usize = 256;
+
+/// Width of a slot of the timer wheel. Timers are deadlines of I/O, not of music: 16 ms is fine enough for a route's
+/// timeout of 100 ms and wakes an idle shard at most 62 times a second.
+pub(crate) const TIMER_TICK_MS: u64 = 16;
+
+/// Slots of the timer wheel: one revolution is 16.4 s; a longer deadline goes round again.
+pub(crate) const TIMER_SLOTS: usize = 1024;
+
+/// Memory that glommio registers a ring. Its default of 10 MiB is more than the usual memlock limit of 8 MiB.
+pub(crate) const RING_MEMORY_BYTES: usize = 512 * 1024;
+
+/// Depth of glommio's rings; sockets never go through them, file reads do.
+pub(crate) const RING_DEPTH: usize = 64;
+
+/// Memlock that one shard needs in the worst case: rings and registered buffers (kernels before 5.12 count them).
+pub(crate) const MEMLOCK_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Messages that wait for one shard. Past it the sender keeps its own in order and tries again at its next turn; what
+/// may wait there is bounded by the credit of the calls.
+pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
+
+/// Messages that a shard takes from its mailbox in one turn before its sockets get their share.
+pub(crate) const MAILBOX_TURN_MAX: usize = 4 * 1024;
+
+const _: () = assert!(TIMER_SLOTS.is_multiple_of(64), "the bitmap of the wheel has whole words");
+const _: () = assert!(MAILBOX_TURN_MAX <= MAILBOX_MESSAGES_MAX);

@@ -1,0 +1,113 @@
+//! Listening sockets. The first of a group binds alone, without `SO_REUSEPORT`, so that a port in use is an error and not
+//! a share of somebody else's traffic; the shards' own listeners then share it among themselves.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::task::Poll;
+
+use rustix::net::SocketFlags;
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use super::reactor::{self, Slot};
+
+/// How a listener is made.
+#[derive(Clone, Debug, Default)]
+pub struct ListenOptions {
+    /// `IPV6_V6ONLY`; false lets `[::]` take IPv4 too.
+    pub only_v6: bool,
+    /// TCP congestion control of accepted sockets (`cubic`, `bbr`); `None`: the system's default.
+    pub congestion: Option<String>,
+}
+
+/// Connections that the kernel holds for us until we accept them; it cuts this to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket of this shard.
+pub struct Listener {
+    fd: Option<OwnedFd>,
+    key: usize,
+    slot: Rc<Slot>,
+}
+
+/// An accepted descriptor, not yet registered with any shard.
+pub type Accepted = OwnedFd;
+
+impl Listener {
+    /// Binds one listener for each of `shards` shards on one address, port 0 included. Call it on any thread and hand the
+    /// descriptors to the shards.
+    ///
+    /// # Errors
+    /// `AddrInUse` if anybody listens there already, also with `SO_REUSEPORT`; otherwise as the system says.
+    pub fn bind_group(addr: SocketAddr, shards: usize, options: &ListenOptions) -> io::Result<(SocketAddr, Vec<OwnedFd>)> {
+        // The probe: without SO_REUSEPORT, so that it fails if any socket, shared or not, is bound here.
+        let probe = bound(addr, false, options)?;
+        probe.listen(1)?;
+        let addr = probe.local_addr()?.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
+        drop(probe);
+        let mut group = Vec::with_capacity(shards);
+        for _ in 0..shards {
+            let sock = bound(addr, true, options)?;
+            sock.listen(BACKLOG)?;
+            group.push(sock.into());
+        }
+        Ok((addr, group))
+    }
+
+    /// Takes over a listening descriptor on this shard.
+    ///
+    /// # Errors
+    /// When it cannot be registered.
+    pub fn adopt(fd: OwnedFd) -> io::Result<Listener> {
+        let (key, slot) = reactor::register(&fd)?;
+        slot.readable.set(true);
+        Ok(Listener { fd: Some(fd), key, slot })
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    /// Out of descriptors or memory: wait a little and try again. Connections that died in the queue are passed over.
+    pub async fn accept(&self) -> io::Result<Accepted> {
+        std::future::poll_fn(|cx| loop {
+            if !self.slot.readable.get() {
+                reactor::park(&self.slot.reader, cx);
+                return Poll::Pending;
+            }
+            let Some(fd) = &self.fd else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+            match rustix::net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(fd) => return Poll::Ready(Ok(fd)),
+                Err(rustix::io::Errno::AGAIN) => self.slot.readable.set(false),
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED | rustix::io::Errno::PROTO) => {}
+                Err(err) => return Poll::Ready(Err(err.into())),
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        reactor::deregister(self.key);
+        self.fd.take();
+    }
+}
+
+fn bound(addr: SocketAddr, share: bool, options: &ListenOptions) -> io::Result<socket2::Socket> {
+    let sock = socket2::Socket::new(Domain::for_address(addr), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+    // A restarted gateway binds again while old connections sit in TIME_WAIT.
+    sock.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        sock.set_only_v6(options.only_v6)?;
+    }
+    if share {
+        sock.set_reuse_port(true)?;
+    }
+    sock.set_nonblocking(true)?;
+    if let Some(congestion) = &options.congestion {
+        SockRef::from(&sock).set_tcp_congestion(congestion.as_bytes())?;
+    }
+    sock.bind(&addr.into())?;
+    Ok(sock)
+}

@@ -1,0 +1,31 @@
+//! The shard's runtime: the only place that knows glommio, epoll and sockets.
+//!
+//! A shard is one pinned glommio executor. glommio runs the tasks; the shard waits by itself: every descriptor is
+//! registered once, edge-triggered, in one epoll set, reads and writes are plain non-blocking calls tried first, and one
+//! *pump* task blocks in `epoll_wait` when nothing is runnable (`reactor`). What a shard does in one go between two such
+//! waits is a *turn*; the clock is read once a turn, and what was corked is flushed once, at its end.
+//!
+//! The invariant that a change is likeliest to break: every task of a shard goes through [`spawn`], which counts polls.
+//! The pump sleeps when a round of the run queue polled nothing else; a task spawned behind its back would be slept upon.
+
+mod blocking;
+mod executor;
+mod listener;
+pub(crate) mod limits;
+mod mailbox;
+mod preflight;
+mod reactor;
+mod sync;
+mod socket;
+mod timer;
+
+pub use blocking::run_blocking;
+pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
+pub use listener::{Accepted, ListenOptions, Listener};
+pub use mailbox::{mailboxes, Address, Inbox, Outbox};
+pub use preflight::{preflight, PreflightError};
+pub(crate) use reactor::{on_panic, park};
+pub use reactor::{at_turn_end, now, stats, unix_seconds, Stats, TurnEnd};
+pub use socket::{aligned_buffer, ConnectError, Socket};
+pub use sync::{Flag, Ticket, WaitQueue};
+pub use timer::{sleep, timeout, TimedOut, Timer};

@@ -1,0 +1,327 @@
+//! The shard's readiness set and its pump. Owns the epoll descriptor, the slot of every registered descriptor, the
+//! turn's clock and the hooks that run at a turn's end. Refuses to do I/O itself.
+//!
+//! Life of a turn: `epoll_wait` returns → ready flags are set and wakers woken → tasks run until a round of the run queue
+//! polls none → hooks flush what was corked → `epoll_wait` again.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use flatend_codec::Millis;
+use rustix::event::epoll;
+
+use super::limits::READY_EVENTS_MAX;
+use super::timer::Wheel;
+
+/// Something that is flushed once, when nothing else of the turn is runnable.
+pub trait TurnEnd {
+    /// Does the work; wakes of tasks are allowed.
+    fn turn_end(self: Rc<Self>);
+}
+
+/// What a shard's runtime counted since it started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Turns of the loop, each one `epoll_wait`.
+    pub turns: u64,
+    /// Polls of tasks.
+    pub polls: u64,
+    /// Tasks spawned.
+    pub spawned: u64,
+    /// Panics caught at a task's edge.
+    pub panics: u64,
+    /// Turns in which a task held the core for more than 100 ms.
+    pub stalls: u64,
+}
+
+/// Readiness of one descriptor. Flags are set by the pump and cleared by the reader or writer that met `EAGAIN`.
+#[derive(Default)]
+pub(crate) struct Slot {
+    pub(crate) readable: Cell<bool>,
+    pub(crate) writable: Cell<bool>,
+    /// The peer sent FIN or the connection is gone: a short read no longer means empty.
+    pub(crate) hang_up: Cell<bool>,
+    /// The connection is gone in both directions (reset, or both FINs).
+    pub(crate) gone: Cell<bool>,
+    pub(crate) reader: RefCell<Option<Waker>>,
+    pub(crate) writer: RefCell<Option<Waker>>,
+    /// A third party that wants to know when the connection is gone, while nobody reads.
+    pub(crate) watcher: RefCell<Option<Waker>>,
+}
+
+impl Slot {
+    fn set(&self, flags: epoll::EventFlags) {
+        let gone = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
+        let hang_up = gone || flags.contains(epoll::EventFlags::RDHUP);
+        if gone {
+            self.gone.set(true);
+        }
+        if hang_up {
+            self.hang_up.set(true);
+            if let Some(waker) = self.watcher.take() {
+                waker.wake();
+            }
+        }
+        if hang_up || flags.contains(epoll::EventFlags::IN) {
+            self.readable.set(true);
+            if let Some(waker) = self.reader.take() {
+                waker.wake();
+            }
+        }
+        if gone || flags.contains(epoll::EventFlags::OUT) {
+            self.writable.set(true);
+            if let Some(waker) = self.writer.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// Keeps the first waker when the same task asks again.
+pub(crate) fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+    let mut place = place.borrow_mut();
+    match place.as_ref() {
+        Some(waker) if waker.will_wake(cx.waker()) => {}
+        _ => *place = Some(cx.waker().clone()),
+    }
+}
+
+struct Reactor {
+    epoll: OwnedFd,
+    slots: RefCell<Vec<Option<Rc<Slot>>>>,
+    vacant: RefCell<Vec<usize>>,
+    epoch: Instant,
+    now: Cell<Millis>,
+    /// Wall clock minus monotone clock is looked up anew every second.
+    unix_ms: Cell<u64>,
+    unix_read_at: Cell<u64>,
+    wheel: RefCell<Wheel>,
+    hooks: RefCell<Vec<Rc<dyn TurnEnd>>>,
+    stats: RefCell<Stats>,
+    polls: Cell<u64>,
+    ending: Cell<bool>,
+    on_panic: RefCell<Option<Box<dyn Fn(&str)>>>,
+}
+
+thread_local! {
+    static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+}
+
+/// The shard's reactor. Runtime calls outside a shard are a fault of our own caller, and say so.
+fn with<R>(f: impl FnOnce(&Rc<Reactor>) -> R) -> R {
+    REACTOR.with(|cell| {
+        let reactor = cell.borrow().as_ref().cloned();
+        match reactor {
+            Some(reactor) => f(&reactor),
+            None => panic!("engine::rt was called outside a shard: sockets, timers and tasks live on the shard that made them"),
+        }
+    })
+}
+
+pub(crate) fn install() {
+    let epoll = match epoll::create(epoll::CreateFlags::CLOEXEC) {
+        Ok(fd) => fd,
+        Err(err) => panic!("cannot make an epoll descriptor: {err}; raise the limit of open files (ulimit -n)"),
+    };
+    let reactor = Rc::new(Reactor {
+        epoll,
+        slots: RefCell::default(),
+        vacant: RefCell::default(),
+        epoch: process_epoch(),
+        now: Cell::new(Millis(0)),
+        unix_ms: Cell::new(0),
+        unix_read_at: Cell::new(0),
+        wheel: RefCell::new(Wheel::new()),
+        hooks: RefCell::default(),
+        stats: RefCell::default(),
+        polls: Cell::new(0),
+        ending: Cell::new(false),
+        on_panic: RefCell::new(None),
+    });
+    reactor.read_clock();
+    REACTOR.with(|cell| *cell.borrow_mut() = Some(reactor));
+}
+
+pub(crate) fn uninstall() {
+    REACTOR.with(|cell| cell.borrow_mut().take());
+}
+
+/// One epoch for the process, so that times of different shards can be compared.
+fn process_epoch() -> Instant {
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
+/// The turn's clock: read once a turn, so cheap, and at most one turn old.
+pub fn now() -> Millis {
+    with(|reactor| reactor.now.get())
+}
+
+/// The wall clock in seconds since 1970, as of this turn: for Date fields and logs.
+pub fn unix_seconds() -> u64 {
+    with(|reactor| reactor.unix_ms.get() / 1000)
+}
+
+/// What this shard's runtime counted so far.
+pub fn stats() -> Stats {
+    with(|reactor| Stats { polls: reactor.polls.get(), ..*reactor.stats.borrow() })
+}
+
+/// Asks for `hook` to run once at the end of this turn.
+pub fn at_turn_end(hook: Rc<dyn TurnEnd>) {
+    with(|reactor| reactor.hooks.borrow_mut().push(hook));
+}
+
+/// Where the text of a panic caught at a task's edge goes; without one it goes to standard error.
+pub(crate) fn on_panic(report: impl Fn(&str) + 'static) {
+    with(|reactor| *reactor.on_panic.borrow_mut() = Some(Box::new(report)));
+}
+
+pub(crate) fn note_poll() {
+    with(|reactor| reactor.polls.set(reactor.polls.get() + 1));
+}
+
+pub(crate) fn note_spawn() {
+    with(|reactor| reactor.stats.borrow_mut().spawned += 1);
+}
+
+pub(crate) fn note_panic(text: &str) {
+    with(|reactor| {
+        reactor.stats.borrow_mut().panics += 1;
+        match reactor.on_panic.borrow().as_ref() {
+            Some(report) => report(text),
+            None => eprintln!("a task panicked: {text}"),
+        }
+    });
+}
+
+pub(crate) fn end_pump() {
+    with(|reactor| reactor.ending.set(true));
+}
+
+/// Registers a descriptor for good, edge-triggered, both directions.
+pub(crate) fn register(fd: impl AsFd) -> std::io::Result<(usize, Rc<Slot>)> {
+    with(|reactor| {
+        let mut slots = reactor.slots.borrow_mut();
+        let key = reactor.vacant.borrow_mut().pop().unwrap_or_else(|| {
+            slots.push(None);
+            slots.len() - 1
+        });
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
+        match epoll::add(&reactor.epoll, fd, epoll::EventData::new_u64(key as u64), flags) {
+            Ok(()) => {
+                let slot = Rc::new(Slot::default());
+                slots[key] = Some(slot.clone());
+                Ok((key, slot))
+            }
+            Err(err) => {
+                reactor.vacant.borrow_mut().push(key);
+                Err(err.into())
+            }
+        }
+    })
+}
+
+/// Forgets a descriptor that is about to be closed. Works after the shard has ended, when there is nothing to forget.
+pub(crate) fn deregister(key: usize) {
+    REACTOR.with(|cell| {
+        if let Some(reactor) = cell.borrow().as_ref() {
+            reactor.slots.borrow_mut()[key] = None;
+            reactor.vacant.borrow_mut().push(key);
+        }
+    });
+}
+
+pub(crate) fn with_wheel<R>(f: impl FnOnce(&mut Wheel, Millis) -> R) -> R {
+    with(|reactor| f(&mut reactor.wheel.borrow_mut(), reactor.now.get()))
+}
+
+impl Reactor {
+    fn read_clock(&self) {
+        let now_ms = self.epoch.elapsed().as_millis() as u64;
+        let passed_ms = now_ms - self.now.get().0;
+        self.now.set(Millis(now_ms));
+        if self.unix_ms.get() == 0 || now_ms - self.unix_read_at.get() >= 200 {
+            let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            self.unix_ms.set(unix.as_millis() as u64);
+            self.unix_read_at.set(now_ms);
+        } else {
+            self.unix_ms.set(self.unix_ms.get() + passed_ms);
+        }
+    }
+
+    /// Runs the hooks of this turn. True if there was one, so that the tasks it woke run before the shard sleeps.
+    fn end_turn(&self) -> bool {
+        let hooks = std::mem::take(&mut *self.hooks.borrow_mut());
+        let any = !hooks.is_empty();
+        for hook in hooks {
+            hook.turn_end();
+        }
+        any
+    }
+
+    fn wait(&self) {
+        let before = self.now.get();
+        self.read_clock();
+        let held_ms = self.now.get().0.saturating_sub(before.0);
+        {
+            let mut stats = self.stats.borrow_mut();
+            stats.turns += 1;
+            stats.stalls += u64::from(held_ms > 100);
+        }
+        let timeout = self.wheel.borrow_mut().next_after(self.now.get()).map(|at| {
+            let ms = at.0.saturating_sub(self.now.get().0);
+            rustix::event::Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as _ }
+        });
+        let empty = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
+        let mut events = [empty; READY_EVENTS_MAX];
+        // EINTR comes from glommio's completions and from signals; either way the next turn looks again.
+        let ready = epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()).unwrap_or(0);
+        self.read_clock();
+        let slots = self.slots.borrow();
+        for event in &events[..ready] {
+            let (flags, data) = (event.flags, event.data);
+            if let Some(Some(slot)) = slots.get(data.u64() as usize) {
+                slot.set(flags);
+            }
+        }
+        drop(slots);
+        let due = self.wheel.borrow_mut().expire(self.now.get());
+        for waker in due {
+            waker.wake();
+        }
+    }
+}
+
+/// Runs the shard's loop until the main future has ended.
+pub(crate) async fn pump(finished: &Cell<bool>) {
+    let reactor = with(Rc::clone);
+    let mut polls = reactor.polls.get();
+    loop {
+        let mut yielded = false;
+        std::future::poll_fn(|cx| {
+            if yielded {
+                return Poll::Ready(());
+            }
+            yielded = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        let after = reactor.polls.get();
+        if after != polls {
+            polls = after;
+            continue;
+        }
+        if reactor.end_turn() {
+            continue;
+        }
+        if finished.get() || reactor.ending.get() {
+            return;
+        }
+        reactor.wait();
+    }
+}

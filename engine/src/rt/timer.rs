@@ -1,0 +1,253 @@
+//! Coarse deadlines: a hashed wheel a shard with 16 ms slots. Setting a timer later costs a store; the wheel notices when
+//! the old slot comes round and files the entry again. Owns entries, never tasks.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use flatend_codec::Millis;
+
+use super::limits::{TIMER_SLOTS, TIMER_TICK_MS};
+use super::reactor;
+
+const NEVER: u64 = u64::MAX;
+
+struct Entry {
+    /// When it is due; `NEVER` while unset or after it fired.
+    deadline_ms: Cell<u64>,
+    /// The tick of the earliest slot that holds it; `NEVER` if none.
+    filed_tick: Cell<u64>,
+    fired: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A deadline that can be moved at the price of a store. Fires at most 16 ms late, never early.
+pub struct Timer {
+    entry: Rc<Entry>,
+}
+
+impl Timer {
+    /// A timer that is not set.
+    pub fn new() -> Timer {
+        Timer {
+            entry: Rc::new(Entry {
+                deadline_ms: Cell::new(NEVER),
+                filed_tick: Cell::new(NEVER),
+                fired: Cell::new(false),
+                waker: RefCell::new(None),
+            }),
+        }
+    }
+
+    /// Due at `at`; replaces what was set before.
+    pub fn set(&self, at: Millis) {
+        self.entry.fired.set(false);
+        self.entry.deadline_ms.set(at.0);
+        let tick = tick_of(at.0);
+        if tick < self.entry.filed_tick.get() {
+            reactor::with_wheel(|wheel, _| wheel.file(&self.entry, tick));
+        }
+    }
+
+    /// Due `after_ms` from this turn's clock.
+    pub fn set_after(&self, after_ms: u64) {
+        self.set(Millis(reactor::now().0.saturating_add(after_ms)));
+    }
+
+    /// Not due any more.
+    pub fn clear(&self) {
+        self.entry.fired.set(false);
+        self.entry.deadline_ms.set(NEVER);
+    }
+
+    /// Whether it is set and has not fired.
+    pub fn is_set(&self) -> bool {
+        self.entry.deadline_ms.get() != NEVER
+    }
+
+    /// True once it has fired and until it is set or cleared again.
+    pub fn has_fired(&self) -> bool {
+        self.entry.fired.get()
+    }
+
+    /// Ready once it has fired.
+    pub fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.entry.fired.get() {
+            return Poll::Ready(());
+        }
+        reactor::park(&self.entry.waker, cx);
+        Poll::Pending
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Timer::new()
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.entry.deadline_ms.set(NEVER);
+        self.entry.waker.take();
+    }
+}
+
+/// Waits for `ms` milliseconds.
+pub async fn sleep(ms: u64) {
+    let timer = Timer::new();
+    timer.set_after(ms);
+    std::future::poll_fn(|cx| timer.poll(cx)).await;
+}
+
+/// The time given to [`timeout`] was over first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+/// `future`, or [`TimedOut`] after `ms` milliseconds.
+///
+/// # Errors
+/// [`TimedOut`]; `future` is dropped then.
+pub async fn timeout<T>(ms: u64, future: impl Future<Output = T>) -> Result<T, TimedOut> {
+    let timer = Timer::new();
+    timer.set_after(ms);
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(value) = Pin::as_mut(&mut future).poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        timer.poll(cx).map(|()| Err(TimedOut))
+    })
+    .await
+}
+
+/// The tick in which a deadline is over: rounded up, so that nothing fires early.
+fn tick_of(ms: u64) -> u64 {
+    ms.div_ceil(TIMER_TICK_MS)
+}
+
+pub(crate) struct Wheel {
+    slots: Vec<Vec<Rc<Entry>>>,
+    /// One bit a slot that holds entries.
+    occupied: [u64; TIMER_SLOTS / 64],
+    /// The last tick that was expired.
+    done_tick: u64,
+}
+
+impl Wheel {
+    pub(crate) fn new() -> Wheel {
+        Wheel { slots: (0..TIMER_SLOTS).map(|_| Vec::new()).collect(), occupied: [0; TIMER_SLOTS / 64], done_tick: 0 }
+    }
+
+    fn file(&mut self, entry: &Rc<Entry>, tick: u64) {
+        // Past ticks fire at the next; far ones go round.
+        let tick = tick.clamp(self.done_tick + 1, self.done_tick + TIMER_SLOTS as u64);
+        entry.filed_tick.set(tick);
+        let slot = (tick % TIMER_SLOTS as u64) as usize;
+        self.slots[slot].push(entry.clone());
+        self.occupied[slot / 64] |= 1 << (slot % 64);
+    }
+
+    /// When the next slot that holds entries comes round; `None` if the wheel is empty.
+    pub(crate) fn next_after(&mut self, now: Millis) -> Option<Millis> {
+        let first = self.done_tick + 1;
+        let mut tick = first;
+        while tick < first + TIMER_SLOTS as u64 {
+            let slot = (tick % TIMER_SLOTS as u64) as usize;
+            let word = self.occupied[slot / 64] >> (slot % 64);
+            if word != 0 {
+                return Some(Millis(((tick + u64::from(word.trailing_zeros())) * TIMER_TICK_MS).max(now.0)));
+            }
+            tick += (64 - slot % 64) as u64;
+        }
+        None
+    }
+
+    /// Takes out what is due at `now` and files again what was moved.
+    pub(crate) fn expire(&mut self, now: Millis) -> Vec<Waker> {
+        let now_tick = now.0 / TIMER_TICK_MS;
+        let mut due = Vec::new();
+        // After a long sleep one revolution visits every slot.
+        let first = (self.done_tick + 1).max(now_tick.saturating_sub(TIMER_SLOTS as u64 - 1));
+        let mut again = Vec::new();
+        for tick in first..=now_tick {
+            let slot = (tick % TIMER_SLOTS as u64) as usize;
+            if self.occupied[slot / 64] & (1 << (slot % 64)) == 0 {
+                continue;
+            }
+            self.occupied[slot / 64] &= !(1 << (slot % 64));
+            again.append(&mut self.slots[slot]);
+        }
+        self.done_tick = self.done_tick.max(now_tick);
+        for entry in again {
+            let deadline_ms = entry.deadline_ms.get();
+            // An entry can be filed twice after it was moved to an earlier time; the later copy finds nothing to do.
+            if entry.filed_tick.get() > self.done_tick && entry.filed_tick.get() != NEVER {
+                continue;
+            }
+            entry.filed_tick.set(NEVER);
+            if deadline_ms == NEVER {
+                continue;
+            }
+            if deadline_ms <= now.0 {
+                entry.deadline_ms.set(NEVER);
+                entry.fired.set(true);
+                due.extend(entry.waker.take());
+            } else {
+                self.file(&entry, tick_of(deadline_ms));
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(deadline_ms: u64) -> Rc<Entry> {
+        Rc::new(Entry {
+            deadline_ms: Cell::new(deadline_ms),
+            filed_tick: Cell::new(NEVER),
+            fired: Cell::new(false),
+            waker: RefCell::new(None),
+        })
+    }
+
+    #[test]
+    fn fires_never_early_and_at_most_a_tick_late() {
+        for deadline in [1, 15, 16, 17, 100, 1_000, 16_384, 16_400, 40_000, 100_000] {
+            let mut wheel = Wheel::new();
+            let entry = entry(deadline);
+            wheel.file(&entry, tick_of(deadline));
+            let mut now = 0;
+            while !entry.fired.get() {
+                let next = wheel.next_after(Millis(now)).map(|at| at.0);
+                now = next.unwrap_or_else(|| panic!("the wheel forgot the deadline {deadline}"));
+                wheel.expire(Millis(now));
+            }
+            assert!(now >= deadline && now < deadline + TIMER_TICK_MS, "{deadline} fired at {now}");
+            assert_eq!(wheel.next_after(Millis(now)), None);
+        }
+    }
+
+    #[test]
+    fn a_moved_deadline_is_filed_again_and_a_cleared_one_is_dropped() {
+        let mut wheel = Wheel::new();
+        let entry = entry(100);
+        wheel.file(&entry, tick_of(100));
+        entry.deadline_ms.set(5_000);
+        wheel.expire(Millis(200));
+        assert!(!entry.fired.get());
+        wheel.expire(Millis(5_020));
+        assert!(entry.fired.get());
+        let cleared = entry;
+        cleared.fired.set(false);
+        wheel.file(&cleared, tick_of(6_000));
+        wheel.expire(Millis(7_000));
+        assert!(!cleared.fired.get());
+        assert_eq!(wheel.next_after(Millis(7_000)), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! What arrives for one reader: a response at its caller, a request's body at its handler. Bounded by backpressure: what
+//! is unread is charged to its link (or to the shard that owns it) and credited when the reader takes it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use flatend_codec::{HeaderBlock, StreamId};
+
+use super::{CallId, Shard};
+use crate::error::Fault;
+use crate::mesh::Link;
+use crate::rt::park;
+
+/// Whom the reader's progress is told.
+pub(crate) enum Source {
+    /// A link of this shard.
+    Link(Rc<Link>, StreamId),
+    /// A link of the shard with this number.
+    Relay(Rc<Shard>, usize, CallId),
+}
+
+impl Source {
+    fn taken(&self, bytes: usize) {
+        match self {
+            Source::Link(link, stream) => link.taken(*stream, bytes),
+            Source::Relay(shard, from, call) => shard.relay_taken(*from, *call, bytes),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    Clean,
+    Broken(Fault),
+}
+
+/// A queue with one writer (the link or the mailbox) and one reader.
+pub(crate) struct Inbound {
+    head: RefCell<Option<HeaderBlock>>,
+    chunks: RefCell<VecDeque<Bytes>>,
+    unread: Cell<usize>,
+    end: RefCell<End>,
+    reader: RefCell<Option<Waker>>,
+    source: RefCell<Option<Source>>,
+}
+
+impl Inbound {
+    pub(crate) fn new() -> Rc<Inbound> {
+        Rc::new(Inbound {
+            head: RefCell::new(None),
+            chunks: RefCell::default(),
+            unread: Cell::new(0),
+            end: RefCell::new(End::Open),
+            reader: RefCell::new(None),
+            source: RefCell::new(None),
+        })
+    }
+
+    pub(crate) fn set_source(&self, source: Source) {
+        *self.source.borrow_mut() = Some(source);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn set_head(&self, headers: HeaderBlock) {
+        *self.head.borrow_mut() = Some(headers);
+        self.wake();
+    }
+
+    pub(crate) fn push(&self, bytes: Bytes) {
+        self.unread.set(self.unread.get() + bytes.len());
+        self.chunks.borrow_mut().push_back(bytes);
+        self.wake();
+    }
+
+    pub(crate) fn finish(&self) {
+        let mut end = self.end.borrow_mut();
+        if *end == End::Open {
+            *end = End::Clean;
+            drop(end);
+            self.wake();
+        }
+    }
+
+    /// Ends it uncleanly: what was received is still read first.
+    pub(crate) fn fail(&self, fault: Fault) {
+        let mut end = self.end.borrow_mut();
+        if *end == End::Open {
+            *end = End::Broken(fault);
+            drop(end);
+            self.wake();
+        }
+    }
+
+    /// Whether no more will arrive.
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.end.borrow() != End::Open
+    }
+
+    /// The head, once; a fault before it; `NoHead` when the stream ended without one.
+    pub(crate) fn poll_head(&self, cx: &Context<'_>) -> Poll<Result<HeaderBlock, Fault>> {
+        if let Some(head) = self.head.borrow_mut().take() {
+            return Poll::Ready(Ok(head));
+        }
+        match &*self.end.borrow() {
+            End::Open => {}
+            End::Clean => return Poll::Ready(Err(Fault::Malformed("the stream ended before a response".to_owned()))),
+            End::Broken(fault) => return Poll::Ready(Err(fault.clone())),
+        }
+        park(&self.reader, cx);
+        Poll::Pending
+    }
+
+    /// The next piece; `None` at a clean end.
+    pub(crate) fn poll_chunk(&self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
+        if let Some(bytes) = self.take_chunk() {
+            return Poll::Ready(Ok(Some(bytes)));
+        }
+        match &*self.end.borrow() {
+            End::Open => {}
+            End::Clean => return Poll::Ready(Ok(None)),
+            End::Broken(fault) => return Poll::Ready(Err(fault.clone())),
+        }
+        park(&self.reader, cx);
+        Poll::Pending
+    }
+
+    /// The next piece if one is there.
+    pub(crate) fn take_chunk(&self) -> Option<Bytes> {
+        let bytes = self.chunks.borrow_mut().pop_front()?;
+        self.unread.set(self.unread.get() - bytes.len());
+        if let Some(source) = self.source.borrow().as_ref() {
+            source.taken(bytes.len());
+        }
+        Some(bytes)
+    }
+
+    /// Whether a clean end is all that is left to read.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.chunks.borrow().is_empty() && *self.end.borrow() == End::Clean
+    }
+
+    /// The reader has gone: throws away what waits. Returns the bytes thrown away.
+    pub(crate) fn abandon(&self) -> usize {
+        self.chunks.borrow_mut().clear();
+        self.source.borrow_mut().take();
+        self.unread.replace(0)
+    }
+}

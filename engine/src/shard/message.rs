@@ -1,0 +1,62 @@
+//! What travels between shards: requests for a link that another shard owns, their bodies both ways, and credit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flatend_codec::HeaderBlock;
+
+use crate::error::{CallError, Fault};
+use crate::routing::LinkRef;
+
+/// Names a call between two shards: who asks, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CallId {
+    pub(crate) shard: usize,
+    pub(crate) number: u64,
+}
+
+/// A message to a shard.
+pub(crate) enum Message {
+    /// A new snapshot can be read.
+    Republished,
+    /// The node shuts down.
+    Drain,
+    /// A piece of a call whose link and caller live on different shards.
+    Relay(Relay),
+}
+
+/// One piece of a relayed call.
+pub(crate) enum Relay {
+    /// Caller → link: open a stream.
+    Open(Box<Open>),
+    /// Caller → link: a piece of the request's body.
+    Body { call: CallId, bytes: Bytes },
+    /// Caller → link: the body is complete.
+    BodyEnd { call: CallId },
+    /// Caller → link: the reader took so many bytes of the response.
+    Taken { call: CallId, bytes: usize },
+    /// Caller → link: give the stream up.
+    Cancel { call: CallId, done: bool },
+    /// Link → caller: the link took so many bytes of the body.
+    Sent { call: CallId, bytes: usize },
+    /// Link → caller: the stream could not be opened; another provider may be tried.
+    NotOpened { call: CallId, error: CallError },
+    /// Link → caller: the response's head.
+    Head { call: CallId, headers: HeaderBlock },
+    /// Link → caller: a piece of the response's body.
+    Data { call: CallId, bytes: Bytes },
+    /// Link → caller: the response is complete.
+    End { call: CallId },
+    /// Link → caller: the stream broke.
+    Failed { call: CallId, fault: Fault },
+}
+
+/// What opens a stream on another shard's link.
+pub(crate) struct Open {
+    pub(crate) call: CallId,
+    pub(crate) link: LinkRef,
+    pub(crate) services: Arc<[String]>,
+    pub(crate) headers: HeaderBlock,
+    pub(crate) extras: HeaderBlock,
+    pub(crate) end: bool,
+}

@@ -1,0 +1,159 @@
+//! A shard of a node: its links, its handlers, its calls, and its way to the other shards. Everything here belongs to one
+//! core; only [`message`] travels.
+
+mod drain;
+mod inbound;
+mod message;
+mod relay;
+mod services;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::call::RetryBudget;
+use crate::control::Registry;
+use crate::idmap::IdMap;
+use crate::mesh::Link;
+use crate::node::{Events, Handlers, Identity, NodeEvent};
+use crate::routing::{LinkRef, Rng, Snapshot};
+use crate::rt::{self, Flag, Outbox, WaitQueue};
+
+pub(crate) use inbound::{Inbound, Source};
+pub(crate) use message::{CallId, Message, Open, Relay};
+pub(crate) use relay::{RemoteCall, Relays};
+pub use services::ServiceSet;
+
+/// What all shards of a node share, immutable but for the registry.
+pub(crate) struct Shared {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) service_names: Vec<String>,
+    pub(crate) events: Events,
+    pub(crate) shards: usize,
+}
+
+/// One shard of a running node, as code on that shard sees it. Not `Send`: it lives and dies on its core.
+pub struct Shard {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) handlers: Handlers,
+    pub(crate) outboxes: Vec<Rc<Outbox<Message>>>,
+    pub(crate) links: RefCell<IdMap<u64, Rc<Link>>>,
+    pub(crate) relays: Relays,
+    next_link: Cell<u64>,
+    snapshot: RefCell<Arc<Snapshot>>,
+    /// Somebody waits for a new snapshot.
+    pub(crate) republished: WaitQueue,
+    pub(crate) loads: RefCell<std::collections::HashMap<crate::routing::ProviderKey, Rc<Cell<u32>>>>,
+    pub(crate) rng: RefCell<Rng>,
+    pub(crate) live_calls: Cell<u32>,
+    pub(crate) retry_budget: RetryBudget,
+    draining: Flag,
+    /// Links whose task has not ended, those that wait for a FIN included.
+    pub(crate) live_links: Cell<usize>,
+    pub(crate) link_gone: WaitQueue,
+}
+
+impl Shard {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, handlers: Handlers, outboxes: Vec<Rc<Outbox<Message>>>) -> Rc<Shard> {
+        let snapshot = shared.registry.snapshot();
+        let mut seed = [0; 8];
+        // Without the system's randomness the choice of providers falls back to a fixed, still uneven, sequence.
+        getrandom::fill(&mut seed).ok();
+        Rc::new(Shard {
+            index,
+            shared,
+            handlers,
+            outboxes,
+            links: RefCell::default(),
+            relays: Relays::default(),
+            next_link: Cell::new(1),
+            snapshot: RefCell::new(snapshot),
+            republished: WaitQueue::default(),
+            loads: RefCell::default(),
+            rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
+            live_calls: Cell::new(0),
+            retry_budget: RetryBudget::new(),
+            draining: Flag::default(),
+            live_links: Cell::new(0),
+            link_gone: WaitQueue::default(),
+        })
+    }
+
+    /// This shard's number, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How many shards the node has.
+    pub fn count(&self) -> usize {
+        self.shared.shards
+    }
+
+    /// Becomes set when the node shuts down: stop accepting, finish what runs, return.
+    pub fn draining(&self) -> &Flag {
+        &self.draining
+    }
+
+    /// Links that this shard owns.
+    pub fn link_count(&self) -> usize {
+        self.links.borrow().len()
+    }
+
+    /// The routing snapshot as of this turn.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        let mut cached = self.snapshot.borrow_mut();
+        if cached.generation != self.shared.registry.generation() {
+            *cached = self.shared.registry.snapshot();
+        }
+        cached.clone()
+    }
+
+    /// The generation of the snapshot that [`Shard::snapshot`] would give.
+    pub(crate) fn generation(&self) -> u64 {
+        self.shared.registry.generation()
+    }
+
+    pub(crate) fn new_link_ref(&self) -> LinkRef {
+        let id = self.next_link.get();
+        self.next_link.set(id + 1);
+        // Unique in the process: shards count in steps, each from its own number.
+        LinkRef { shard: self.index, id: id * self.shared.shards as u64 + self.index as u64 }
+    }
+
+    pub(crate) fn link(&self, link: LinkRef) -> Option<Rc<Link>> {
+        self.links.borrow().get(&link.id).cloned()
+    }
+
+    pub(crate) fn emit(&self, event: NodeEvent) {
+        (self.shared.events)(event);
+    }
+
+    pub(crate) fn outbox(&self, shard: usize) -> &Rc<Outbox<Message>> {
+        &self.outboxes[shard]
+    }
+
+    pub(crate) fn start_drain(&self) {
+        self.draining.set();
+    }
+
+    /// Takes one message of another shard or of the node's owner.
+    pub(crate) fn deliver(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Republished => self.republished.wake_all(),
+            Message::Drain => self.start_drain(),
+            Message::Relay(relay) => self.relay(relay),
+        }
+    }
+}
+
+/// Runs a shard's mailbox until the node ends.
+pub(crate) fn serve_inbox(shard: &Rc<Shard>, inbox: rt::Inbox<Message>) {
+    let shard = shard.clone();
+    rt::spawn(async move {
+        if let Err(err) = inbox.serve(|message| shard.deliver(message)).await {
+            shard.emit(NodeEvent::Trouble(format!("shard {} cannot read its mailbox: {err}", shard.index)));
+        }
+    });
+}
