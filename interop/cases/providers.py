@@ -4,7 +4,7 @@ import time
 
 from harness.checks import at_most, case, equal, true, until
 from harness.http import Cut
-from harness.pattern import BLOCK_BYTES
+from harness.pattern import BLOCK_BYTES, digest, pattern
 
 
 @case("no-provider")
@@ -46,6 +46,27 @@ def provider_killed(world):
     begin = time.monotonic()
     equal(gateway.get("/pattern?bytes=1")[0], 503, "with no provider left")
     return f"cut three times; 503 after a hold of {time.monotonic() - begin:.1f} s"
+
+
+@case("provider-killed-in-mid-upload")
+def provider_killed_in_mid_upload(world):
+    """No response had begun and a POST is not repeated: 502, which a client that still sends can read."""
+    gateway = world.gateway(("POST /sum", "sum"))
+    node, other = world.npm(gateway, "sum", name="one"), world.npm(gateway, "sum", name="two")
+    with gateway.connect() as connection:
+        connection.send_head("POST", "/sum", [("Content-Length", 1_000_000)])
+        connection.socket.sendall(b"".join(pattern(500_000)))
+        until(lambda: node.grep("sum-begin") or other.grep("sum-begin"), "the upload at one of two services")
+        busy, idle = (node, other) if node.grep("sum-begin") else (other, node)
+        busy.kill()
+        response = connection.response()
+        equal(response.status, 502, "status")
+        response.body()
+    equal(idle.grep("sum"), [], "what the other service saw")
+    with gateway.connect() as connection:
+        response = connection.upload("POST", "/sum", 1_000_000, pattern(1_000_000))
+        equal(response.json()["sha256"], digest(1_000_000), "the next upload")
+    return "502, and the next upload goes to the other service"
 
 
 @case("two-providers")

@@ -23,7 +23,7 @@ class Load:
 
     def __init__(self, gateway, target, want, threads):
         self._gateway, self._target, self._want, self._go = gateway, target, want, True
-        self.answers, self.errors = [], []
+        self.answers, self.errors, self.cuts = [], [], []
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -31,7 +31,7 @@ class Load:
     def _run(self):
         connection = None
         while self._go:
-            begin = time.monotonic()
+            begin, response = time.monotonic(), None
             try:
                 connection = connection or self._gateway.connect()
                 response = connection.request("GET", self._target)
@@ -40,7 +40,7 @@ class Load:
                 if (response.header("connection") or "").lower() == "close":
                     connection = connection.close()
             except (OSError, http.Cut) as error:
-                self.errors.append(f"{type(error).__name__}: {error}")
+                (self.cuts if response else self.errors).append(f"{type(error).__name__}: {error}")
                 connection = connection and connection.close()
                 time.sleep(PAUSE_SECONDS)
         if connection:
@@ -48,7 +48,7 @@ class Load:
 
     def count(self):
         """Requests that came to an end, good or bad."""
-        return len(self.answers) + len(self.errors)
+        return len(self.answers) + len(self.errors) + len(self.cuts)
 
     def end(self):
         self._go = False
@@ -59,7 +59,8 @@ class Load:
         return [f"{status} {body[:80]}" for status, body, _ in self.answers if status != 200 or not re.fullmatch(self._want, body)]
 
     def failures(self):
-        return self.errors + self.bad_answers()
+        """Requests without an answer, with a wrong one, and those whose answer began and was cut."""
+        return self.errors + self.bad_answers() + [f"cut within the response: {cut}" for cut in self.cuts]
 
     def slowest(self):
         return max(seconds for _, _, seconds in self.answers)
