@@ -141,11 +141,11 @@ def gigabyte(world, upload):
     return f"{size / 1e6 / (time.monotonic() - begin):.0f} MB/s, {watch.bounded()}"
 
 
-@case("download-1-gb", seconds=300, long=True)
+@case("download-1-gb", seconds=300)
 def download_1_gb(world):
     return gigabyte(world, upload=False)
 
 
-@case("upload-1-gb", seconds=300, long=True)
+@case("upload-1-gb", seconds=300)
 def upload_1_gb(world):
     return gigabyte(world, upload=True)

@@ -47,7 +47,7 @@ def stalled_client(world):
     with gateway.connect(receive_buffer=1 << 16) as stalled:
         response, begin = stalled.request("GET", "/pattern?bytes=100000000"), time.monotonic()
         same = gateway.load("/same", HELLO, threads=1)
-        until(lambda: same.count() > 0, "the first request behind it")
+        until(lambda: same.count() > 0, "the first request behind it", seconds=SAME_LINK_SECONDS_MAX)
         until(lambda: gateway.process.descriptors() <= descriptors + 1, "the stalled client to be cut", seconds=15)
         seconds, answered = time.monotonic() - begin, same.count()
         until(lambda: same.count() > answered + 20, "requests behind it to go on")

@@ -11,14 +11,14 @@ class Failed(Exception):
     """A case saw something else than it must."""
 
 
-def case(name, seconds=60, long=False):
+def case(name, seconds=60):
     """Registers a case: a function of a World that returns what it saw in a few words.
 
-    `seconds` is the longest it may take; a `long` one runs only when it is named or with --long.
+    `seconds` is the longest it may take.
     """
 
     def register(function):
-        function.name, function.seconds, function.long = name, seconds, long
+        function.name, function.seconds = name, seconds
         CASES[name] = function
         return function
 
