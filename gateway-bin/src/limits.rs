@@ -22,6 +22,9 @@ pub const ROUTE_PATH_BYTES_MAX: usize = 4096;
 /// Longest parameter name: it travels as `params.NAME`, which must fit `NAME_BYTES_MAX`.
 pub const PARAM_NAME_BYTES_MAX: usize = NAME_BYTES_MAX - "params.".len();
 
+/// Most parameters a route: the router keeps their places in an array of this size.
+pub const ROUTE_PARAMS_MAX: usize = flatend_http::limits::ROUTE_PARAMETERS_MAX;
+
 /// Most routes a section: the router is rebuilt whole at each reload, and more points to a generated mistake.
 pub const ROUTES_MAX: usize = 10_000;
 

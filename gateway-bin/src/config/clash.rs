@@ -3,8 +3,9 @@
 //! Owns the checks across sections. The mesh's own address among the HTTP addresses is only a warning, because the
 //! seed's sample has it; running such a file ends in a named port clash.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
+
+use flatend_http::router::{RouteError, RouterBuilder};
 
 use super::http::ReadHttp;
 use super::model::{Mesh, Target};
@@ -12,18 +13,28 @@ use super::reader::Check;
 use super::route::ReadRoute;
 use super::schema::shorten;
 
-/// Notes routes of one section that take the same requests.
+/// Notes routes of one section that take the same requests. The router itself is asked, so what passes here runs.
 pub(super) fn check_routes(routes: &[ReadRoute], check: &mut Check<'_, '_>) {
-    let mut seen: HashMap<(Option<&str>, String, String), &ReadRoute> = HashMap::new();
+    let mut builder = RouterBuilder::new();
+    let mut added: Vec<&ReadRoute> = Vec::with_capacity(routes.len());
     for read in routes {
-        let method = read
-            .pattern
-            .method
-            .map_or("ANY", super::Method::as_str)
-            .to_owned();
-        let key = (read.route.host.as_deref(), method, read.pattern.shape());
-        let Some(first) = seen.get(&key) else {
-            seen.insert(key, read);
+        match builder.add(read.route.host.as_deref(), &read.route.pattern, ()) {
+            Ok(()) => added.push(read),
+            // Our own checks are as strict as the router's; if not, the user still gets a place and a reason.
+            Err(error) => check.findings.error(
+                read.path_span.clone(),
+                format!("{error}: write another path"),
+            ),
+        }
+    }
+    for error in builder.build().err().unwrap_or_default() {
+        let RouteError::Conflict {
+            route, with_route, ..
+        } = error
+        else {
+            continue;
+        };
+        let (Some(read), Some(first)) = (added.get(route), added.get(with_route)) else {
             continue;
         };
         let (this, other) = (shorten(&read.route.pattern), shorten(&first.route.pattern));
@@ -32,17 +43,19 @@ pub(super) fn check_routes(routes: &[ReadRoute], check: &mut Check<'_, '_>) {
         } else {
             format!(" (\"{other}\")")
         };
-        let message = match (&read.route.target, &first.route.target) {
-            (Target::Services(_), Target::Services(_)) => format!(
-                "\"{this}\" takes the same requests as the route on line {}{same}: remove one, or name both services in one route",
-                first.route.at.line
-            ),
-            _ => format!(
-                "\"{this}\" takes the same requests as the route on line {}{same}: remove one, or change its path or `host`",
-                first.route.at.line
-            ),
+        let instead = match (&read.route.target, &first.route.target) {
+            (Target::Services(_), Target::Services(_)) => {
+                "remove one, or write both services in one route"
+            }
+            _ => "remove one, or write another path or `host`",
         };
-        check.findings.error(read.path_span.clone(), message);
+        let line = first.route.at.line;
+        check.findings.error(
+            read.path_span.clone(),
+            format!(
+                "\"{this}\" takes requests that the route on line {line}{same} takes too: {instead}"
+            ),
+        );
     }
 }
 

@@ -73,7 +73,7 @@ impl fmt::Display for LoadError {
             LoadError::TooLarge => {
                 write!(
                     f,
-                    "it is larger than {}: is it the right file?",
+                    "it is larger than {}, which no configuration is: name the right file",
                     size::show(CONFIG_FILE_BYTES_MAX as u64)
                 )
             }

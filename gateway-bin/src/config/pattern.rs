@@ -1,13 +1,13 @@
 //! Route patterns: `"METHOD /path/:param/*rest"`.
 //!
 //! Owns the grammar, which is the seed's router's: one space, the method in any case, `:name` up to the next
-//! slash, `*name` at the end alone. Patterns match the raw path, so they are written percent-encoded. Also owns
-//! when two patterns of one host and method cannot stand side by side: same shape, whatever the names.
+//! slash, `*name` as the last part alone. Patterns match the raw path, so they are written percent-encoded.
+//! Which patterns cannot stand side by side is the router's to say (`clash`).
 
 use super::model::Method;
 use super::schema::shorten;
 use super::suggest;
-use crate::limits::{PARAM_NAME_BYTES_MAX, ROUTE_PATH_BYTES_MAX};
+use crate::limits::{PARAM_NAME_BYTES_MAX, ROUTE_PARAMS_MAX, ROUTE_PATH_BYTES_MAX};
 
 /// A route pattern, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,28 +27,9 @@ impl Pattern {
         )
     }
 
-    /// Two patterns of one shape take the same paths: parameter names are left out.
-    pub(super) fn shape(&self) -> String {
-        let mut shape = String::with_capacity(self.path.len());
-        for segment in self.path.split_inclusive('/') {
-            let (name, slash) = segment
-                .strip_suffix('/')
-                .map_or((segment, ""), |name| (name, "/"));
-            match name.as_bytes().first() {
-                Some(b':') => shape.push(':'),
-                Some(b'*') => shape.push('*'),
-                _ => shape.push_str(name),
-            }
-            shape.push_str(slash);
-        }
-        shape
-    }
-
     /// The names of the parameters, as written.
     pub(super) fn params(&self) -> impl Iterator<Item = &str> {
-        self.path
-            .split('/')
-            .filter_map(|segment| segment.strip_prefix([':', '*']))
+        params_of(&self.path).map(|(_, _, name, _)| name)
     }
 }
 
@@ -171,24 +152,21 @@ fn check_escapes(path: &str) -> Result<(), &str> {
 
 fn check_params(path: &str, shown: &str) -> Result<(), String> {
     let mut names: Vec<String> = Vec::new();
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        let Some(name) = segment.strip_prefix([':', '*']) else {
-            if segment.contains([':', '*']) {
-                return Err(format!(
-                    "has the path \"{shown}\", but ':' and '*' begin a part: write \"/:name\" or \"/*name\", or %3A and %2A for the characters"
-                ));
-            }
-            continue;
-        };
-        if segment.starts_with('*') && segments.peek().is_some() {
+    for (sign, literal, name, is_last) in params_of(path) {
+        let shown_name = shorten(name);
+        if sign == '*' && !is_last {
+            return Err(format!("has the path \"{shown}\", but \"*{shown_name}\" takes the whole rest: write it last"));
+        }
+        if sign == '*' && !literal.is_empty() {
             return Err(format!(
-                "has the path \"{shown}\", but \"*{}\" takes the whole rest: write it last",
-                shorten(name)
+                "has the path \"{shown}\", but '*' begins a part: write \"/*name\", or %2A for the character"
             ));
         }
         if name.is_empty() {
-            return Err(format!("has the path \"{shown}\", in which a parameter has no name: write one, such as \"{segment}name\""));
+            return Err(format!(
+                "has the path \"{shown}\", in which a parameter has no name: write one, such as \"{sign}name\", or %{:02X} for the character",
+                u32::from(sign)
+            ));
         }
         if name.len() > PARAM_NAME_BYTES_MAX {
             return Err(format!(
@@ -200,19 +178,36 @@ fn check_params(path: &str, shown: &str) -> Result<(), String> {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         {
-            return Err(format!("has the path \"{shown}\", whose parameter \"{}\" has odd characters: write letters, digits, '_', '-' and '.'", shorten(name)));
+            return Err(format!(
+                "has the path \"{shown}\", whose parameter \"{shown_name}\" has odd characters: write letters, digits, '_', '-' and '.'"
+            ));
         }
         // Services see `params.NAME` in lower case, so names that differ in case alone are one.
         let lower = name.to_ascii_lowercase();
         if names.contains(&lower) {
             return Err(format!(
-                "has the path \"{shown}\", which names the parameter \"{}\" twice: write two names",
-                shorten(name)
+                "has the path \"{shown}\", which names the parameter \"{shown_name}\" twice: write two names"
             ));
         }
         names.push(lower);
+        if names.len() > ROUTE_PARAMS_MAX {
+            return Err(format!("has more than {ROUTE_PARAMS_MAX} parameters: write fewer, or take the rest with \"*name\""));
+        }
     }
     Ok(())
+}
+
+/// The parameters of a path: sign, what stands before it in its part, name, and whether its part is the last.
+fn params_of(path: &str) -> impl Iterator<Item = (char, &str, &str, bool)> {
+    let last = path.split('/').count() - 1;
+    path.split('/')
+        .enumerate()
+        .filter_map(move |(index, part)| {
+            let at = part.find([':', '*'])?;
+            let (literal, param) = part.split_at(at);
+            let sign = if param.starts_with('*') { '*' } else { ':' };
+            Some((sign, literal, &param[1..], index == last))
+        })
 }
 
 #[cfg(test)]
@@ -229,6 +224,7 @@ mod tests {
             ("OPTIONS /a/:b/c/:d", Some(Method::Options), "/a/:b/c/:d"),
             ("GET /caf%C3%A9", Some(Method::Get), "/caf%C3%A9"),
             ("GET /a//b/", Some(Method::Get), "/a//b/"),
+            ("GET /v:version/a", Some(Method::Get), "/v:version/a"),
         ] {
             assert_eq!(
                 parse(text),
@@ -264,7 +260,8 @@ mod tests {
             ("GET /%zz", "\"%zz\" is not an escape"),
             ("GET /%2", "\"%2\" is not an escape"),
             ("GET /%", "\"%\" is not an escape"),
-            ("GET /a:b", "begin a part"),
+            ("GET /a*b", "'*' begins a part"),
+            ("GET /v:a:b", "odd characters"),
             ("GET /*rest/more", "write it last"),
             ("GET /*rest/", "write it last"),
             ("GET /:", "such as \":name\""),
@@ -291,12 +288,15 @@ mod tests {
     }
 
     #[test]
-    fn shapes_leave_the_names_out() {
-        let shape = |text: &str| parse(text).unwrap().shape();
-        assert_eq!(shape("GET /a/:x/b"), shape("GET /a/:y/b"));
-        assert_eq!(shape("GET /*x"), shape("GET /*y"));
-        assert_ne!(shape("GET /:x"), shape("GET /*x"));
-        assert_ne!(shape("GET /a/:x"), shape("GET /a/:x/"));
-        assert_ne!(shape("GET /a"), shape("GET /b"));
+    fn as_many_parameters_as_the_router_takes_and_no_more() {
+        let path = |count: usize| {
+            (0..count)
+                .map(|number| format!("/:p{number}"))
+                .collect::<String>()
+        };
+        assert!(parse(&format!("GET {}", path(ROUTE_PARAMS_MAX))).is_ok());
+        assert!(parse(&format!("GET {}", path(ROUTE_PARAMS_MAX + 1)))
+            .unwrap_err()
+            .contains("more than 16"));
     }
 }

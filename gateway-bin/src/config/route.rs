@@ -15,7 +15,6 @@ use crate::limits::{HOLD_MAX, IN_FLIGHT_MAX, NAME_BYTES_MAX, TIMEOUT_MAX};
 /// A route and where its parts stand, for the checks across routes.
 pub(super) struct ReadRoute {
     pub(super) route: Route,
-    pub(super) pattern: Pattern,
     pub(super) path_span: Span,
 }
 
@@ -105,7 +104,7 @@ pub(super) fn read(
     let route = Route {
         pattern: pattern.text(),
         method: pattern.method,
-        path: pattern.path.clone(),
+        path: pattern.path,
         host,
         target,
         timeout,
@@ -119,11 +118,7 @@ pub(super) fn read(
         grpc,
         at: check.findings.position(path_span.start),
     };
-    Some(ReadRoute {
-        route,
-        pattern,
-        path_span,
-    })
+    Some(ReadRoute { route, path_span })
 }
 
 /// Notes an error, at the section's own limit, if the lower limit is above the upper one.

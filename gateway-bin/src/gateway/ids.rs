@@ -1,0 +1,49 @@
+//! Request ids: unique without asking anybody, short enough to read out. `PPPPPPPP-SS-N`: random for the process, the
+//! shard, and a count, all in hexadecimal.
+
+use std::cell::Cell;
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+/// Hands out ids on one shard.
+pub(super) struct RequestIds {
+    prefix: String,
+    next: Cell<u64>,
+}
+
+impl RequestIds {
+    pub(super) fn new(shard: usize, listener: usize) -> RequestIds {
+        static PROCESS: OnceLock<u32> = OnceLock::new();
+        let process = PROCESS.get_or_init(|| {
+            let mut bytes = [0; 4];
+            // Without randomness the process number still tells two gateways of one machine apart.
+            getrandom::fill(&mut bytes).map_or_else(|_| std::process::id(), |()| u32::from_ne_bytes(bytes))
+        });
+        RequestIds { prefix: format!("{process:08x}-{shard:02x}{listener:x}-"), next: Cell::new(1) }
+    }
+
+    pub(super) fn next(&self) -> String {
+        let n = self.next.get();
+        self.next.set(n + 1);
+        let mut id = String::with_capacity(self.prefix.len() + 16);
+        id.push_str(&self.prefix);
+        // Writing to a String cannot fail.
+        let _ = write!(id, "{n:x}");
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_differ_between_shards_and_requests_and_are_valid() {
+        let (a, b) = (RequestIds::new(0, 0), RequestIds::new(1, 0));
+        let ids = [a.next(), a.next(), b.next(), b.next()];
+        for (i, id) in ids.iter().enumerate() {
+            assert!(flatend_http::headers::is_request_id(id.as_bytes()), "{id}");
+            assert!(!ids[..i].contains(id));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! From an HTTP head to the headers of a service request: names in lower case, what the gateway says under names that no
+//! client can forge, hop-by-hop fields removed, the client's own word about where it came from replaced.
+
+use std::net::{IpAddr, SocketAddr};
+
+use flatend::{HeaderBlock, HeaderTooLarge};
+use flatend_http::h1::RequestHead;
+use flatend_http::headers::{self, JoinScratch};
+use flatend_http::router::Match;
+use flatend_http::{query, RequestError};
+
+/// Why a head cannot be passed on.
+pub(super) enum MapError {
+    /// A query or route parameter does not decode.
+    Request(RequestError),
+    /// A name or value is longer than the mesh's length fields can say.
+    TooLarge {
+        /// Which field.
+        what: &'static str,
+    },
+}
+
+impl From<RequestError> for MapError {
+    fn from(error: RequestError) -> MapError {
+        MapError::Request(error)
+    }
+}
+
+fn too_large(what: &'static str) -> impl Fn(HeaderTooLarge) -> MapError {
+    move |_| MapError::TooLarge { what }
+}
+
+/// The headers that the service must get.
+pub(super) fn headers<T>(
+    block: &mut HeaderBlock,
+    scratch: &mut JoinScratch,
+    head: &RequestHead<'_>,
+    matched: &Match<'_, '_, T>,
+) -> Result<(), MapError> {
+    let mut pushed = Ok(());
+    headers::join(head.fields, scratch, |name, value| {
+        if pushed.is_ok() && !is_forgeable(name) {
+            pushed = block.push(name, value);
+        }
+    });
+    pushed.map_err(too_large("a header's name is over 255 bytes or its value over 65,535"))?;
+    if let Some(query) = head.target.query {
+        let mut seen: Vec<Vec<u8>> = Vec::new();
+        for (name, value) in query::first_of_each(query)? {
+            let name = name.to_ascii_lowercase();
+            // Names that differ in case only are one name here; the first stands.
+            if seen.contains(&name) {
+                continue;
+            }
+            block.push_parts(&[b"query.", &name], &[&value]).map_err(too_large("a query parameter's name is over 249 bytes or its value over 65,535"))?;
+            seen.push(name);
+        }
+    }
+    for parameter in matched.params.decoded() {
+        let (name, value) = parameter?;
+        let name = name.to_ascii_lowercase();
+        block.push_parts(&[b"params.", name.as_bytes()], &[&value]).map_err(too_large("a route parameter's value is over 65,535 bytes"))?;
+    }
+    Ok(())
+}
+
+/// What the gateway adds, and leaves out first where the provider's frame is too small for both.
+pub(super) fn extras(block: &mut HeaderBlock, head: &RequestHead<'_>, client: SocketAddr, request_id: &str) -> Result<(), MapError> {
+    let mut push = |name: &[u8], value: &[u8]| block.push(name, value).map_err(too_large("the request target or host is over 65,535 bytes"));
+    push(b":method", head.method.as_str().as_bytes())?;
+    let mut path = Vec::with_capacity(head.target.raw.len());
+    head.target.write_origin_form(&mut path);
+    push(b":path", &path)?;
+    let authority = head.authority.unwrap_or_default().as_bytes();
+    push(b":authority", authority)?;
+    push(b":scheme", b"http")?;
+    let mut text = [0; 48];
+    push(b"x-forwarded-for", ip_text(client.ip(), &mut text))?;
+    push(b"x-forwarded-proto", b"http")?;
+    push(b"x-forwarded-host", authority)?;
+    push(b"x-request-id", request_id.as_bytes())
+}
+
+/// Names under which the gateway itself speaks, and those by which a client could lie about where it came from. The
+/// request's id comes back with the extras; Expect was answered by the gateway.
+fn is_forgeable(name: &[u8]) -> bool {
+    match name.first() {
+        Some(b':') => true,
+        Some(b'q') => name.starts_with(b"query."),
+        Some(b'p') => name.starts_with(b"params."),
+        Some(b'x') => name.starts_with(b"x-forwarded-") || name == b"x-real-ip" || name == b"x-request-id",
+        Some(b'f') => name == b"forwarded",
+        Some(b'e') => name == b"expect",
+        _ => false,
+    }
+}
+
+fn ip_text(ip: IpAddr, buffer: &mut [u8; 48]) -> &[u8] {
+    use std::io::Write;
+    let mut rest = &mut buffer[..];
+    // 39 bytes are the longest IPv6 address; 45 with an embedded IPv4 one.
+    let _ = write!(rest, "{ip}");
+    let left = rest.len();
+    &buffer[..48 - left]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgeable_names_are_the_gateways_own() {
+        for name in [":status", ":path", "query.a", "params.id", "x-forwarded-for", "x-real-ip", "forwarded", "x-request-id", "expect"] {
+            assert!(is_forgeable(name.as_bytes()), "{name}");
+        }
+        for name in ["query", "querya", "params", "x-forward", "accept", "etag", "forwarded-by", "content-length"] {
+            assert!(!is_forgeable(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_in_full() {
+        let mut text = [0; 48];
+        for ip in ["127.0.0.1", "2001:db8:1111:2222:3333:4444:5555:6666", "::ffff:192.0.2.128"] {
+            let ip: IpAddr = ip.parse().expect("an address");
+            assert_eq!(ip_text(ip, &mut text), ip.to_string().as_bytes());
+        }
+    }
+}

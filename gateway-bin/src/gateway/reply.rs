@@ -1,0 +1,134 @@
+//! From a service's response to HTTP: `:status` becomes the status, everything is validated, the body streams in bursts.
+
+use flatend::{Call, HeaderBlock};
+use flatend_http::server::{Exchange, SendError};
+use flatend_http::ResponseError;
+
+/// How a response ended.
+pub(super) enum Ended {
+    /// Whole.
+    Complete,
+    /// The head cannot be sent: nothing was, so another answer may be.
+    Unusable(String),
+    /// Cut on the service's side, or it broke its own content-length: the client must see a cut.
+    Cut,
+    /// The client is gone.
+    ClientGone,
+}
+
+/// Sends the head, then the body as it comes. Flushes whenever there is no more to read.
+pub(super) async fn send(exchange: &Exchange<'_>, call: &Call, headers: &HeaderBlock, request_id: &str, nocache: bool) -> Ended {
+    let status = match status(headers) {
+        Ok(status) => status,
+        Err(what) => return Ended::Unusable(what),
+    };
+    let fields = headers
+        .iter()
+        .filter(|(name, _)| !name.starts_with(b":") && !(nocache && is_cache_field(name)))
+        .chain(NOCACHE[..if nocache { NOCACHE.len() } else { 0 }].iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    if let Err(SendError::Invalid(error)) = exchange.send_head(status, None, request_id, fields) {
+        return Ended::Unusable(describe(&error));
+    }
+    loop {
+        match next(exchange, call).await {
+            Ok(Some(bytes)) => {
+                let mut burst = Some(bytes);
+                while let Some(bytes) = burst {
+                    if exchange.queue_data(bytes).is_err() {
+                        return Ended::Cut;
+                    }
+                    burst = if exchange.wants_flush() { None } else { call.try_data() };
+                }
+                if call.is_complete() {
+                    return finish(exchange).await;
+                }
+                if exchange.flush().await.is_err() {
+                    return Ended::ClientGone;
+                }
+            }
+            Ok(None) => return finish(exchange).await,
+            Err(Lost::Service) => {
+                // What arrived is sent on, so that the client has what there is; then the cut.
+                exchange.flush().await.ok();
+                return Ended::Cut;
+            }
+            Err(Lost::Client) => return Ended::ClientGone,
+        }
+    }
+}
+
+async fn finish(exchange: &Exchange<'_>) -> Ended {
+    if exchange.finish().is_err() {
+        exchange.flush().await.ok();
+        return Ended::Cut;
+    }
+    match exchange.flush().await {
+        Ok(()) => Ended::Complete,
+        Err(_) => Ended::ClientGone,
+    }
+}
+
+enum Lost {
+    Service,
+    Client,
+}
+
+/// The next piece. A head that waits alone is flushed first: a slow body must not hold it back.
+async fn next(exchange: &Exchange<'_>, call: &Call) -> Result<Option<bytes::Bytes>, Lost> {
+    if let Some(bytes) = call.try_data() {
+        return Ok(Some(bytes));
+    }
+    if !call.has_ended() {
+        exchange.flush().await.map_err(|_| Lost::Client)?;
+    }
+    std::future::poll_fn(|cx| {
+        if let std::task::Poll::Ready(result) = call.poll_data(cx) {
+            return std::task::Poll::Ready(result.map_err(|_| Lost::Service));
+        }
+        exchange.poll_gone(cx).map(|()| Err(Lost::Client))
+    })
+    .await
+}
+
+/// The HTTP status that the service asked for; 200 if it did not.
+fn status(headers: &HeaderBlock) -> Result<u16, String> {
+    let Some(value) = headers.get(b":status") else { return Ok(200) };
+    let parsed = std::str::from_utf8(value).ok().filter(|text| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()));
+    match parsed.and_then(|text| text.parse().ok()) {
+        Some(status @ 200..=599) => Ok(status),
+        _ => Err(format!("its :status is '{}', which is no number from 200 to 599", String::from_utf8_lossy(value).escape_debug())),
+    }
+}
+
+fn describe(error: &ResponseError) -> String {
+    let text = error.to_string();
+    text.trim_end_matches('.').to_owned()
+}
+
+/// What `nocache = true` says to caches, in place of what the service said.
+const NOCACHE: [(&str, &str); 3] = [("cache-control", "no-cache, no-store, must-revalidate"), ("pragma", "no-cache"), ("expires", "0")];
+
+fn is_cache_field(name: &[u8]) -> bool {
+    ["cache-control", "pragma", "expires", "etag", "last-modified"].iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(value: &[u8]) -> HeaderBlock {
+        let mut headers = HeaderBlock::new();
+        headers.push(b":status", value).expect("it fits");
+        headers
+    }
+
+    #[test]
+    fn statuses_are_three_digits_from_200_to_599() {
+        assert_eq!(status(&HeaderBlock::new()), Ok(200));
+        assert_eq!(status(&block(b"200")), Ok(200));
+        assert_eq!(status(&block(b"599")), Ok(599));
+        for bad in [&b"199"[..], b"600", b"2000", b"+20", b" 200", b"", b"20x", b"101", b"\xff00"] {
+            assert!(status(&block(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The table from what went wrong to what the client reads: one status, one short plain sentence that names what refused
+//! and which limit.
+
+use flatend::{CallError, Fault};
+
+/// Seconds after which a client may try again when no provider can take a request.
+const RETRY_AFTER_S: &str = "1";
+
+/// The answer to a call that got no response.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) sentence: String,
+    pub(super) retry_after: Option<&'static str>,
+}
+
+/// The table of docs/http.md, "Statuses".
+pub(super) fn of(error: &CallError, services: &str) -> Refusal {
+    let (status, sentence) = match error {
+        CallError::NoProvider => (503, format!("No connected node offers the service {services}.")),
+        CallError::Saturated => (503, format!("Every node that offers the service {services} has as many requests in flight as max_in_flight allows.")),
+        CallError::Refused => (503, format!("Every node that was asked refused the service {services}.")),
+        CallError::HeadTooLarge { bytes, max_bytes } => {
+            (431, format!("The request's headers take {bytes} bytes on the mesh; the node that offers {services} takes {max_bytes} at most."))
+        }
+        CallError::TimedOut => (504, format!("The service {services} sent no response within the route's timeout.")),
+        CallError::BadResponse(what) => (502, format!("The response of the service {services} cannot be used: {what}.")),
+        // Nothing left: the same as nobody there.
+        CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("The link to the node that offers {services} was lost before the request left.")),
+        CallError::Broken(fault) => (502, format!("The service {services} broke off: {fault}.")),
+    };
+    Refusal { status, sentence, retry_after: (status == 503).then_some(RETRY_AFTER_S) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_status_and_names_the_service() {
+        let table = [
+            (CallError::NoProvider, 503),
+            (CallError::Saturated, 503),
+            (CallError::Refused, 503),
+            (CallError::HeadTooLarge { bytes: 5_000, max_bytes: 4_076 }, 431),
+            (CallError::TimedOut, 504),
+            (CallError::BadResponse("x".to_owned()), 502),
+            (CallError::Broken(Fault::LinkLost { left: false }), 503),
+            (CallError::Broken(Fault::LinkLost { left: true }), 502),
+            (CallError::Broken(Fault::Stalled), 502),
+        ];
+        for (error, status) in table {
+            let refusal = of(&error, "'hello'");
+            assert_eq!(refusal.status, status, "{error}");
+            assert_eq!(refusal.retry_after.is_some(), status == 503);
+            assert!(refusal.sentence.contains("'hello'") && refusal.sentence.ends_with('.'), "{}", refusal.sentence);
+        }
+    }
+}
