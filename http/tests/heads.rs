@@ -207,6 +207,7 @@ fn field_lines_that_are_refused() {
         ("X\t: a\r\n", 400, "before its colon"),
         ("X Y: a\r\n", 400, "white space in its name"),
         ("X\r\n", 400, "no colon"),
+        ("X\n", 400, "no colon"),
         (": a\r\n", 400, "field name"),
         ("X(: a\r\n", 400, "field name"),
         ("X\0: a\r\n", 400, "field name"),

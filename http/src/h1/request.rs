@@ -237,7 +237,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What is wrong with the first field name that is wrong.
 fn explain_name(buf: &[u8]) -> &'static str {
-    for (number, line) in buf.split(|&b| b == b'\n').enumerate().skip(1) {
+    for (number, line) in buf.split_inclusive(|&b| b == b'\n').enumerate().skip(1) {
         let Some(&fault) = line.iter().find(|&&b| !crate::headers::is_token_byte(b)) else {
             continue;
         };
@@ -252,7 +252,7 @@ fn explain_name(buf: &[u8]) -> &'static str {
             b' ' | b'\t' => {
                 return "A header field has white space in its name or before its colon"
             }
-            b'\r' => return "A header line has no colon",
+            b'\r' | b'\n' => return "A header line has no colon",
             _ => break,
         }
     }
