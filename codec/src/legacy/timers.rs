@@ -72,9 +72,16 @@ impl Link {
             Verdict::Dead { for_ms } => Err(ProtocolError::PeerSilent { for_ms }),
             Verdict::Ask => {
                 let target = shared.own_key.unwrap_or_default();
+                let all_taken = shared.out.waiting_len() == 0;
                 // With too many lookups unanswered already, those are the question.
                 let _ = self.ask_nodes(shared, target, Question::Probe);
-                self.liveness.note_asked(reading, transmitted);
+                // A question that leaves at once is no progress of the peer's.
+                let mark = if all_taken {
+                    shared.out.queued_total()
+                } else {
+                    transmitted
+                };
+                self.liveness.note_asked(reading, mark);
                 Ok(())
             }
         }

@@ -1,0 +1,390 @@
+//! Rules about the npm package.
+
+use crate::support::happened::Happened;
+use crate::support::raw::{
+    anonymous_handshake, data, find_node, handshake, message, reply, request, response,
+    their_public_key, wire, Meeting,
+};
+use crate::support::{headers, identified};
+use flatend_codec::{
+    limits, Dialect, HeaderBlock, HeaderTooLarge, NodeId, PeerKind, ResetCode, Role, SendError,
+    StreamId, Token,
+};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+const NONE: HeaderBlock = HeaderBlock::new();
+
+fn node_at(last: u8) -> NodeId {
+    NodeId::new([last; 32], ([10, 0, 0, last], 9_000).into())
+}
+
+/// The keys in a FindNodeResponse, all IPv4.
+fn named(plaintext: &[u8]) -> Vec<[u8; 32]> {
+    let (count, ids) = (plaintext[4], &plaintext[5..]);
+    assert_eq!(ids.len(), 39 * usize::from(count));
+    ids.chunks(39)
+        .map(|id| id[..32].try_into().unwrap())
+        .collect()
+}
+
+#[test]
+fn n01_one_handshake_a_connection_and_a_lookup_second() {
+    // Never a second Handshake: there is no call that sends one.
+    let mut meeting = Meeting::keyed(identified(Role::Dialer, 3, &[]));
+    let sent = meeting.sent();
+    assert!(sent.len() == 1 && sent[0][..5] == [0, 0, 0, 1, 0]);
+    meeting.send(&reply(1, &handshake(&[]))).unwrap();
+    let sent = meeting.sent();
+    assert!(sent.len() == 1 && sent[0][..5] == [0, 0, 0, 3, 4]);
+    let own = meeting.conn.own_lookup();
+    assert_eq!(own, Some(Token(3)));
+    meeting.send(&reply(3, &[0])).unwrap();
+    assert_eq!(
+        meeting.news().last(),
+        Some(&Happened::Nodes(Token(3), vec![]))
+    );
+    assert!(!Dialect::NODE.takes_second_handshake && !Dialect::UNKNOWN.takes_second_handshake);
+}
+
+#[test]
+fn n01_no_data_for_a_stream_that_does_not_live() {
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
+        .unwrap();
+    let id = wire(stream);
+    meeting.send(&response(id, true, &[])).unwrap();
+    meeting.send(&data(id, b"")).unwrap();
+    meeting.sent();
+    assert_eq!(
+        meeting.conn.send_data(meeting.now, stream, b"x"),
+        Err(SendError::StreamGone)
+    );
+    assert_eq!(
+        meeting.conn.send_data(meeting.now, StreamId(7), b"x"),
+        Err(SendError::StreamGone)
+    );
+    assert_eq!(
+        meeting
+            .conn
+            .send_data(meeting.now, StreamId(u64::MAX), b"x"),
+        Err(SendError::StreamGone)
+    );
+    meeting
+        .conn
+        .reset(meeting.now, StreamId(7), ResetCode::Cancel, "");
+    meeting.conn.refuse(meeting.now, StreamId(7));
+    assert!(meeting.sent().is_empty());
+}
+
+#[test]
+fn n02_quick_ack_is_asked_for_where_node_may_write() {
+    // Setting it on the socket is the engine's part (engine: net, link options).
+    assert!(Dialect::NODE.quick_ack && Dialect::UNKNOWN.quick_ack && !Dialect::GO.quick_ack);
+}
+
+#[test]
+fn n03_node_gets_heads_beyond_gos_limit_but_within_ours() {
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    let mut large = HeaderBlock::new();
+    large.push(b"a", &vec![b'v'; 65_535]).unwrap();
+    meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &large, &NONE, true)
+        .unwrap();
+    let sent = meeting.sent();
+    assert!(sent[0].len() > 65_535 && sent[0].len() + 16 <= limits::FRAME_BYTES_MAX);
+    large.push(b"b", &vec![b'v'; 65_535]).unwrap();
+    assert!(meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &large, &NONE, true)
+        .is_err());
+}
+
+#[test]
+fn n04_each_key_is_named_once_a_link_and_the_peers_own_never() {
+    let mut meeting = Meeting::node_dialed_us(&[]);
+    let ids: Vec<NodeId> = (1..=20).map(node_at).collect();
+    let own = NodeId::new(their_public_key(), ([127, 0, 0, 1], 8_000).into());
+    let all = || std::iter::once(&own).chain(&ids);
+    meeting.conn.nodes(meeting.now, Token(3), all()).unwrap();
+    let first = meeting.sent();
+    assert_eq!(first[0][..4], [0, 0, 0, 3]);
+    assert_eq!(
+        named(&first[0]),
+        (1..=16).map(|last| [last; 32]).collect::<Vec<_>>(),
+        "16 at most, closest first"
+    );
+    meeting.send(&find_node(5, [0; 32])).unwrap();
+    meeting.conn.nodes(meeting.now, Token(5), all()).unwrap();
+    assert_eq!(
+        named(&meeting.sent()[0]),
+        (17..=20).map(|last| [last; 32]).collect::<Vec<_>>()
+    );
+    meeting.send(&find_node(7, [0; 32])).unwrap();
+    meeting.conn.nodes(meeting.now, Token(7), all()).unwrap();
+    assert_eq!(meeting.sent(), [reply(7, &[0])], "no id is an answer too");
+}
+
+#[test]
+fn n04_an_answer_is_given_once_and_only_to_a_question() {
+    let mut meeting = Meeting::node_dialed_us(&[]);
+    let ids = [node_at(1)];
+    assert!(meeting
+        .conn
+        .nodes(meeting.now, Token(5), ids.iter())
+        .is_err());
+    assert!(meeting
+        .conn
+        .nodes(meeting.now, Token(u64::MAX), ids.iter())
+        .is_err());
+    meeting
+        .conn
+        .nodes(meeting.now, Token(3), ids.iter())
+        .unwrap();
+    assert!(meeting
+        .conn
+        .nodes(meeting.now, Token(3), ids.iter())
+        .is_err());
+    assert_eq!(meeting.sent().len(), 1);
+}
+
+#[test]
+fn n05_links_end_by_fin_and_nothing_is_sealed_after_an_error() {
+    // FIN, reading and discarding are the engine's part (engine: link closing); the codec is silent from the error on.
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    meeting.sent();
+    meeting.send(&message(0, 9, &[])).unwrap_err();
+    assert!(meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
+        .is_err());
+    assert!(meeting.conn.find_node(meeting.now, [0; 32]).is_err());
+    assert!(meeting.conn.transmit().is_empty() && meeting.conn.next_deadline().is_none());
+    assert!(Dialect::NODE.end_by_fin && Dialect::UNKNOWN.end_by_fin);
+}
+
+/// A response whose value "é" is counted as one UTF-16 unit and sent as two bytes of UTF-8.
+fn response_in_utf16_units(stream: u32, more: bool) -> Vec<u8> {
+    let mut plaintext = response(stream, true, &[("a", "x")]);
+    plaintext.pop();
+    plaintext.extend_from_slice("é".as_bytes());
+    if more {
+        plaintext[10] = 2; // the count, low byte
+        plaintext.extend_from_slice(&[1, b'b', 0, 1, b'y']);
+    }
+    plaintext
+}
+
+#[test]
+fn n06_non_ascii_response_headers_cost_their_stream_and_not_the_link() {
+    for more in [false, true] {
+        let mut meeting = Meeting::node_dialed_us(&["s"]);
+        meeting.sent();
+        let stream = meeting
+            .conn
+            .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
+            .unwrap();
+        let other = meeting
+            .conn
+            .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
+            .unwrap();
+        meeting
+            .send(&response_in_utf16_units(wire(stream), more))
+            .unwrap();
+        assert_eq!(
+            meeting.news(),
+            [Happened::Reset(stream, ResetCode::Protocol)]
+        );
+        assert_eq!(meeting.conn.malformed_packets(), 1);
+        // Its body is thrown away, and the number is free once it has ended.
+        meeting.send(&data(wire(stream), b"body")).unwrap();
+        meeting.send(&data(wire(stream), b"")).unwrap();
+        meeting.send(&response(wire(other), true, &[])).unwrap();
+        assert!(
+            matches!(&meeting.news()[..], [Happened::Response { stream, .. }] if *stream == other)
+        );
+        assert_eq!(meeting.conn.abandoned_streams(), 0, "our body was whole");
+    }
+}
+
+#[test]
+fn n06_non_ascii_request_headers_are_answered_not_handled() {
+    let mut meeting = Meeting::node_dialed_us(&[]);
+    meeting.sent();
+    let mut plaintext = request(0, &["ours"], &[("a", "x")]);
+    plaintext.pop();
+    plaintext.extend_from_slice("é".as_bytes());
+    meeting.send(&plaintext).unwrap();
+    assert_eq!(meeting.sent(), [response(0, false, &[])]);
+    meeting.send(&data(0, b"body")).unwrap();
+    meeting.send(&data(0, b"")).unwrap();
+    assert!(meeting.news().is_empty());
+    meeting.send(&request(2, &["ours"], &[])).unwrap();
+    assert_eq!(meeting.news().len(), 1, "the link lives");
+}
+
+#[test]
+fn n07_a_body_may_be_read_by_events_while_the_answer_is_written() {
+    // The rule is about how npm services are written (examples and interop suite). What the codec adds: an answer that begins before the
+    // body has ended disturbs neither direction.
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    meeting.sent();
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, false)
+        .unwrap();
+    let id = wire(stream);
+    meeting.send(&response(id, true, &[])).unwrap();
+    meeting.send(&data(id, b"echo")).unwrap();
+    meeting
+        .conn
+        .send_data(meeting.now, stream, b"more")
+        .unwrap();
+    meeting.conn.send_end(meeting.now, stream).unwrap();
+    meeting.send(&data(id, b"")).unwrap();
+    assert_eq!(meeting.sent()[1..], [data(id, b"more"), data(id, b"")]);
+    assert_eq!(meeting.news().last(), Some(&Happened::End(stream)));
+}
+
+#[test]
+fn n08_node_gets_large_data_and_an_unknown_peer_does_not() {
+    let mut meeting = Meeting::accepted(&["s"]);
+    assert_eq!(
+        (meeting.conn.peer_kind(), meeting.conn.data_bytes_max()),
+        (PeerKind::Unknown, 2_048)
+    );
+    meeting.send(&find_node(3, their_public_key())).unwrap();
+    assert_eq!(
+        (meeting.conn.peer_kind(), meeting.conn.data_bytes_max()),
+        (PeerKind::Node, 65_520)
+    );
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, false)
+        .unwrap();
+    meeting
+        .conn
+        .send_data(meeting.now, stream, &vec![1; 65_521])
+        .unwrap();
+    let sent = meeting.sent();
+    assert_eq!(
+        sent[1..],
+        [
+            data(wire(stream), &vec![1; 65_520]),
+            data(wire(stream), &[1])
+        ]
+    );
+    assert!(sent[1].len() <= 64 * 1024, "fits the usual read buffer");
+}
+
+#[test]
+fn n08_data_of_65535_bytes_is_received() {
+    let mut meeting = Meeting::node_dialed_us(&[]);
+    meeting.send(&request(0, &["ours"], &[])).unwrap();
+    meeting.news();
+    meeting.send(&data(0, &vec![5; 65_535])).unwrap();
+    assert_eq!(
+        meeting.news(),
+        [Happened::Data(StreamId(0), vec![5; 65_535])]
+    );
+}
+
+#[test]
+fn n08_a_response_that_is_complete_before_our_body_lets_the_rest_go_out() {
+    // protocol.md 4, Ends: Node's handler may still read; the empty Data comes once the rest is sent.
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    meeting.sent();
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, false)
+        .unwrap();
+    let id = wire(stream);
+    meeting.sent();
+    meeting.send(&response(id, true, &[])).unwrap();
+    meeting.send(&data(id, b"")).unwrap();
+    assert!(meeting.sent().is_empty());
+    meeting
+        .conn
+        .send_data(meeting.now, stream, b"rest")
+        .unwrap();
+    meeting.conn.send_end(meeting.now, stream).unwrap();
+    assert_eq!(meeting.sent(), [data(id, b"rest"), data(id, b"")]);
+    assert_eq!(meeting.conn.open_streams(), 0);
+}
+
+#[test]
+fn n09_no_ipv6_id_is_named_to_node_or_an_unknown_peer() {
+    let six = NodeId::new([6; 32], SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 9_000));
+    let any = NodeId::new(
+        [7; 32],
+        SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 9_000),
+    );
+    let portless = NodeId::new([8; 32], ([10, 0, 0, 8], 0).into());
+    let ids = [six, any, portless, node_at(9)];
+    let mut node = Meeting::node_dialed_us(&[]);
+    node.conn.nodes(node.now, Token(3), ids.iter()).unwrap();
+    assert_eq!(named(&node.sent()[0]), [[9; 32]]);
+    let mut unknown = Meeting::dialed(&[]);
+    unknown.send(&find_node(2, [0; 32])).unwrap();
+    unknown
+        .conn
+        .nodes(unknown.now, Token(2), ids.iter())
+        .unwrap();
+    assert_eq!(named(&unknown.sent()[0]), [[9; 32]]);
+    let mut go = Meeting::go_dialed_us(&[]);
+    go.send(&find_node(5, [0; 32])).unwrap();
+    go.conn.nodes(go.now, Token(5), ids.iter()).unwrap();
+    let sent = go.sent();
+    assert_eq!(
+        (sent[0][4], sent[0].len()),
+        (2, 4 + 1 + 51 + 39),
+        "Go takes IPv6"
+    );
+}
+
+#[test]
+fn n09_ipv4_is_shown_as_kind_0_even_if_given_as_mapped() {
+    let mut config = identified(Role::Dialer, 3, &[]);
+    let mapped: SocketAddr = "[::ffff:127.0.0.1]:9000".parse().unwrap();
+    config.identity = config.identity.map(|(key, _)| (key, mapped));
+    let mut meeting = Meeting::keyed(config);
+    assert_eq!(
+        meeting.sent()[0][6 + 32..6 + 39],
+        [0, 127, 0, 0, 1, 0x23, 0x28]
+    );
+}
+
+#[test]
+fn n06_ours_encodes_lengths_in_bytes() {
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    meeting.sent();
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &headers(&[("ü", "é")]), &NONE, true)
+        .unwrap();
+    assert_eq!(
+        meeting.sent()[0],
+        request(wire(stream), &["s"], &[("ü", "é")])
+    );
+    let mut block = HeaderBlock::new();
+    let long = "é".repeat(128);
+    assert_eq!(
+        block.push(long.as_bytes(), b""),
+        Err(HeaderTooLarge::Name { bytes: 256 })
+    );
+}
+
+#[test]
+fn n01_an_anonymous_node_that_offers_services_is_a_peer_without_an_id() {
+    let mut meeting = Meeting::keyed(identified(Role::Acceptor, 3, &[]));
+    meeting
+        .send(&message(1, 0, &anonymous_handshake(&["a", "b"])))
+        .unwrap();
+    let peer = meeting.conn.peer().unwrap();
+    assert_eq!(
+        (peer.id.as_ref(), &peer.services[..]),
+        (None, &["a".to_owned(), "b".to_owned()][..])
+    );
+}
