@@ -2,6 +2,8 @@
 //! peer's good name: whatever breaks the protocol is an error, except where section 6 says that honest peers do it.
 
 mod abandon;
+mod cut;
+mod exchange;
 mod hold;
 mod liveness;
 mod lookup;

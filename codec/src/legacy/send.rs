@@ -248,62 +248,6 @@ impl Link {
         self.send_empty_data(shared, id);
         self.streams.update(id, |stream| stream.send = Send::Ended);
     }
-
-    /// handled = 0, no body, no empty Data (protocol.md 4).
-    pub(super) fn send_refusal(&mut self, shared: &mut Shared, id: u32) {
-        let start = shared.out.begin(0);
-        let message = shared.out.message();
-        message.push(Opcode::ServiceResponse as u8);
-        put_u32(message, id);
-        message.push(0);
-        put_u16(message, 0);
-        shared.out.finish(start, &mut self.sealer);
-    }
-
-    pub(crate) fn refuse(&mut self, shared: &mut Shared, stream: StreamId) {
-        let Ok(id) = wire_id(stream) else { return };
-        if self
-            .streams
-            .get(id)
-            .is_some_and(|stream| !stream.ours && stream.send == Send::Idle)
-        {
-            // What still comes on it is late, and dropped.
-            self.streams.remove(id);
-            self.send_refusal(shared, id);
-        }
-    }
-
-    /// See [`Connection::reset`](crate::Connection::reset).
-    pub(crate) fn reset(&mut self, shared: &mut Shared, now: Millis, stream: StreamId) {
-        let Ok(id) = wire_id(stream) else { return };
-        let Some(state) = self.streams.get(id).filter(|stream| !stream.discard) else {
-            return;
-        };
-        match (state.ours, state.send) {
-            (false, Send::Idle) => self.refuse(shared, stream),
-            (false, send) => {
-                self.streams.remove(id);
-                if send == Send::Open {
-                    self.abandoned.add(now);
-                }
-            }
-            (true, send) => {
-                // Kept, so that its number is not given out again and what comes for it can be told.
-                let over = state.recv == crate::stream::Recv::Ended;
-                self.streams.update(id, |stream| {
-                    stream.discard = true;
-                    stream.abandoned = send == Send::Open;
-                });
-                if send == Send::Open {
-                    self.abandoned.add(now);
-                }
-                if over {
-                    self.streams.remove(id);
-                }
-                self.note_waiting(shared, now);
-            }
-        }
-    }
 }
 
 /// The whole ServiceResponse message with handled = 1.

@@ -2,9 +2,7 @@
 
 use crate::support::happened::Happened;
 use crate::support::raw::{data, message, request, response, wire, Meeting};
-use flatend_codec::{
-    limits, Dialect, HeaderBlock, HeaderTooLarge, ProtocolError, ResetCode, StreamId,
-};
+use flatend_codec::{limits, HeaderBlock, HeaderTooLarge, ProtocolError, ResetCode, StreamId};
 
 const NONE: HeaderBlock = HeaderBlock::new();
 
@@ -257,8 +255,8 @@ fn b04_a_frame_of_128_kib_is_taken_and_a_longer_one_is_not() {
 
 #[test]
 fn b05_what_waits_for_the_socket_is_bounded() {
-    assert!(!Dialect::GO.has_credit && !Dialect::NODE.has_credit);
     let mut meeting = Meeting::node_dialed_us(&["s"]);
+    assert!(!meeting.conn.dialect().has_credit);
     meeting.sent();
     let stream = open(&mut meeting, false);
     assert_eq!(meeting.conn.send_capacity(stream), usize::MAX);
@@ -293,7 +291,12 @@ fn b05_a_peer_that_asks_without_reading_is_cut_off() {
 #[test]
 fn b06_no_timer_runs_on_a_link_without_requests() {
     // TCP keepalive and idle checks are the engine's part (engine: net, link options); while requests wait, G10 asks.
-    assert!(!Dialect::GO.has_ping && !Dialect::NODE.has_ping);
-    assert_eq!(Meeting::dialed(&["s"]).conn.next_deadline(), None);
-    assert_eq!(Meeting::node_dialed_us(&["s"]).conn.next_deadline(), None);
+    for meeting in [
+        Meeting::dialed(&["s"]),
+        Meeting::node_dialed_us(&["s"]),
+        Meeting::go_dialed_us(&["s"]),
+    ] {
+        assert!(!meeting.conn.dialect().has_ping);
+        assert_eq!(meeting.conn.next_deadline(), None);
+    }
 }

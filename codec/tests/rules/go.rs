@@ -6,8 +6,8 @@ use crate::support::raw::{
 };
 use crate::support::{anonymous, headers, identified};
 use flatend_codec::{
-    ApiMisuse, Connection, Dialect, HeaderBlock, Limits, Millis, OpenError, PeerKind,
-    ProtocolError, ResetCode, Retirement, Role, SendError, StreamId,
+    ApiMisuse, Connection, HeaderBlock, Limits, Millis, OpenError, PeerKind, ProtocolError,
+    ResetCode, Retirement, Role, SendError, StreamId,
 };
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -200,11 +200,13 @@ fn g05_an_anonymous_node_calls_no_go_peer_nor_an_unknown_one() {
         .open_stream(meeting.now, ["s"], &NONE, &NONE, true);
     assert_eq!(refused, Err(OpenError::Anonymous));
     assert!(meeting.sent().is_empty());
-    // Node lives with it.
+    // Go as well; Node lives with it.
+    assert!(Meeting::go_dialed_us(&[]).conn.dialect().requires_identity);
     assert!(
-        !Dialect::NODE.requires_identity
-            && Dialect::GO.requires_identity
-            && Dialect::UNKNOWN.requires_identity
+        !Meeting::node_dialed_us(&[])
+            .conn
+            .dialect()
+            .requires_identity
     );
 }
 

@@ -7,8 +7,8 @@ use crate::support::raw::{
 };
 use crate::support::{headers, identified};
 use flatend_codec::{
-    limits, Dialect, HeaderBlock, HeaderTooLarge, NodeId, PeerKind, ResetCode, Role, SendError,
-    StreamId, Token,
+    limits, HeaderBlock, HeaderTooLarge, NodeId, PeerKind, ResetCode, Role, SendError, StreamId,
+    Token,
 };
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -43,7 +43,7 @@ fn n01_one_handshake_a_connection_and_a_lookup_second() {
         meeting.news().last(),
         Some(&Happened::Nodes(Token(3), vec![]))
     );
-    assert!(!Dialect::NODE.takes_second_handshake && !Dialect::UNKNOWN.takes_second_handshake);
+    assert!(!meeting.conn.dialect().takes_second_handshake);
 }
 
 #[test]
@@ -81,7 +81,11 @@ fn n01_no_data_for_a_stream_that_does_not_live() {
 #[test]
 fn n02_quick_ack_is_asked_for_where_node_may_write() {
     // Setting it on the socket is the engine's part (engine: net, link options).
-    assert!(Dialect::NODE.quick_ack && Dialect::UNKNOWN.quick_ack && !Dialect::GO.quick_ack);
+    assert!(
+        Meeting::node_dialed_us(&[]).conn.dialect().quick_ack
+            && Meeting::dialed(&[]).conn.dialect().quick_ack
+    );
+    assert!(!Meeting::go_dialed_us(&[]).conn.dialect().quick_ack);
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn n05_links_end_by_fin_and_nothing_is_sealed_after_an_error() {
         .is_err());
     assert!(meeting.conn.find_node(meeting.now, [0; 32]).is_err());
     assert!(meeting.conn.transmit().is_empty() && meeting.conn.next_deadline().is_none());
-    assert!(Dialect::NODE.end_by_fin && Dialect::UNKNOWN.end_by_fin);
+    assert!(meeting.conn.dialect().end_by_fin && Meeting::dialed(&[]).conn.dialect().end_by_fin);
 }
 
 /// A response whose value "é" is counted as one UTF-16 unit and sent as two bytes of UTF-8.
