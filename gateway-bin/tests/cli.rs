@@ -231,3 +231,38 @@ fn variables_come_from_the_environment() {
         "{ran:?}"
     );
 }
+
+/// Nothing is bound: the file is refused before anything starts.
+#[test]
+fn a_wrong_file_is_told_whole_and_not_run() {
+    let scratch = Scratch::new();
+    scratch.write("config.toml", "adr = 1\nshards = 0\n");
+    let ran = scratch.flatend(&[]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(
+        ran.err.contains("config.toml:1:1: `adr` is not a key"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err.contains("config.toml:2:10: `shards` is 0"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err.ends_with("config.toml: 2 errors, no warnings\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_file_of_a_later_version_is_refused_in_one_sentence_that_names_key_and_line() {
+    let scratch = Scratch::new();
+    scratch.write("later.toml", "addr = \"127.0.0.1:0\"\npeers = []\n");
+    let ran = scratch.flatend(&["-c", "later.toml"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("later.toml:2:1: `peers` is not in this version yet"),
+        "{ran:?}"
+    );
+}

@@ -255,3 +255,44 @@ fn every_message_says_what_to_do() {
     }
     assert!(messages > 100, "only {messages} messages were seen");
 }
+
+/// A file cut anywhere, or with one character exchanged, is answered: with places that exist, one line a message.
+#[test]
+fn damaged_files_are_answered() {
+    let context = Context {
+        env: &environment,
+        fallback_addr: "127.0.0.1:9000".parse().unwrap(),
+        base_dir: directory(),
+    };
+    let (mut refused, mut accepted) = (0, 0);
+    let mut answer = |text: &str| match config::parse(text, &context) {
+        Ok(_) => accepted += 1,
+        Err(found) => {
+            refused += 1;
+            let lines = text.split('\n').count();
+            for finding in found {
+                assert!(
+                    (1..=lines).contains(&finding.at.line),
+                    "{finding} in\n{text}"
+                );
+                assert!(!finding.message.contains('\n'), "{finding} in\n{text}");
+            }
+        }
+    };
+    for name in ["every_key", "later_keys", "paths", "syntax", "variables"] {
+        let text = fs::read_to_string(directory().join(name).with_extension("toml")).unwrap();
+        for (at, c) in text.char_indices() {
+            answer(&text[..at]);
+            let odd = ['"', '[', '$', ':', '\n', '\0', 'ü', '='][at % 8];
+            answer(&format!(
+                "{}{odd}{}",
+                &text[..at],
+                &text[at + c.len_utf8()..]
+            ));
+        }
+    }
+    assert!(
+        refused > 1000 && accepted > 100,
+        "{refused} refused, {accepted} accepted"
+    );
+}

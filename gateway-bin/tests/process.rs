@@ -74,6 +74,8 @@ fn the_first_signal_drains_and_the_second_ends_the_process() {
         ("-TERM", "-INT", "Terminate", 130),
     ] {
         let mut child = child("signals", "UTC0");
+        // `wait` would close it, and the child would end by itself.
+        let _stdin = child.stdin.take().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut next = || lines.next().expect("the child wrote another line").unwrap();
         assert_eq!(message(&next()), "Ready.");

@@ -5,18 +5,22 @@
 //! stuck terminal never stops a shard. Refuses control characters: peers choose some of the words. Before
 //! `start`, and in short commands, a line is written by the caller itself.
 
+mod kind;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
 use jiff::tz::TimeZone;
 use jiff::Timestamp;
 
-use crate::limits::{LOG_FLUSH_MS_MAX, LOG_LINES_A_SECOND_MAX, LOG_QUEUE_LINES_MAX};
+pub use kind::Kind;
+
+use crate::limits::{LOG_FLUSH_MS_MAX, LOG_QUEUE_LINES_MAX};
 
 /// Writes one line to the log: `log!("Discovered {n} peer(s).")`.
 #[macro_export]
@@ -28,10 +32,10 @@ enum Message {
     Line(Timestamp, String),
     /// Lines of this kind are being left out; tell how many when its second is over.
     Limited(&'static Kind),
-    Flush(SyncSender<()>),
+    Flush(Sender<()>),
 }
 
-static QUEUE: OnceLock<SyncSender<Message>> = OnceLock::new();
+static QUEUE: OnceLock<Sender<Message>> = OnceLock::new();
 /// Lines that found the queue full.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
@@ -43,7 +47,7 @@ pub fn start() -> io::Result<()> {
     if QUEUE.get().is_some() {
         return Ok(());
     }
-    let (sender, receiver) = mpsc::sync_channel(LOG_QUEUE_LINES_MAX);
+    let (sender, receiver) = bounded(LOG_QUEUE_LINES_MAX);
     thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || write_lines(&receiver, &mut io::stderr()))?;
@@ -55,9 +59,19 @@ pub fn start() -> io::Result<()> {
 /// Waits until every line so far is written, at most `LOG_FLUSH_MS_MAX`: the last call before the process ends.
 pub fn flush() {
     let Some(queue) = QUEUE.get() else { return };
-    let (sender, receiver) = mpsc::sync_channel(1);
-    if queue.try_send(Message::Flush(sender)).is_ok() {
-        let _ = receiver.recv_timeout(Duration::from_millis(LOG_FLUSH_MS_MAX));
+    let deadline = Instant::now() + Duration::from_millis(LOG_FLUSH_MS_MAX);
+    let (done, flushed) = bounded(1);
+    if queue.send_deadline(Message::Flush(done), deadline).is_ok() {
+        let _ = flushed.recv_deadline(deadline);
+    }
+}
+
+/// Asks the writer to tell in a second what was left out of `kind`. Before `start` nobody does.
+fn tell_later(kind: &'static Kind) {
+    let Some(queue) = QUEUE.get() else { return };
+    if queue.try_send(Message::Limited(kind)).is_err() {
+        // Nobody will tell: count these as lost lines.
+        LOST.fetch_add(kind.take_left_out(), Ordering::Relaxed);
     }
 }
 
@@ -72,90 +86,6 @@ pub fn line(message: fmt::Arguments<'_>) {
         }
         None => {
             let _ = io::stderr().write_all(stamped(now, &text, &TimeZone::system()).as_bytes());
-        }
-    }
-}
-
-/// A kind of line that a peer or a client can cause at will. At most `LOG_LINES_A_SECOND_MAX` of it are written
-/// within one second; one line then says how many more there were.
-///
-/// ```
-/// static REFUSED: flatend_gateway::logs::Kind = flatend_gateway::logs::Kind::new("refused links");
-/// REFUSED.line(format_args!("Refused a link from 203.0.113.7:4000."));
-/// ```
-#[derive(Debug)]
-pub struct Kind {
-    /// What the closing line calls them: "17 more lines about refused links were left out."
-    about: &'static str,
-    /// The running second (upper 32 bits) and the lines admitted in it.
-    window: AtomicU64,
-    left_out: AtomicU64,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Write,
-    /// Left out, and nobody has yet been asked to tell so.
-    FirstLeftOut,
-    LeftOut,
-}
-
-impl Kind {
-    /// A kind; `about` completes "lines about …".
-    #[must_use]
-    pub const fn new(about: &'static str) -> Kind {
-        Kind {
-            about,
-            window: AtomicU64::new(0),
-            left_out: AtomicU64::new(0),
-        }
-    }
-
-    /// Writes one line of this kind, or counts it.
-    pub fn line(&'static self, message: fmt::Arguments<'_>) {
-        let second = u32::try_from(Timestamp::now().as_second()).unwrap_or(0);
-        match self.admit(second) {
-            Verdict::Write => line(message),
-            Verdict::LeftOut => {}
-            Verdict::FirstLeftOut => {
-                if let Some(queue) = QUEUE.get() {
-                    if queue.try_send(Message::Limited(self)).is_err() {
-                        // Nobody will tell: count these as lost lines.
-                        LOST.fetch_add(self.left_out.swap(0, Ordering::Relaxed), Ordering::Relaxed);
-                    }
-                }
-            }
-        }
-    }
-
-    fn admit(&self, second: u32) -> Verdict {
-        let admitted = self
-            .window
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {
-                let count = if window >> 32 == u64::from(second) {
-                    window & 0xFFFF_FFFF
-                } else {
-                    0
-                };
-                (count < u64::from(LOG_LINES_A_SECOND_MAX))
-                    .then_some((u64::from(second) << 32) | (count + 1))
-            });
-        match admitted {
-            Ok(_) => Verdict::Write,
-            Err(_) if self.left_out.fetch_add(1, Ordering::Relaxed) == 0 => Verdict::FirstLeftOut,
-            Err(_) => Verdict::LeftOut,
-        }
-    }
-
-    /// The closing line, if lines were left out since the last one.
-    fn closing_line(&self) -> Option<String> {
-        match self.left_out.swap(0, Ordering::Relaxed) {
-            0 => None,
-            1 => Some(format!("1 more line about {} was left out.", self.about)),
-            more => Some(format!(
-                "{more} more lines about {} were left out.",
-                self.about
-            )),
         }
     }
 }
@@ -264,41 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_of_a_second_passes_and_the_next_is_left_out() {
-        let kind = Kind::new("tests");
-        for _ in 0..LOG_LINES_A_SECOND_MAX {
-            assert_eq!(kind.admit(7), Verdict::Write);
-        }
-        assert_eq!(kind.admit(7), Verdict::FirstLeftOut);
-        assert_eq!(kind.admit(7), Verdict::LeftOut);
-        assert_eq!(kind.admit(8), Verdict::Write, "a new second");
-        assert_eq!(
-            kind.closing_line().unwrap(),
-            "2 more lines about tests were left out."
-        );
-        assert_eq!(kind.closing_line(), None);
-    }
-
-    #[test]
-    fn one_line_left_out_is_told_in_the_singular() {
-        let kind = Kind::new("tests");
-        for _ in 0..=LOG_LINES_A_SECOND_MAX {
-            kind.admit(1);
-        }
-        assert_eq!(
-            kind.closing_line().unwrap(),
-            "1 more line about tests was left out."
-        );
-    }
-
-    #[test]
     fn the_writer_tells_what_was_left_out_when_flushed() {
         static KIND: Kind = Kind::new("floods");
-        let (sender, receiver) = mpsc::sync_channel(8);
-        for _ in 0..LOG_LINES_A_SECOND_MAX + 3 {
-            KIND.admit(1);
-        }
-        let (done, flushed) = mpsc::sync_channel(1);
+        let (sender, receiver) = bounded(8);
+        KIND.leave_out_in_test(3);
+        let (done, flushed) = bounded(1);
         sender
             .send(Message::Line(Timestamp::UNIX_EPOCH, "first".to_owned()))
             .unwrap();
