@@ -31,6 +31,7 @@ pub(super) struct Framing<'a> {
 }
 
 /// Reads the framing fields of a complete head.
+#[inline]
 pub(super) fn of<'a>(
     head: &[u8],
     raw: &[Header<'a>],

@@ -11,6 +11,7 @@ use super::head::Version;
 use crate::error::RequestError;
 
 /// The value of the one Host field; `None` only on HTTP/1.0 without one.
+#[inline]
 pub(super) fn of<'a>(
     raw: &[Header<'a>],
     version: Version,
@@ -42,44 +43,65 @@ pub(super) fn of<'a>(
 /// in brackets. Stricter than RFC 3986: no user information, no empty host or port, no comma in a
 /// name, no zone and no future version in brackets.
 pub fn is_valid_authority(text: &str) -> bool {
-    let (host_is_valid, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let Some((address, port)) = rest.split_once(']') else {
-                return false;
-            };
-            (address.parse::<Ipv6Addr>().is_ok(), port)
-        }
-        None => {
-            let at = text.bytes().position(|b| b == b':').unwrap_or(text.len());
-            let (name, port) = text.split_at(at);
-            (is_valid_name(name.as_bytes()), port)
-        }
-    };
-    host_is_valid && (port.is_empty() || port.strip_prefix(':').is_some_and(is_valid_port))
-}
-
-fn is_valid_port(port: &str) -> bool {
-    (1..=5).contains(&port.len())
-        && port.bytes().all(|b| b.is_ascii_digit())
-        && port.parse::<u16>().is_ok()
-}
-
-fn is_valid_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => tail,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' => tail,
-            b'%' => match tail {
-                [high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                    tail
-                }
-                _ => return false,
-            },
-            _ => return false,
+    let bytes = text.as_bytes();
+    let (host_is_valid, port) = if bytes.first() == Some(&b'[') {
+        let Some((address, port)) = text.get(1..).and_then(|rest| rest.split_once(']')) else {
+            return false;
         };
+        (address.parse::<Ipv6Addr>().is_ok(), port.as_bytes())
+    } else {
+        let end = name_length(bytes);
+        (end > 0, bytes.get(end..).unwrap_or_default())
+    };
+    host_is_valid
+        && match port {
+            [] => true,
+            [b':', digits @ ..] => is_valid_port(digits),
+            _ => false,
+        }
+}
+
+fn is_valid_port(digits: &[u8]) -> bool {
+    const DIGITS_MAX: usize = 5;
+    if !(1..=DIGITS_MAX).contains(&digits.len()) {
+        return false;
     }
-    !name.is_empty()
+    let value = digits.iter().try_fold(0u32, |sum, &byte| match byte {
+        b'0'..=b'9' => Some(sum * 10 + u32::from(byte - b'0')),
+        _ => None,
+    });
+    value.is_some_and(|port| port <= u32::from(u16::MAX))
+}
+
+/// Unreserved characters and sub-delimiters without the comma, which would look like a list.
+static NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = matches!(byte as u8,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=');
+        byte += 1;
+    }
+    table
+};
+
+/// How many bytes at the front are of a name; escapes count if they are whole.
+fn name_length(bytes: &[u8]) -> usize {
+    let plain = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .take_while(|&&b| NAME_BYTES[usize::from(b)])
+            .count()
+    };
+    let mut at = plain(bytes);
+    while let Some([b'%', high, low, rest @ ..]) = bytes.get(at..) {
+        if !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
+            break;
+        }
+        at += 3 + plain(rest);
+    }
+    at
 }
 
 #[cfg(test)]

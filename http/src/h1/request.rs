@@ -56,6 +56,7 @@ where
     }
 }
 
+#[inline]
 fn parse_bounded<'b, 's>(
     buf: &'b [u8],
     limits: &Limits,

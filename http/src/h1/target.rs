@@ -39,6 +39,7 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Takes `raw` apart; it holds no space and no control character.
+    #[inline]
     pub(super) fn parse(method: Method<'a>, raw: &'a str) -> Result<Self, RequestError> {
         if method == Method::Connect {
             if !host::is_valid_authority(raw) || !raw.contains(':') {
