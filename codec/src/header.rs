@@ -84,7 +84,7 @@ impl HeaderBlock {
     }
 
     /// The headers in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.as_ref().iter()
     }
 
@@ -150,7 +150,7 @@ impl<'a> HeadersRef<'a> {
     }
 
     /// The headers in order, repeated names included.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
         let mut reader = Reader::new(self.bytes);
         std::iter::from_fn(move || Some((reader.name()?, reader.value()?)))
     }

@@ -6,6 +6,8 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod demo;
+pub mod gateway;
 pub mod hex;
 pub mod keys;
 pub mod limits;

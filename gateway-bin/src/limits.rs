@@ -7,6 +7,10 @@ use std::time::Duration;
 /// Largest configuration file. A thousand routes take about 100 KiB; more than this is not a configuration.
 pub const CONFIG_FILE_BYTES_MAX: usize = 4 << 20;
 
+/// Bytes of a request body read on after an early answer, so that the client gets to see the answer: a client that sends a
+/// whole file before it reads loses it to a reset otherwise. More than this and the connection closes after a linger.
+pub const DRAIN_BODY_BYTES_MAX: u64 = 64 << 20;
+
 /// Most diagnostics printed of one file: a file of another kind would give one a line.
 pub const DIAGNOSTICS_MAX: usize = 100;
 

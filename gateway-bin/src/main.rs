@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> io::Result<u8> {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     match command {
         Command::Check { config } => commands::check::run(
             &config,
@@ -33,10 +33,10 @@ fn run(command: Command) -> io::Result<u8> {
         Command::Keygen { file, network } => {
             commands::keygen::run(&file, network, &mut out, &mut err)
         }
-        Command::Run(_) | Command::Demo => {
-            writeln!(err, "flatend: this build checks configurations and makes keys; it does not run a gateway yet.")?;
-            Ok(1)
+        Command::Run(options) => {
+            commands::run::run(&options, &|name| std::env::var(name).ok(), &mut err)
         }
+        Command::Demo => commands::demo::run(&mut err),
     }
 }
 

@@ -84,5 +84,6 @@ pub mod limits;
 pub mod percent;
 pub mod query;
 pub mod router;
+pub mod server;
 
 pub use error::{LimitHit, RequestError, ResponseError};

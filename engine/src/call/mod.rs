@@ -269,6 +269,11 @@ impl Call {
         self.state.borrow().attempt.as_ref().and_then(|attempt| attempt.inbound.take_chunk())
     }
 
+    /// Whether no more of the response will arrive.
+    pub fn has_ended(&self) -> bool {
+        self.state.borrow().attempt.as_ref().is_some_and(|attempt| attempt.inbound.has_ended())
+    }
+
     /// Whether the response's body has been read to its clean end.
     pub fn is_complete(&self) -> bool {
         self.state.borrow().attempt.as_ref().is_some_and(|attempt| attempt.inbound.is_finished())

@@ -27,5 +27,5 @@ pub use preflight::{preflight, PreflightError};
 pub(crate) use reactor::{on_panic, park};
 pub use reactor::{at_turn_end, now, stats, unix_seconds, Stats, TurnEnd};
 pub use socket::{aligned_buffer, ConnectError, Socket};
-pub use sync::{Flag, Ticket, WaitQueue};
+pub use sync::{join_all, Flag, Ticket, WaitQueue};
 pub use timer::{sleep, timeout, TimedOut, Timer};

@@ -51,6 +51,20 @@ impl WaitQueue {
     }
 }
 
+/// Runs all futures in one task and waits for the last.
+pub async fn join_all<F: Future<Output = ()>>(futures: Vec<F>) {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        running.retain_mut(|future| future.as_mut().poll(cx).is_pending());
+        if running.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 /// A fact that becomes true once, and those who wait for it.
 #[derive(Default)]
 pub struct Flag {

@@ -105,12 +105,16 @@ impl Inbound {
         *self.end.borrow() != End::Open
     }
 
-    /// The head, once; a fault before it; `NoHead` when the stream ended without one.
+    /// The head, once, as soon as a piece of the body or the end is there too: peers send both from one call, and a provider
+    /// that dies between them has not yet answered, so that the request may still go elsewhere.
     pub(crate) fn poll_head(&self, cx: &Context<'_>) -> Poll<Result<HeaderBlock, Fault>> {
-        if let Some(head) = self.head.borrow_mut().take() {
-            return Poll::Ready(Ok(head));
+        let end = self.end.borrow();
+        if !self.chunks.borrow().is_empty() || *end == End::Clean {
+            if let Some(head) = self.head.borrow_mut().take() {
+                return Poll::Ready(Ok(head));
+            }
         }
-        match &*self.end.borrow() {
+        match &*end {
             End::Open => {}
             End::Clean => return Poll::Ready(Err(Fault::Malformed("the stream ended before a response".to_owned()))),
             End::Broken(fault) => return Poll::Ready(Err(fault.clone())),

@@ -33,11 +33,20 @@ impl RouteTable {
     /// Routes that clash; the configuration check finds them first.
     pub fn new(http: &Http) -> Result<RouteTable, Vec<RouteError>> {
         let mut builder = RouterBuilder::new();
-        builder.redirect_trailing_slash(http.redirect_trailing_slash).redirect_fixed_path(http.redirect_fixed_path);
+        builder
+            .redirect_trailing_slash(http.redirect_trailing_slash)
+            .redirect_fixed_path(http.redirect_fixed_path);
         for (number, route) in http.routes.iter().enumerate() {
-            builder.add(route.host.as_deref(), &route.pattern, number).map_err(|error| vec![error])?;
+            builder
+                .add(route.host.as_deref(), &route.pattern, number)
+                .map_err(|error| vec![error])?;
         }
-        Ok(RouteTable { router: builder.build()?, routes: http.routes.clone(), body_min: http.min.body_size, body_max: http.max.body_size })
+        Ok(RouteTable {
+            router: builder.build()?,
+            routes: http.routes.clone(),
+            body_min: http.min.body_size,
+            body_max: http.max.body_size,
+        })
     }
 }
 
@@ -71,44 +80,94 @@ impl Bridge {
             _ => shard.service_set(Vec::<String>::new()),
         });
         let services = services.collect();
-        Bridge { ids: RequestIds::new(shard.index(), listener), shard, table, services, scratch: RefCell::default() }
+        Bridge {
+            ids: RequestIds::new(shard.index(), listener),
+            shard,
+            table,
+            services,
+            scratch: RefCell::default(),
+        }
     }
 
     /// The names that a route asks for, for messages.
     fn names(&self, route: usize) -> String {
-        let names: Vec<String> = self.services[route].names().map(|name| format!("'{}'", name.escape_debug())).collect();
+        let names: Vec<String> = self.services[route]
+            .names()
+            .map(|name| format!("'{}'", name.escape_debug()))
+            .collect();
         names.join(" or ")
     }
 
     fn request_id(&self, head: &RequestHead<'_>) -> String {
-        let own = head.fields.first("x-request-id").filter(|id| headers::is_request_id(id));
-        own.and_then(|id| std::str::from_utf8(id).ok()).map_or_else(|| self.ids.next(), str::to_owned)
+        let own = head
+            .fields
+            .first("x-request-id")
+            .filter(|id| headers::is_request_id(id));
+        own.and_then(|id| std::str::from_utf8(id).ok())
+            .map_or_else(|| self.ids.next(), str::to_owned)
     }
 
-    fn find(&self, head: &RequestHead<'_>, client: &Client, request_id: &str) -> Result<ServiceCall, Own> {
+    fn find(
+        &self,
+        head: &RequestHead<'_>,
+        client: &Client,
+        request_id: &str,
+    ) -> Result<ServiceCall, Own> {
         let router = &self.table.router;
         if matches!(head.method, Method::Connect | Method::Trace) {
-            return Err(Own::with(405, format!("This gateway does not serve {}.", head.method.as_str()), "allow", router.allow_all(head.authority)));
+            return Err(Own::with(
+                405,
+                format!("This gateway does not serve {}.", head.method.as_str()),
+                "allow",
+                router.allow_all(head.authority),
+            ));
         }
         if head.target.path == "*" {
-            return Err(Own::with(204, String::new(), "allow", router.allow_all(head.authority)));
+            return Err(Own::with(
+                204,
+                String::new(),
+                "allow",
+                router.allow_all(head.authority),
+            ));
         }
-        let matched = match router.lookup(head.method.as_str(), head.authority, head.target.path, head.target.query) {
+        let matched = match router.lookup(
+            head.method.as_str(),
+            head.authority,
+            head.target.path,
+            head.target.query,
+        ) {
             Outcome::Found(matched) => matched,
-            Outcome::Redirect { status, location } => return Err(Own::with(status, "The resource is at another path.".to_owned(), "location", location)),
-            Outcome::MethodNotAllowed { allow } if head.method == Method::Options => return Err(Own::with(204, String::new(), "allow", allow)),
+            Outcome::Redirect { status, location } => {
+                return Err(Own::with(
+                    status,
+                    "The resource is at another path.".to_owned(),
+                    "location",
+                    location,
+                ))
+            }
+            Outcome::MethodNotAllowed { allow } if head.method == Method::Options => {
+                return Err(Own::with(204, String::new(), "allow", allow))
+            }
             Outcome::MethodNotAllowed { allow } => {
                 let sentence = format!("This path takes {allow}, not {}.", head.method.as_str());
                 return Err(Own::with(405, sentence, "allow", allow));
             }
-            Outcome::NotFound => return Err(Own::plain(404, "No route of this gateway takes this path.".to_owned())),
+            Outcome::NotFound => {
+                return Err(Own::plain(
+                    404,
+                    "No route of this gateway takes this path.".to_owned(),
+                ))
+            }
         };
         let route = *matched.value;
         let (mut headers, mut extras) = (HeaderBlock::new(), HeaderBlock::new());
         mapping::headers(&mut headers, &mut self.scratch.borrow_mut(), head, &matched)?;
         mapping::extras(&mut extras, head, client.addr, request_id)?;
         let retry = self.table.routes[route].retry;
-        let safe = matches!(head.method, Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete);
+        let safe = matches!(
+            head.method,
+            Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete
+        );
         Ok(ServiceCall {
             route,
             headers,
@@ -122,7 +181,11 @@ impl Bridge {
 
     fn answer(&self, exchange: &Exchange<'_>, plan: &Facts, error: &CallError) {
         let refusal = statuses::of(error, &self.names(plan.route));
-        let fields = refusal.retry_after.map(|after| ("retry-after", after.to_owned())).into_iter().collect();
+        let fields = refusal
+            .retry_after
+            .map(|after| ("retry-after", after.to_owned()))
+            .into_iter()
+            .collect();
         exchange.answer(&OwnAnswer {
             status: refusal.status,
             sentence: refusal.sentence,
@@ -197,21 +260,47 @@ impl Handler for Bridge {
 
     fn accept(&self, head: &RequestHead<'_>, client: &Client) -> Plan<ServiceCall> {
         let request_id = self.request_id(head);
-        let json = head.fields.first("accept").is_some_and(headers::accepts_json);
+        let json = head
+            .fields
+            .first("accept")
+            .is_some_and(headers::accepts_json);
         match self.find(head, client, &request_id) {
             Ok(call) => {
                 let route = &self.table.routes[call.route];
-                let own_limits = route.min_body != self.table.body_min || route.max_body != self.table.body_max;
-                let body_limits = own_limits.then(|| (route.min_body.unwrap_or(0), route.max_body.unwrap_or(u64::MAX)));
-                Plan::Run { plan: ServiceCall { request_id, json, ..call }, body_limits }
+                let own_limits =
+                    route.min_body != self.table.body_min || route.max_body != self.table.body_max;
+                let body_limits = own_limits.then(|| {
+                    (
+                        route.min_body.unwrap_or(0),
+                        route.max_body.unwrap_or(u64::MAX),
+                    )
+                });
+                Plan::Run {
+                    plan: ServiceCall {
+                        request_id,
+                        json,
+                        ..call
+                    },
+                    body_limits,
+                }
             }
-            Err(own) => Plan::Answer(OwnAnswer { status: own.status, sentence: own.sentence, fields: own.fields, request_id, json }),
+            Err(own) => Plan::Answer(OwnAnswer {
+                status: own.status,
+                sentence: own.sentence,
+                fields: own.fields,
+                request_id,
+                json,
+            }),
         }
     }
 
     async fn run<'a>(&'a self, plan: ServiceCall, exchange: &'a Exchange<'a>) {
         let route = &self.table.routes[plan.route];
-        let facts = Facts { route: plan.route, request_id: plan.request_id, json: plan.json };
+        let facts = Facts {
+            route: plan.route,
+            request_id: plan.request_id,
+            json: plan.json,
+        };
         let call = self.shard.call(CallRequest {
             services: self.services[plan.route].clone(),
             headers: plan.headers,
@@ -237,7 +326,12 @@ impl Handler for Bridge {
 
 impl Bridge {
     /// Both bodies at once. `None`: the request's body was cut before a response began.
-    async fn run_with_body(&self, exchange: &Exchange<'_>, call: &Call, facts: &Facts) -> Option<Ended> {
+    async fn run_with_body(
+        &self,
+        exchange: &Exchange<'_>,
+        call: &Call,
+        facts: &Facts,
+    ) -> Option<Ended> {
         let mut uploading = std::pin::pin!(upload(exchange, call));
         let mut uploaded = None;
         let mut responding = std::pin::pin!(self.respond(exchange, call, facts));
@@ -258,7 +352,8 @@ impl Bridge {
             None if exchange.is_response_begun() => Some(Ended::Cut),
             None => None,
             Some(ended) => {
-                if matches!(ended, Ended::Complete) && uploaded.is_none() && exchange.is_draining() {
+                if matches!(ended, Ended::Complete) && uploaded.is_none() && exchange.is_draining()
+                {
                     // An early answer: the rest of the body goes where it was meant to go, as far as the service takes it;
                     // npm services keep their stream until it is complete.
                     uploading.await;
@@ -278,11 +373,19 @@ struct Own {
 
 impl Own {
     fn plain(status: u16, sentence: String) -> Own {
-        Own { status, sentence, fields: Vec::new() }
+        Own {
+            status,
+            sentence,
+            fields: Vec::new(),
+        }
     }
 
     fn with(status: u16, sentence: String, name: &'static str, value: String) -> Own {
-        Own { status, sentence, fields: vec![(name, value)] }
+        Own {
+            status,
+            sentence,
+            fields: vec![(name, value)],
+        }
     }
 }
 
@@ -290,7 +393,9 @@ impl From<MapError> for Own {
     fn from(error: MapError) -> Own {
         match error {
             MapError::Request(error) => Own::plain(error.status, error.to_string()),
-            MapError::TooLarge { what } => Own::plain(431, format!("The request cannot be passed on: {what}.")),
+            MapError::TooLarge { what } => {
+                Own::plain(431, format!("The request cannot be passed on: {what}."))
+            }
         }
     }
 }

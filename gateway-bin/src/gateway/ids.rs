@@ -17,9 +17,13 @@ impl RequestIds {
         let process = PROCESS.get_or_init(|| {
             let mut bytes = [0; 4];
             // Without randomness the process number still tells two gateways of one machine apart.
-            getrandom::fill(&mut bytes).map_or_else(|_| std::process::id(), |()| u32::from_ne_bytes(bytes))
+            getrandom::fill(&mut bytes)
+                .map_or_else(|_| std::process::id(), |()| u32::from_ne_bytes(bytes))
         });
-        RequestIds { prefix: format!("{process:08x}-{shard:02x}{listener:x}-"), next: Cell::new(1) }
+        RequestIds {
+            prefix: format!("{process:08x}-{shard:02x}{listener:x}-"),
+            next: Cell::new(1),
+        }
     }
 
     pub(super) fn next(&self) -> String {

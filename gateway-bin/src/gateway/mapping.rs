@@ -43,7 +43,9 @@ pub(super) fn headers<T>(
             pushed = block.push(name, value);
         }
     });
-    pushed.map_err(too_large("a header's name is over 255 bytes or its value over 65,535"))?;
+    pushed.map_err(too_large(
+        "a header's name is over 255 bytes or its value over 65,535",
+    ))?;
     if let Some(query) = head.target.query {
         let mut seen: Vec<Vec<u8>> = Vec::new();
         for (name, value) in query::first_of_each(query)? {
@@ -52,21 +54,36 @@ pub(super) fn headers<T>(
             if seen.contains(&name) {
                 continue;
             }
-            block.push_parts(&[b"query.", &name], &[&value]).map_err(too_large("a query parameter's name is over 249 bytes or its value over 65,535"))?;
+            block
+                .push_parts(&[b"query.", &name], &[&value])
+                .map_err(too_large(
+                    "a query parameter's name is over 249 bytes or its value over 65,535",
+                ))?;
             seen.push(name);
         }
     }
     for parameter in matched.params.decoded() {
         let (name, value) = parameter?;
         let name = name.to_ascii_lowercase();
-        block.push_parts(&[b"params.", name.as_bytes()], &[&value]).map_err(too_large("a route parameter's value is over 65,535 bytes"))?;
+        block
+            .push_parts(&[b"params.", name.as_bytes()], &[&value])
+            .map_err(too_large("a route parameter's value is over 65,535 bytes"))?;
     }
     Ok(())
 }
 
 /// What the gateway adds, and leaves out first where the provider's frame is too small for both.
-pub(super) fn extras(block: &mut HeaderBlock, head: &RequestHead<'_>, client: SocketAddr, request_id: &str) -> Result<(), MapError> {
-    let mut push = |name: &[u8], value: &[u8]| block.push(name, value).map_err(too_large("the request target or host is over 65,535 bytes"));
+pub(super) fn extras(
+    block: &mut HeaderBlock,
+    head: &RequestHead<'_>,
+    client: SocketAddr,
+    request_id: &str,
+) -> Result<(), MapError> {
+    let mut push = |name: &[u8], value: &[u8]| {
+        block
+            .push(name, value)
+            .map_err(too_large("the request target or host is over 65,535 bytes"))
+    };
     push(b":method", head.method.as_str().as_bytes())?;
     let mut path = Vec::with_capacity(head.target.raw.len());
     head.target.write_origin_form(&mut path);
@@ -88,7 +105,9 @@ fn is_forgeable(name: &[u8]) -> bool {
         Some(b':') => true,
         Some(b'q') => name.starts_with(b"query."),
         Some(b'p') => name.starts_with(b"params."),
-        Some(b'x') => name.starts_with(b"x-forwarded-") || name == b"x-real-ip" || name == b"x-request-id",
+        Some(b'x') => {
+            name.starts_with(b"x-forwarded-") || name == b"x-real-ip" || name == b"x-request-id"
+        }
         Some(b'f') => name == b"forwarded",
         Some(b'e') => name == b"expect",
         _ => false,
@@ -110,10 +129,29 @@ mod tests {
 
     #[test]
     fn forgeable_names_are_the_gateways_own() {
-        for name in [":status", ":path", "query.a", "params.id", "x-forwarded-for", "x-real-ip", "forwarded", "x-request-id", "expect"] {
+        for name in [
+            ":status",
+            ":path",
+            "query.a",
+            "params.id",
+            "x-forwarded-for",
+            "x-real-ip",
+            "forwarded",
+            "x-request-id",
+            "expect",
+        ] {
             assert!(is_forgeable(name.as_bytes()), "{name}");
         }
-        for name in ["query", "querya", "params", "x-forward", "accept", "etag", "forwarded-by", "content-length"] {
+        for name in [
+            "query",
+            "querya",
+            "params",
+            "x-forward",
+            "accept",
+            "etag",
+            "forwarded-by",
+            "content-length",
+        ] {
             assert!(!is_forgeable(name.as_bytes()), "{name}");
         }
     }
@@ -121,7 +159,11 @@ mod tests {
     #[test]
     fn addresses_are_written_in_full() {
         let mut text = [0; 48];
-        for ip in ["127.0.0.1", "2001:db8:1111:2222:3333:4444:5555:6666", "::ffff:192.0.2.128"] {
+        for ip in [
+            "127.0.0.1",
+            "2001:db8:1111:2222:3333:4444:5555:6666",
+            "::ffff:192.0.2.128",
+        ] {
             let ip: IpAddr = ip.parse().expect("an address");
             assert_eq!(ip_text(ip, &mut text), ip.to_string().as_bytes());
         }

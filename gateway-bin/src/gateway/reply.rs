@@ -17,7 +17,13 @@ pub(super) enum Ended {
 }
 
 /// Sends the head, then the body as it comes. Flushes whenever there is no more to read.
-pub(super) async fn send(exchange: &Exchange<'_>, call: &Call, headers: &HeaderBlock, request_id: &str, nocache: bool) -> Ended {
+pub(super) async fn send(
+    exchange: &Exchange<'_>,
+    call: &Call,
+    headers: &HeaderBlock,
+    request_id: &str,
+    nocache: bool,
+) -> Ended {
     let status = match status(headers) {
         Ok(status) => status,
         Err(what) => return Ended::Unusable(what),
@@ -25,7 +31,11 @@ pub(super) async fn send(exchange: &Exchange<'_>, call: &Call, headers: &HeaderB
     let fields = headers
         .iter()
         .filter(|(name, _)| !name.starts_with(b":") && !(nocache && is_cache_field(name)))
-        .chain(NOCACHE[..if nocache { NOCACHE.len() } else { 0 }].iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        .chain(
+            NOCACHE[..if nocache { NOCACHE.len() } else { 0 }]
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        );
     if let Err(SendError::Invalid(error)) = exchange.send_head(status, None, request_id, fields) {
         return Ended::Unusable(describe(&error));
     }
@@ -37,7 +47,11 @@ pub(super) async fn send(exchange: &Exchange<'_>, call: &Call, headers: &HeaderB
                     if exchange.queue_data(bytes).is_err() {
                         return Ended::Cut;
                     }
-                    burst = if exchange.wants_flush() { None } else { call.try_data() };
+                    burst = if exchange.wants_flush() {
+                        None
+                    } else {
+                        call.try_data()
+                    };
                 }
                 if call.is_complete() {
                     return finish(exchange).await;
@@ -92,11 +106,18 @@ async fn next(exchange: &Exchange<'_>, call: &Call) -> Result<Option<bytes::Byte
 
 /// The HTTP status that the service asked for; 200 if it did not.
 fn status(headers: &HeaderBlock) -> Result<u16, String> {
-    let Some(value) = headers.get(b":status") else { return Ok(200) };
-    let parsed = std::str::from_utf8(value).ok().filter(|text| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some(value) = headers.get(b":status") else {
+        return Ok(200);
+    };
+    let parsed = std::str::from_utf8(value)
+        .ok()
+        .filter(|text| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()));
     match parsed.and_then(|text| text.parse().ok()) {
         Some(status @ 200..=599) => Ok(status),
-        _ => Err(format!("its :status is '{}', which is no number from 200 to 599", String::from_utf8_lossy(value).escape_debug())),
+        _ => Err(format!(
+            "its :status is '{}', which is no number from 200 to 599",
+            String::from_utf8_lossy(value).escape_debug()
+        )),
     }
 }
 
@@ -106,10 +127,22 @@ fn describe(error: &ResponseError) -> String {
 }
 
 /// What `nocache = true` says to caches, in place of what the service said.
-const NOCACHE: [(&str, &str); 3] = [("cache-control", "no-cache, no-store, must-revalidate"), ("pragma", "no-cache"), ("expires", "0")];
+const NOCACHE: [(&str, &str); 3] = [
+    ("cache-control", "no-cache, no-store, must-revalidate"),
+    ("pragma", "no-cache"),
+    ("expires", "0"),
+];
 
 fn is_cache_field(name: &[u8]) -> bool {
-    ["cache-control", "pragma", "expires", "etag", "last-modified"].iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+    [
+        "cache-control",
+        "pragma",
+        "expires",
+        "etag",
+        "last-modified",
+    ]
+    .iter()
+    .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
 #[cfg(test)]
@@ -127,7 +160,17 @@ mod tests {
         assert_eq!(status(&HeaderBlock::new()), Ok(200));
         assert_eq!(status(&block(b"200")), Ok(200));
         assert_eq!(status(&block(b"599")), Ok(599));
-        for bad in [&b"199"[..], b"600", b"2000", b"+20", b" 200", b"", b"20x", b"101", b"\xff00"] {
+        for bad in [
+            &b"199"[..],
+            b"600",
+            b"2000",
+            b"+20",
+            b" 200",
+            b"",
+            b"20x",
+            b"101",
+            b"\xff00",
+        ] {
             assert!(status(&block(bad)).is_err(), "{bad:?}");
         }
     }

@@ -28,7 +28,11 @@ pub(super) fn of(error: &CallError, services: &str) -> Refusal {
         CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("The link to the node that offers {services} was lost before the request left.")),
         CallError::Broken(fault) => (502, format!("The service {services} broke off: {fault}.")),
     };
-    Refusal { status, sentence, retry_after: (status == 503).then_some(RETRY_AFTER_S) }
+    Refusal {
+        status,
+        sentence,
+        retry_after: (status == 503).then_some(RETRY_AFTER_S),
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +45,13 @@ mod tests {
             (CallError::NoProvider, 503),
             (CallError::Saturated, 503),
             (CallError::Refused, 503),
-            (CallError::HeadTooLarge { bytes: 5_000, max_bytes: 4_076 }, 431),
+            (
+                CallError::HeadTooLarge {
+                    bytes: 5_000,
+                    max_bytes: 4_076,
+                },
+                431,
+            ),
             (CallError::TimedOut, 504),
             (CallError::BadResponse("x".to_owned()), 502),
             (CallError::Broken(Fault::LinkLost { left: false }), 503),
@@ -52,7 +62,11 @@ mod tests {
             let refusal = of(&error, "'hello'");
             assert_eq!(refusal.status, status, "{error}");
             assert_eq!(refusal.retry_after.is_some(), status == 503);
-            assert!(refusal.sentence.contains("'hello'") && refusal.sentence.ends_with('.'), "{}", refusal.sentence);
+            assert!(
+                refusal.sentence.contains("'hello'") && refusal.sentence.ends_with('.'),
+                "{}",
+                refusal.sentence
+            );
         }
     }
 }

@@ -53,13 +53,25 @@ pub async fn serve<H: Handler>(
     shard.draining().wait().await;
     server.draining.set(true);
     // Idle connections close at once; the others after their response.
-    let live: Vec<Rc<Io>> = server.connections.borrow().values().filter_map(Weak::upgrade).collect();
+    let live: Vec<Rc<Io>> = server
+        .connections
+        .borrow()
+        .values()
+        .filter_map(Weak::upgrade)
+        .collect();
     for io in live {
         io.socket.nudge();
     }
-    let all_gone = server.ended.until(|| server.connections.borrow().is_empty().then_some(()));
+    let all_gone = server
+        .ended
+        .until(|| server.connections.borrow().is_empty().then_some(()));
     if rt::timeout(timeouts.shutdown_ms, all_gone).await.is_err() {
-        let live: Vec<Rc<Io>> = server.connections.borrow().values().filter_map(Weak::upgrade).collect();
+        let live: Vec<Rc<Io>> = server
+            .connections
+            .borrow()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
         (server.trouble)(format!("{} HTTP connections were cut: they had not ended within http.timeout.shutdown of {} ms", live.len(), timeouts.shutdown_ms));
         for io in live {
             io.socket.shutdown_both();
@@ -95,11 +107,17 @@ fn start<H: Handler>(server: &Rc<Server<H>>, socket: Socket) {
     let io = Rc::new(Io::new(socket, addr, server.limits, server.timeouts));
     let key = server.next.get();
     server.next.set(key + 1);
-    server.connections.borrow_mut().insert(key, Rc::downgrade(&io));
+    server
+        .connections
+        .borrow_mut()
+        .insert(key, Rc::downgrade(&io));
     let server = server.clone();
     rt::spawn(async move {
         // Counted out even if the handler panics.
-        let _registered = Registered { server: server.clone(), key };
+        let _registered = Registered {
+            server: server.clone(),
+            key,
+        };
         connection::run(&server, &io).await;
     });
 }

@@ -114,13 +114,17 @@ impl Io {
     pub(super) fn queue_answer(&self, answer: &OwnAnswer) {
         let mut output = self.output.borrow_mut();
         let before = output.tail().len();
-        let fields: Vec<(&str, &str)> = answer.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fields: Vec<(&str, &str)> = answer
+            .fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let result = with_date(|date| {
             let whole = Answer {
                 status: answer.status,
                 sentence: &answer.sentence,
                 json: answer.json,
-                request_id: &answer.request_id,
+                request_id: (!answer.request_id.is_empty()).then_some(&answer.request_id),
                 date,
                 fields: &fields,
             };
@@ -179,7 +183,9 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                 // The connection now wants the error answered.
                 Err(_) => return Ok(()),
                 Ok(Parsed::Partial) => None,
-                Ok(Parsed::Head(head, consumed)) => Some((server.handler.accept(&head, &io.client), consumed)),
+                Ok(Parsed::Head(head, consumed)) => {
+                    Some((server.handler.accept(&head, &io.client), consumed))
+                }
             }
         };
         if let Some((plan, consumed)) = plan {
@@ -224,7 +230,10 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                 if wait == Wait::Idle {
                     io.http.borrow_mut().shut_down(0);
                 } else {
-                    let error = RequestError::timeout("http.timeout.read_header", io.timeouts.read_header_ms);
+                    let error = RequestError::timeout(
+                        "http.timeout.read_header",
+                        io.timeouts.read_header_ms,
+                    );
                     io.http.borrow_mut().refuse(error);
                 }
                 return Ok(());
@@ -241,12 +250,17 @@ fn release_idle(io: &Io) {
     }
 }
 
-async fn exchange<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>, plan: Plan<H::Plan>) -> Result<(), ()> {
+async fn exchange<H: Handler>(
+    server: &Rc<Server<H>>,
+    io: &Rc<Io>,
+    plan: Plan<H::Plan>,
+) -> Result<(), ()> {
     io.read_timer.clear();
     match plan {
         Plan::Answer(answer) => io.queue_answer(&answer),
         Plan::Run { plan, body_limits } => {
-            let refused = body_limits.is_some_and(|(min, max)| io.http.borrow_mut().limit_body(min, max).is_err());
+            let refused = body_limits
+                .is_some_and(|(min, max)| io.http.borrow_mut().limit_body(min, max).is_err());
             if refused {
                 return Ok(());
             }
@@ -274,7 +288,13 @@ async fn refuse(io: &Rc<Io>, error: &RequestError) -> Result<(), ()> {
         io.http.borrow_mut().abort();
         return Ok(());
     }
-    let answer = OwnAnswer { status: error.status, sentence: error.to_string(), fields: Vec::new(), request_id: String::new(), json: false };
+    let answer = OwnAnswer {
+        status: error.status,
+        sentence: error.to_string(),
+        fields: Vec::new(),
+        request_id: String::new(),
+        json: false,
+    };
     io.queue_answer(&answer);
     io.flush().await
 }
@@ -320,5 +340,7 @@ async fn linger(io: &Rc<Io>) {
     }
     io.socket.shutdown_write();
     io.input.borrow_mut().clear();
-    io.socket.discard_until_fin(LINGER_TIMEOUT_MS, LINGER_BYTES_MAX as usize).await;
+    io.socket
+        .discard_until_fin(LINGER_TIMEOUT_MS, LINGER_BYTES_MAX as usize)
+        .await;
 }

@@ -18,7 +18,7 @@ use crate::h1::{RequestFacts, ResponseHead, CONTINUE};
 const SLICE_BYTES_MIN: usize = 4 * 1024;
 
 /// Output that a handler may queue before it must flush.
-pub const QUEUE_BYTES_MAX: usize = 256 * 1024;
+const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// A request's body cannot be read on.
 #[derive(Clone, Debug)]
@@ -81,7 +81,10 @@ impl<'a> Exchange<'a> {
         loop {
             let step = {
                 let input = io.input.borrow();
-                io.http.borrow_mut().recv_body(&input).map_err(BodyError::Refused)?
+                io.http
+                    .borrow_mut()
+                    .recv_body(&input)
+                    .map_err(BodyError::Refused)?
             };
             if !step.data.is_empty() {
                 let mut input = io.input.borrow_mut();
@@ -90,7 +93,9 @@ impl<'a> Exchange<'a> {
                     input.advance(step.consumed);
                     return Ok(Some(bytes));
                 }
-                return Ok(Some(input.split_to(step.consumed).freeze().slice(step.data)));
+                return Ok(Some(
+                    input.split_to(step.consumed).freeze().slice(step.data),
+                ));
             }
             io.input.borrow_mut().advance(step.consumed);
             if step.done {
@@ -137,7 +142,13 @@ impl<'a> Exchange<'a> {
     ///
     /// # Errors
     /// [`SendError::Invalid`]: nothing was queued, another head may be sent.
-    pub fn send_head<'f, I>(&self, status: u16, body_bytes: Option<u64>, request_id: &str, fields: I) -> Result<(), SendError>
+    pub fn send_head<'f, I>(
+        &self,
+        status: u16,
+        body_bytes: Option<u64>,
+        request_id: &str,
+        fields: I,
+    ) -> Result<(), SendError>
     where
         I: IntoIterator<Item = (&'f [u8], &'f [u8])>,
         I::IntoIter: Clone,
@@ -145,19 +156,32 @@ impl<'a> Exchange<'a> {
         let mut output = self.io.output.borrow_mut();
         let before = output.tail().len();
         let result = with_date(|date| {
-            let head = ResponseHead { status, body_bytes, date, request_id: Some(request_id) };
-            self.io.http.borrow_mut().send_head(output.tail(), &head, fields)
+            let head = ResponseHead {
+                status,
+                body_bytes,
+                date,
+                request_id: Some(request_id),
+            };
+            self.io
+                .http
+                .borrow_mut()
+                .send_head(output.tail(), &head, fields)
         });
         output.appended(before);
         result.map_err(SendError::Invalid)
     }
 
-    /// Queues a piece of the response's body. Flush before more than [`QUEUE_BYTES_MAX`] wait.
+    /// Queues a piece of the response's body. Flush when [`Exchange::wants_flush`] says so.
     ///
     /// # Errors
     /// [`SendError::Invalid`]: the body is longer than its content-length; the connection will be cut.
     pub fn queue_data(&self, bytes: Bytes) -> Result<(), SendError> {
-        let piece = self.io.http.borrow_mut().send_data(bytes.len()).map_err(SendError::Invalid)?;
+        let piece = self
+            .io
+            .http
+            .borrow_mut()
+            .send_data(bytes.len())
+            .map_err(SendError::Invalid)?;
         if piece.carries_data() {
             let mut output = self.io.output.borrow_mut();
             output.push(piece.prefix());
@@ -185,9 +209,19 @@ impl<'a> Exchange<'a> {
     /// # Errors
     /// [`SendError::Invalid`]: the body is shorter than its content-length; the connection will be cut.
     pub fn finish(&self) -> Result<(), SendError> {
-        let last = self.io.http.borrow_mut().send_end().map_err(SendError::Invalid)?;
+        let last = self
+            .io
+            .http
+            .borrow_mut()
+            .send_end()
+            .map_err(SendError::Invalid)?;
         self.io.output.borrow_mut().push(last);
         Ok(())
+    }
+
+    /// Whether the response is complete and the rest of the body is still wanted from the client.
+    pub fn is_draining(&self) -> bool {
+        self.io.http.borrow().next() == crate::h1::Next::Drain
     }
 
     /// Cuts the response: the client must not take it for whole.

@@ -61,5 +61,9 @@ pub trait Handler: 'static {
 
     /// Reads the body and sends the response; both may go on at once. When it returns without having answered, the
     /// connection is aborted.
-    fn run<'a>(&'a self, plan: Self::Plan, exchange: &'a Exchange<'a>) -> impl Future<Output = ()> + 'a;
+    fn run<'a>(
+        &'a self,
+        plan: Self::Plan,
+        exchange: &'a Exchange<'a>,
+    ) -> impl Future<Output = ()> + 'a;
 }

@@ -74,7 +74,13 @@ impl OutQueue {
             let mut gathered: [IoSlice<'_>; SLICES_MAX] = [IoSlice::new(&[]); SLICES_MAX];
             let mut used = 0;
             let tail = &self.tail[self.sent..];
-            for slice in self.slices.iter().map(|bytes| &bytes[..]).chain((!tail.is_empty()).then_some(tail)).take(SLICES_MAX) {
+            for slice in self
+                .slices
+                .iter()
+                .map(|bytes| &bytes[..])
+                .chain((!tail.is_empty()).then_some(tail))
+                .take(SLICES_MAX)
+            {
                 gathered[used] = IoSlice::new(slice);
                 used += 1;
             }
@@ -87,7 +93,9 @@ impl OutQueue {
     fn consume(&mut self, mut n: usize) {
         self.bytes -= n;
         while n > 0 {
-            let Some(first) = self.slices.front_mut() else { break };
+            let Some(first) = self.slices.front_mut() else {
+                break;
+            };
             if n < first.len() {
                 first.advance(n);
                 return;

@@ -17,6 +17,12 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Timeouts { read_ms: 10_000, read_header_ms: 10_000, idle_ms: 10_000, write_ms: 10_000, shutdown_ms: 10_000 }
+        Timeouts {
+            read_ms: 10_000,
+            read_header_ms: 10_000,
+            idle_ms: 10_000,
+            write_ms: 10_000,
+            shutdown_ms: 10_000,
+        }
     }
 }

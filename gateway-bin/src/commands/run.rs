@@ -1,0 +1,288 @@
+//! `flatend`: runs the gateway until a signal drains it.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use flatend::rt::{allowed_cpus, ListenOptions, Listener};
+use flatend::{Node, NodeEvent, Shard, StartError};
+use flatend_http::limits::Limits;
+use flatend_http::server::{self, Timeouts};
+
+use crate::cli::RunOptions;
+use crate::config::{self, env::Lookup, Config, Context, Http, ListenAddr, LoadError};
+use crate::gateway::{Bridge, RouteTable};
+use crate::limits::DRAIN_BODY_BYTES_MAX;
+use crate::{io_words, keys, log, logs, signals};
+
+/// Runs the gateway that `options` describe. The result is the process's exit status.
+///
+/// # Errors
+/// Standard error cannot be written.
+pub fn run(options: &RunOptions, env: &Lookup<'_>, err: &mut impl Write) -> io::Result<u8> {
+    let file = options.config.display().to_string();
+    let context = Context {
+        env,
+        fallback_addr: SocketAddr::new(options.host, options.port),
+        base_dir: PathBuf::new(),
+    };
+    let config = match config::load(&options.config, &context) {
+        Ok(config) => config,
+        Err(LoadError::Missing) => {
+            log!("Unable to find a configuration file '{file}'.");
+            Config::without_file(&context)
+        }
+        Err(LoadError::Invalid(found)) => {
+            err.write_all(config::report(&file, &found).as_bytes())?;
+            return Ok(1);
+        }
+        Err(error) => {
+            writeln!(err, "flatend: {file}: {error}")?;
+            return Ok(1);
+        }
+    };
+    if let Some(sentence) = config.refusal(&file) {
+        writeln!(err, "flatend: cannot run {sentence}")?;
+        return Ok(1);
+    }
+    for warning in &config.warnings {
+        log!("{}", warning.line(&file));
+    }
+    match start(&config, |builder| builder) {
+        Ok(node) => Ok(wait(node)),
+        Err(sentence) => {
+            logs::flush();
+            writeln!(err, "flatend: {sentence}")?;
+            Ok(1)
+        }
+    }
+}
+
+/// Starts the node and the HTTP side of `config`. `more` may add to the node.
+///
+/// # Errors
+/// One sentence: what could not be started, and what to do.
+pub fn start(
+    config: &Config,
+    more: impl FnOnce(flatend::NodeBuilder) -> flatend::NodeBuilder,
+) -> Result<Node, String> {
+    logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
+    let shards = config.mesh.shards.unwrap_or_else(|| allowed_cpus().len());
+    // The mesh's address first, so that a clash is told of the address that the user thinks of first.
+    let sections = Sections::bind(config, shards)?;
+    let (secret, origin) = keys::identity(&config.mesh)
+        .map_err(|(path, error)| format!("the secret key '{}': {error}", path.display()))?;
+    match &origin {
+        keys::Origin::File(_) => {}
+        keys::Origin::Made(path) => {
+            log!("Made a secret key for this node in '{}'.", path.display())
+        }
+        keys::Origin::ThisRun(reason) => log!("Using a secret key for this run only: {reason}."),
+    }
+    let listening = sections.addrs.clone();
+    let mut builder = Node::builder()
+        .bind(config.mesh.addr.to_string())
+        .secret_key(*secret.seed())
+        .shards(shards)
+        .on_event(report);
+    if let Some(addr) = config.mesh.public_addr {
+        builder = builder.public_addr(addr);
+    }
+    for target in &config.mesh.bootstrap {
+        builder = builder.bootstrap(target.to_string());
+    }
+    let sections = Arc::new(sections);
+    builder = builder.on_each_shard(move |shard| {
+        let sections = sections.clone();
+        async move { sections.serve(shard).await }
+    });
+    let node = more(builder)
+        .start()
+        .map_err(|error| start_sentence(&error))?;
+    for addr in listening {
+        log!("Listening for HTTP requests on '{addr}'.");
+    }
+    Ok(node)
+}
+
+/// Waits for a signal, drains, and gives the exit status.
+pub fn wait(node: Node) -> u8 {
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let watching = signals::on_stop(move |_| {
+        // The receiver lives as long as this function.
+        stop.send(()).ok();
+    });
+    if let Err(error) = watching {
+        log!("Cannot watch for signals: {}.", io_words(&error));
+        logs::flush();
+        return 1;
+    }
+    stopped.recv().ok();
+    log!("Shutting down: finishing what runs. A second signal stops at once.");
+    let status = match node.shutdown() {
+        Ok(()) => 0,
+        Err(sentence) => {
+            log!("{sentence}");
+            1
+        }
+    };
+    logs::flush();
+    status
+}
+
+fn start_sentence(error: &StartError) -> String {
+    match error {
+        StartError::Preflight(_) => format!("cannot run here: {error}"),
+        _ => error.to_string(),
+    }
+}
+
+/// The log lines of a node; those that a peer can cause at will are limited.
+fn report(event: NodeEvent) {
+    static LINKS: logs::Kind = logs::Kind::new("links that came and went");
+    static FAULTS: logs::Kind = logs::Kind::new("peers that broke the protocol");
+    static TROUBLE: logs::Kind = logs::Kind::new("trouble");
+    match &event {
+        NodeEvent::PeerFault { .. } => FAULTS.line(format_args!("{event}")),
+        NodeEvent::Trouble(_) => TROUBLE.line(format_args!("{event}")),
+        NodeEvent::Listening(_) => log!("{event}"),
+        _ => LINKS.line(format_args!("{event}")),
+    }
+}
+
+/// The HTTP side: listeners bound, tables built, waiting for the shards.
+struct Sections {
+    addrs: Vec<SocketAddr>,
+    sections: Vec<Section>,
+}
+
+struct Section {
+    table: Arc<RouteTable>,
+    limits: Limits,
+    timeouts: Timeouts,
+    /// One set of descriptors a shard; each shard takes its own.
+    listeners: Mutex<Vec<Vec<OwnedFd>>>,
+}
+
+impl Sections {
+    fn bind(config: &Config, shards: usize) -> Result<Sections, String> {
+        let mut all = Sections {
+            addrs: Vec::new(),
+            sections: Vec::new(),
+        };
+        for http in &config.http {
+            let table = RouteTable::new(http).map_err(|errors| {
+                errors
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            })?;
+            let mut per_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
+            for addr in &http.addrs {
+                if clashes(addr, config.mesh.addr) {
+                    return Err(format!(
+                        "cannot listen for HTTP requests on '{addr}': the mesh listens on '{}'; give [[http]] or addr another port",
+                        config.mesh.addr
+                    ));
+                }
+                let options = ListenOptions {
+                    only_v6: !addr.dual_stack,
+                    congestion: None,
+                };
+                let (bound, group) = Listener::bind_group(addr.socket, shards, &options)
+                    .map_err(|error| listen_sentence(addr, &error))?;
+                all.addrs.push(bound);
+                for (listeners, fd) in per_shard.iter_mut().zip(group) {
+                    listeners.push(fd);
+                }
+            }
+            all.sections.push(Section {
+                table: Arc::new(table),
+                limits: limits(http),
+                timeouts: timeouts(http),
+                listeners: Mutex::new(per_shard),
+            });
+        }
+        Ok(all)
+    }
+
+    /// Serves every section on one shard until the node drains.
+    async fn serve(&self, shard: std::rc::Rc<Shard>) {
+        let mut serving = Vec::new();
+        for (number, section) in self.sections.iter().enumerate() {
+            let fds = {
+                let mut listeners = section
+                    .listeners
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                std::mem::take(&mut listeners[shard.index()])
+            };
+            let mut listeners = Vec::with_capacity(fds.len());
+            for fd in fds {
+                match Listener::adopt(fd) {
+                    Ok(listener) => listeners.push(listener),
+                    Err(error) => log!(
+                        "Shard {} cannot watch an HTTP listener: {}.",
+                        shard.index(),
+                        io_words(&error)
+                    ),
+                }
+            }
+            let bridge = Bridge::new(shard.clone(), section.table.clone(), number);
+            serving.push(server::serve(
+                shard.clone(),
+                listeners,
+                bridge,
+                section.limits,
+                section.timeouts,
+                |sentence| {
+                    report(NodeEvent::Trouble(sentence));
+                },
+            ));
+        }
+        flatend::rt::join_all(serving).await;
+    }
+}
+
+fn clashes(addr: &ListenAddr, mesh: SocketAddr) -> bool {
+    let same_ip = addr.socket.ip() == mesh.ip()
+        || (addr.dual_stack && addr.socket.ip().is_unspecified())
+        || (mesh.ip().is_unspecified() && mesh.is_ipv4() == addr.socket.is_ipv4());
+    addr.socket.port() != 0 && addr.socket.port() == mesh.port() && same_ip
+}
+
+fn listen_sentence(addr: &ListenAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("cannot listen for HTTP requests on '{addr}': another process listens there already; stop it or choose another port"),
+        io::ErrorKind::PermissionDenied => {
+            format!("cannot listen for HTTP requests on '{addr}': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE); choose another port or grant it")
+        }
+        _ => format!("cannot listen for HTTP requests on '{addr}': {}", io_words(error)),
+    }
+}
+
+fn limits(http: &Http) -> Limits {
+    let defaults = Limits::default();
+    Limits {
+        head_bytes_max: http.max.header_size,
+        target_bytes_max: defaults.target_bytes_max.min(http.max.header_size),
+        body_bytes_min: http.min.body_size.unwrap_or(0),
+        body_bytes_max: http.max.body_size.unwrap_or(u64::MAX),
+        drain_body_bytes_max: DRAIN_BODY_BYTES_MAX,
+        ..defaults
+    }
+}
+
+fn timeouts(http: &Http) -> Timeouts {
+    let ms = |duration: std::time::Duration| duration.as_millis() as u64;
+    Timeouts {
+        read_ms: ms(http.timeout.read),
+        read_header_ms: ms(http.timeout.read_header),
+        idle_ms: ms(http.timeout.idle),
+        write_ms: ms(http.timeout.write),
+        shutdown_ms: ms(http.timeout.shutdown),
+    }
+}
