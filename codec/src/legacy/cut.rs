@@ -5,7 +5,7 @@ use super::send::wire_id;
 use super::Link;
 use crate::connection::Shared;
 use crate::packet::Opcode;
-use crate::stream::{Recv, Send};
+use crate::stream::Send;
 use crate::wire::{put_u16, put_u32};
 use crate::{Millis, StreamId};
 
@@ -50,7 +50,7 @@ impl Link {
             }
             (true, send) => {
                 // Kept, so that its number is not given out again and what comes for it can be told.
-                let over = state.recv == Recv::Ended;
+                let over = state.recv.is_over();
                 self.streams.update(id, |stream| {
                     stream.discard = true;
                     stream.abandoned = send == Send::Open;

@@ -129,12 +129,16 @@ impl Link {
                     what: "data after the end",
                 })
             }
+            Recv::Assumed => {
+                self.dropped += 1;
+                return Ok(None);
+            }
             Recv::Body => {}
         }
         if bytes.is_empty() {
             // protocol.md 3, Data: len 0 ends this direction.
             if ours {
-                self.response_ended(shared, now, id);
+                self.response_ended(shared, now, id, Recv::Ended);
             } else {
                 self.request_ended(shared, id);
             }
@@ -164,11 +168,17 @@ impl Link {
         Ok(None)
     }
 
-    /// The response of a request of ours is complete. True if anybody wants to know.
-    pub(super) fn response_ended(&mut self, shared: &mut Shared, now: Millis, id: u32) -> bool {
+    /// The response of a request of ours is complete, or taken for it. True if anybody wants to know.
+    pub(super) fn response_ended(
+        &mut self,
+        shared: &mut Shared,
+        now: Millis,
+        id: u32,
+        how: Recv,
+    ) -> bool {
         let handler_gone = self.dialect().early_response_ends_request;
         let Some((wanted, unended, abandoned)) = self.streams.update(id, |stream| {
-            stream.recv = Recv::Ended;
+            stream.recv = how;
             stream.silent_due = None;
             let unended = stream.send == Send::Open;
             if unended && (handler_gone || stream.discard) {

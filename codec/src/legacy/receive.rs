@@ -25,6 +25,10 @@ impl Link {
         let seq = reader
             .u32()
             .ok_or(ProtocolError::Truncated { packet: "frame" })?;
+        if matches!(self.phase, Phase::FirstWait { .. }) {
+            // Rule G08: whatever comes next shows that our handshake was digested.
+            self.phase = Phase::Up;
+        }
         if self.rpc.is_reply(seq) {
             return self.on_reply(shared, now, seq, reader.rest());
         }
@@ -49,18 +53,13 @@ impl Link {
 
     /// The handshake comes first. A dialer may be called before its reply is there: Go offers a new link to its callers before it
     /// answers.
-    fn check_order(&mut self, opcode: Opcode, byte: u8) -> Result<(), ProtocolError> {
+    fn check_order(&self, opcode: Opcode, byte: u8) -> Result<(), ProtocolError> {
         match self.phase {
             Phase::AwaitHandshake if opcode != Opcode::Handshake => {
                 Err(ProtocolError::BeforeHandshake { opcode: byte })
             }
             Phase::AwaitReply if opcode == Opcode::Handshake => {
                 Err(ProtocolError::BeforeHandshake { opcode: byte })
-            }
-            Phase::FirstWait { .. } => {
-                // Rule G08: whatever comes next shows that our reply was digested.
-                self.phase = Phase::Up;
-                Ok(())
             }
             _ => Ok(()),
         }

@@ -5,6 +5,7 @@ use super::{Link, Phase, Question};
 use crate::connection::Shared;
 use crate::error::ProtocolError;
 use crate::event::Event;
+use crate::stream::Recv;
 use crate::{Millis, StreamId};
 
 impl Link {
@@ -52,7 +53,7 @@ impl Link {
         }
         let reading = shared.clock.at(now);
         while let Some(id) = self.silent.pop_due(reading, &self.streams) {
-            if self.response_ended(shared, now, id) {
+            if self.response_ended(shared, now, id, Recv::Assumed) {
                 shared.events.push_back(Event::End {
                     stream: StreamId(u64::from(id)),
                 });

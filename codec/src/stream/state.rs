@@ -4,9 +4,10 @@
 //!            ours (we ask)                                   theirs (they ask)
 //! send  Open ──end──▶ Ended                          Idle ──respond──▶ Open ──end──▶ Ended
 //! recv  Head ──Response──▶ Body ──End──▶ Ended       Body ──End──▶ Ended
-//!        └──Refused──▶ gone                           refused, reset ──▶ gone
+//!        │                  └──silence──▶ Assumed     refused, reset ──▶ gone
+//!        └──Refused──▶ gone
 //! ```
-//! Gone once both are Ended. A stream of ours that was reset stays in the table with `discard` set: its number must not be given out
+//! Gone once both are Ended (or Assumed). A stream of ours that was reset stays in the table with `discard` set: its number must not be given out
 //! while the peer holds it, and what comes for it is thrown away.
 
 /// What we send on a stream.
@@ -25,6 +26,14 @@ pub(crate) enum Recv {
     Head,
     Body,
     Ended,
+    /// Ended by us for its silence (rules G04, B02): what still comes is late, not wrong.
+    Assumed,
+}
+
+impl Recv {
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Assumed)
+    }
 }
 
 /// A response kept back until its caller has ended its body (rule G11).
@@ -80,7 +89,7 @@ impl Stream {
 
     /// Does a request of ours wait for bytes of the peer?
     pub(crate) fn waits(&self) -> bool {
-        self.ours && !self.discard && self.recv != Recv::Ended
+        self.ours && !self.discard && !self.recv.is_over()
     }
 
     /// Does anybody here still care?
@@ -89,6 +98,6 @@ impl Stream {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.send == Send::Ended && self.recv == Recv::Ended
+        self.send == Send::Ended && self.recv.is_over()
     }
 }

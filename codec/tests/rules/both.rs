@@ -188,6 +188,24 @@ fn b02_data_after_such_an_end_is_dropped_and_the_link_lives() {
 }
 
 #[test]
+fn b02_late_data_of_such_a_response_is_dropped_while_our_body_still_goes_out() {
+    let mut meeting = Meeting::node_dialed_us(&["s"]);
+    meeting.sent();
+    let stream = open(&mut meeting, false);
+    meeting.send(&response(wire(stream), true, &[])).unwrap();
+    meeting.pass(1_000).unwrap();
+    assert_eq!(meeting.news().last(), Some(&Happened::End(stream)));
+    meeting
+        .send(&data(wire(stream), b"held up on the way"))
+        .unwrap();
+    meeting.send(&data(wire(stream), b"")).unwrap();
+    assert_eq!(meeting.conn.dropped_packets(), 2);
+    meeting.conn.send_end(meeting.now, stream).unwrap();
+    assert_eq!(meeting.sent(), [data(wire(stream), b"")]);
+    assert_eq!(meeting.conn.open_streams(), 0);
+}
+
+#[test]
 fn b02_many_responses_in_flight_end_in_order_of_their_heads() {
     let mut meeting = Meeting::dialed(&["s"]);
     let streams: Vec<_> = (0..100).map(|_| open(&mut meeting, true)).collect();

@@ -108,6 +108,7 @@ fn n03_node_gets_heads_beyond_gos_limit_but_within_ours() {
 
 #[test]
 fn n04_each_key_is_named_once_a_link_and_the_peers_own_never() {
+    // That Node.start returns with five nodes of ours around it is for the interop suite to show.
     let mut meeting = Meeting::node_dialed_us(&[]);
     let ids: Vec<NodeId> = (1..=20).map(node_at).collect();
     let own = NodeId::new(their_public_key(), ([127, 0, 0, 1], 8_000).into());
