@@ -2,6 +2,9 @@
 //! Each test binary uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod routes;
+pub mod server;
+
 use flatend_http::h1::{BodyDecoder, BodyLength, Connection, FieldScratch, Parsed};
 use flatend_http::limits::Limits;
 use flatend_http::RequestError;
