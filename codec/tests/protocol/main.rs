@@ -8,6 +8,7 @@ mod abandoned;
 mod allocation;
 mod attackers;
 mod conversation;
+mod impostors;
 mod limits;
 mod mutation;
 mod splits;

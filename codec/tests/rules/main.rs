@@ -6,14 +6,20 @@ mod support;
 
 mod both;
 mod go;
+mod go_links;
+mod go_stalls;
 mod node;
+mod node_streams;
 
 /// A rule without a test here is a rule that nobody keeps.
 #[test]
 fn every_rule_has_a_test_named_after_its_id() {
     let tests = [
         include_str!("go.rs"),
+        include_str!("go_links.rs"),
+        include_str!("go_stalls.rs"),
         include_str!("node.rs"),
+        include_str!("node_streams.rs"),
         include_str!("both.rs"),
     ]
     .concat();
