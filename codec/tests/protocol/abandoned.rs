@@ -1,7 +1,8 @@
 //! Streams that cannot be ended (protocol.md 4, Ends).
 
-use crate::support::raw::{data, request, response, wire, Meeting};
-use flatend_codec::{HeaderBlock, OpenError, ResetCode, Retirement, StreamId};
+use crate::support::identified;
+use crate::support::raw::{data, find_node, handshake, message, request, response, wire, Meeting};
+use flatend_codec::{HeaderBlock, OpenError, ResetCode, Retirement, Role, StreamId};
 
 const NONE: HeaderBlock = HeaderBlock::new();
 
@@ -204,4 +205,38 @@ fn numbers_of_abandoned_streams_stay_taken() {
         .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
         .unwrap();
     assert_eq!(next.0, first.0 + 2);
+}
+
+#[test]
+fn a_stream_that_is_cut_after_its_complete_answer_leaves_nothing_but_the_count() {
+    let mut config = identified(Role::Acceptor, 3, &[]);
+    config.limits.streams_open_max = 1;
+    let mut meeting = Meeting::keyed(config);
+    meeting.send(&message(1, 0, &handshake(&["s"]))).unwrap();
+    meeting.send(&find_node(3, [0; 32])).unwrap();
+    meeting.sent();
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, false)
+        .unwrap();
+    meeting.send(&response(wire(stream), true, &[])).unwrap();
+    meeting.send(&data(wire(stream), b"")).unwrap();
+    let second = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, false);
+    assert_eq!(
+        second,
+        Err(OpenError::IdsExhausted),
+        "its body still goes out"
+    );
+    meeting.sent();
+    meeting
+        .conn
+        .reset(meeting.now, stream, ResetCode::Cancel, "client gone");
+    assert_eq!(meeting.conn.abandoned_streams(), 1);
+    meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, false)
+        .unwrap();
+    assert_eq!(meeting.sent().len(), 1, "no empty Data for the first");
 }

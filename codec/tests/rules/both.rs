@@ -172,6 +172,20 @@ fn b02_data_or_a_content_length_stops_the_clock_for_good() {
 }
 
 #[test]
+fn b02_a_response_with_data_leaves_no_deadline_of_silence() {
+    let mut meeting = Meeting::dialed(&["s"]);
+    let stream = open(&mut meeting, true);
+    meeting.send(&response(wire(stream), true, &[])).unwrap();
+    assert_eq!(meeting.conn.next_deadline(), Some(meeting.now.after(1_000)));
+    meeting.send(&data(wire(stream), b"x")).unwrap();
+    assert_eq!(
+        meeting.conn.next_deadline(),
+        Some(meeting.now.after(30_000)),
+        "rule G10 alone"
+    );
+}
+
+#[test]
 fn b02_data_after_such_an_end_is_dropped_and_the_link_lives() {
     let mut meeting = Meeting::dialed(&["s"]);
     let stream = open(&mut meeting, false);

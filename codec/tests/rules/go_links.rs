@@ -42,6 +42,22 @@ fn g05_an_anonymous_node_calls_no_go_peer_nor_an_unknown_one() {
 }
 
 #[test]
+fn g05_an_anonymous_node_may_call_a_node_peer() {
+    let mut meeting = Meeting::keyed(anonymous(Role::Acceptor, 3, &[]));
+    meeting.send(&message(1, 0, &handshake(&["s"]))).unwrap();
+    meeting.pass(200).unwrap();
+    let refused = meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, true);
+    assert_eq!(refused, Err(OpenError::Anonymous), "not known yet");
+    meeting.send(&find_node(3, [1; 32])).unwrap();
+    assert!(meeting
+        .conn
+        .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
+        .is_ok());
+}
+
+#[test]
 fn g06_an_acceptor_that_offers_services_has_an_identity() {
     let services = ["s".to_owned()];
     let refused = Connection::new(Millis(0), anonymous(Role::Acceptor, 1, &services)).err();

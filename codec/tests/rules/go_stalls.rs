@@ -119,6 +119,26 @@ fn g10_a_peer_that_takes_a_long_body_slowly_is_not_dead() {
 }
 
 #[test]
+fn g10_half_a_frame_that_lies_around_is_no_sign_of_life() {
+    let mut meeting = Meeting::dialed(&["s"]);
+    open(&mut meeting, true);
+    meeting.sent();
+    meeting.pass(10_000).unwrap();
+    meeting.feed(&[0, 0]).unwrap();
+    assert_eq!(
+        meeting.conn.next_deadline(),
+        Some(meeting.now.after(30_000)),
+        "two bytes are"
+    );
+    meeting.pass(10_000).unwrap();
+    meeting.feed(&[]).unwrap();
+    assert_eq!(
+        meeting.conn.next_deadline(),
+        Some(meeting.now.after(20_000))
+    );
+}
+
+#[test]
 fn g11_the_response_is_kept_back_until_a_go_caller_has_sent_its_body() {
     let mut meeting = Meeting::go_dialed_us(&[]);
     meeting.send(&request(1, &["ours"], &[])).unwrap();

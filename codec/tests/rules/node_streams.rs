@@ -175,3 +175,13 @@ fn n06_ours_encodes_lengths_in_bytes() {
         Err(HeaderTooLarge::Name { bytes: 256 })
     );
 }
+
+#[test]
+fn n08_a_link_that_we_dialed_stays_unknown_whatever_the_peer_asks() {
+    let mut meeting = Meeting::dialed(&["s"]);
+    meeting.send(&find_node(2, [0; 32])).unwrap();
+    assert_eq!(
+        (meeting.conn.peer_kind(), meeting.conn.data_bytes_max()),
+        (PeerKind::Unknown, 2_048)
+    );
+}
