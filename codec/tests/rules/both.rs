@@ -119,6 +119,9 @@ fn b02_nobody_is_silent_while_the_socket_may_hold_more() {
             .unwrap();
     }
     meeting.pass(5_000).unwrap();
+    // Nor if another timer calls.
+    meeting.conn.handle_timeout(meeting.now).unwrap();
+    assert!(meeting.conn.poll_event().is_none());
     assert!(!meeting.news().contains(&Happened::End(stream)));
     // Its first Data was behind all that.
     meeting
