@@ -86,7 +86,9 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         // A panic while the lock is held leaves a table that is still a table.
-        self.table.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.table
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The control thread's loop: builds, swaps, then tells the shards with `published`.
@@ -95,17 +97,24 @@ impl Registry {
             let (links, missed) = {
                 let mut table = self.lock();
                 while !table.dirty && !table.closed {
-                    table = self.changed.wait(table).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    table = self
+                        .changed
+                        .wait(table)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                 }
                 if table.closed {
                     return;
                 }
                 table.dirty = false;
                 forget_old(&mut table.missed, Millis(self.age_ms()));
-                (table.links.values().cloned().collect::<Vec<_>>(), table.missed.clone())
+                (
+                    table.links.values().cloned().collect::<Vec<_>>(),
+                    table.missed.clone(),
+                )
             };
             let generation = self.generation.load(Ordering::Relaxed) + 1;
-            self.snapshot.store(Arc::new(Snapshot::build(generation, &links, missed)));
+            self.snapshot
+                .store(Arc::new(Snapshot::build(generation, &links, missed)));
             self.generation.store(generation, Ordering::Release);
             published();
         }
@@ -115,7 +124,8 @@ impl Registry {
 fn forget_old(missed: &mut HashMap<String, Millis>, now: Millis) {
     missed.retain(|_, at| now.0.saturating_sub(at.0) <= SERVICE_MEMORY_MS);
     if missed.len() > SERVICE_MEMORY_MAX {
-        let mut by_age: Vec<(Millis, String)> = missed.drain().map(|(name, at)| (at, name)).collect();
+        let mut by_age: Vec<(Millis, String)> =
+            missed.drain().map(|(name, at)| (at, name)).collect();
         by_age.sort_unstable();
         let kept = by_age.split_off(by_age.len() - SERVICE_MEMORY_MAX);
         missed.extend(kept.into_iter().map(|(at, name)| (name, at)));
@@ -158,8 +168,9 @@ mod tests {
 
     #[test]
     fn memory_of_lost_services_is_bounded_and_keeps_the_newest() {
-        let mut missed: HashMap<String, Millis> =
-            (0..SERVICE_MEMORY_MAX as u64 + 10).map(|i| (format!("s{i}"), Millis(i))).collect();
+        let mut missed: HashMap<String, Millis> = (0..SERVICE_MEMORY_MAX as u64 + 10)
+            .map(|i| (format!("s{i}"), Millis(i)))
+            .collect();
         forget_old(&mut missed, Millis(SERVICE_MEMORY_MAX as u64));
         assert_eq!(missed.len(), SERVICE_MEMORY_MAX);
         assert!(!missed.contains_key("s0"));

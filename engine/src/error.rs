@@ -27,12 +27,18 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::LinkLost { left: true } => f.write_str("the link to the provider was lost after the request had left"),
-            Fault::LinkLost { left: false } => f.write_str("the link to the provider was lost before the request left"),
+            Fault::LinkLost { left: true } => {
+                f.write_str("the link to the provider was lost after the request had left")
+            }
+            Fault::LinkLost { left: false } => {
+                f.write_str("the link to the provider was lost before the request left")
+            }
             Fault::Refused => f.write_str("the provider does not handle this service"),
             Fault::Malformed(what) => write!(f, "the provider sent what cannot be read: {what}"),
             Fault::Reset(why) => write!(f, "the provider gave the stream up: {why}"),
-            Fault::Stalled => f.write_str("the reader took nothing for 10 s while other streams waited for the link"),
+            Fault::Stalled => f.write_str(
+                "the reader took nothing for 10 s while other streams waited for the link",
+            ),
             Fault::NotOpened(error) => error.fmt(f),
             Fault::ShuttingDown => f.write_str("this node is shutting down"),
         }
@@ -69,13 +75,17 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallError::NoProvider => f.write_str("no connected node offers the service"),
-            CallError::Saturated => f.write_str("every provider of the service has as many requests in flight as its limit allows"),
+            CallError::Saturated => f.write_str(
+                "every provider of the service has as many requests in flight as its limit allows",
+            ),
             CallError::Refused => f.write_str("every provider that was tried refused the request"),
             CallError::HeadTooLarge { bytes, max_bytes } => {
                 write!(f, "the request's head takes {bytes} bytes and the provider takes {max_bytes} at most")
             }
             CallError::Broken(fault) => fault.fmt(f),
-            CallError::BadResponse(what) => write!(f, "the provider's response cannot be used: {what}"),
+            CallError::BadResponse(what) => {
+                write!(f, "the provider's response cannot be used: {what}")
+            }
             CallError::TimedOut => f.write_str("the service sent no response in time"),
         }
     }
@@ -105,8 +115,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Preflight(err) => err.fmt(f),
-            StartError::Listen { addr, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
-                write!(f, "cannot listen on '{addr}': another process listens there already; stop it or choose another port")
+            StartError::Listen { addr, source }
+                if source.kind() == std::io::ErrorKind::AddrInUse =>
+            {
+                write!(f, "cannot listen on '{addr}': the address is in use by another process; stop it or choose another port")
             }
             StartError::Listen { addr, source } => write!(f, "cannot listen on '{addr}': {source}"),
             StartError::Setting(what) => f.write_str(what),

@@ -32,5 +32,7 @@ pub use bytes::Bytes;
 pub use call::{BodyRefused, Call, CallRequest};
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
-pub use node::{Context, HandlerError, Node, NodeBuilder, NodeEvent, PeerName, ReadError, WriteError};
+pub use node::{
+    Context, HandlerError, Node, NodeBuilder, NodeEvent, PeerName, ReadError, WriteError,
+};
 pub use shard::{ServiceSet, Shard};

@@ -144,6 +144,6 @@ def head_and_options(world):
     status, fields, _ = gateway.get("/headers", method="OPTIONS")
     true(status in (200, 204), f"OPTIONS: {status}")
     true({"GET", "POST"} <= set(fields.get("allow", "").replace(" ", "").split(",")), f"allow: {fields.get('allow')}")
-    for method in ("TRACE", "CONNECT"):
-        true(gateway.get("/headers", method=method)[0] in (405, 501), method)
+    for method, target in (("TRACE", "/headers"), ("CONNECT", "example.com:443")):
+        true(gateway.get(target, method=method)[0] in (405, 501), method)
     return "HEAD without a body, OPTIONS with allow"

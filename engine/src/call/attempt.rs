@@ -42,7 +42,10 @@ impl Outstanding {
         let mut loads = shard.loads.borrow_mut();
         let count = loads.entry(provider).or_default();
         count.set(count.get() + 1);
-        Outstanding { shard: shard.clone(), provider }
+        Outstanding {
+            shard: shard.clone(),
+            provider,
+        }
     }
 }
 
@@ -75,17 +78,33 @@ impl Attempt {
     ) -> Result<Attempt, CallError> {
         let inbound = Inbound::new();
         let way = if at.shard == shard.index {
-            let link = shard.link(at).ok_or(CallError::Broken(Fault::LinkLost { left: false }))?;
+            let link = shard
+                .link(at)
+                .ok_or(CallError::Broken(Fault::LinkLost { left: false }))?;
             let recipient = Recipient::Local(inbound.clone());
             let stream = link
-                .open_stream(&request.services.names, &request.headers, &request.extras, end, recipient)
+                .open_stream(
+                    &request.services.names,
+                    &request.headers,
+                    &request.extras,
+                    end,
+                    recipient,
+                )
                 .map_err(|err| not_opened(&err))?;
             inbound.set_source(Source::Link(link.clone(), stream));
             Way::Local(link, stream)
         } else {
             Way::Remote(shard.open_remote(request, at, end, &inbound))
         };
-        Ok(Attempt { inbound, provider, link: at, way, body_done: Cell::new(end), ticket: Ticket::default(), _outstanding: Outstanding::new(shard, provider) })
+        Ok(Attempt {
+            inbound,
+            provider,
+            link: at,
+            way,
+            body_done: Cell::new(end),
+            ticket: Ticket::default(),
+            _outstanding: Outstanding::new(shard, provider),
+        })
     }
 
     /// Ready when a piece of the body may be sent.
@@ -127,8 +146,11 @@ impl Drop for Attempt {
         match &self.way {
             Way::Local(..) if complete => {}
             Way::Local(link, stream) => {
-                let (code, reason) =
-                    if answered { (ResetCode::Done, "") } else { (ResetCode::Cancel, "the caller has gone") };
+                let (code, reason) = if answered {
+                    (ResetCode::Done, "")
+                } else {
+                    (ResetCode::Cancel, "the caller has gone")
+                };
                 link.reset(*stream, code, reason);
             }
             Way::Remote(call) => call.close(answered),
@@ -139,7 +161,10 @@ impl Drop for Attempt {
 /// What the codec's refusal to open a stream means for the call.
 pub(crate) fn not_opened(err: &OpenError) -> CallError {
     match err {
-        OpenError::HeadTooLarge { bytes, max } => CallError::HeadTooLarge { bytes: *bytes, max_bytes: *max },
+        OpenError::HeadTooLarge { bytes, max } => CallError::HeadTooLarge {
+            bytes: *bytes,
+            max_bytes: *max,
+        },
         // The link cannot take it, another may: nothing has left.
         _ => CallError::Broken(Fault::LinkLost { left: false }),
     }

@@ -15,7 +15,9 @@ const FULL: u32 = RETRY_RESERVE * RETRY_SHARE;
 
 impl RetryBudget {
     pub(crate) fn new() -> RetryBudget {
-        RetryBudget { parts: Cell::new(FULL) }
+        RetryBudget {
+            parts: Cell::new(FULL),
+        }
     }
 
     pub(crate) fn request(&self) {
@@ -41,7 +43,10 @@ mod tests {
     #[test]
     fn after_the_reserve_a_fifth_of_the_requests_may_be_repeated() {
         let budget = RetryBudget::new();
-        assert_eq!((0..10 * RETRY_RESERVE).filter(|_| budget.retry()).count(), RETRY_RESERVE as usize);
+        assert_eq!(
+            (0..10 * RETRY_RESERVE).filter(|_| budget.retry()).count(),
+            RETRY_RESERVE as usize
+        );
         let granted = (0..1_000)
             .filter(|_| {
                 budget.request();

@@ -99,7 +99,9 @@ impl Call {
     /// [`CallError`] when no provider can answer, or the request may not be repeated.
     pub async fn response(&self) -> Result<HeaderBlock, CallError> {
         let result = match self.request.timeout_ms {
-            Some(ms) => crate::rt::timeout(ms, self.drive()).await.unwrap_or(Err(CallError::TimedOut)),
+            Some(ms) => crate::rt::timeout(ms, self.drive())
+                .await
+                .unwrap_or(Err(CallError::TimedOut)),
             None => self.drive().await,
         };
         let mut state = self.state.borrow_mut();
@@ -161,7 +163,9 @@ impl Call {
     /// Decides after a fault whether another provider is tried: `Ok` goes on.
     fn failed_over(&self, fault: Fault) -> Result<(), CallError> {
         let mut state = self.state.borrow_mut();
-        let Some(attempt) = state.attempt.take() else { return Err(CallError::Broken(fault)) };
+        let Some(attempt) = state.attempt.take() else {
+            return Err(CallError::Broken(fault));
+        };
         let (provider, link) = (attempt.provider, attempt.link);
         drop(attempt);
         let whole = state.replay.is_some();
@@ -169,9 +173,13 @@ impl Call {
         match fault {
             Fault::Refused if whole => self.note_failure(provider, link, CallError::Refused, true),
             Fault::NotOpened(error) if whole => self.note_failure(provider, link, *error, false),
-            Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => {
-                self.note_failure(provider, link, CallError::Broken(Fault::LinkLost { left }), false)
-            }
+            Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => self
+                .note_failure(
+                    provider,
+                    link,
+                    CallError::Broken(Fault::LinkLost { left }),
+                    false,
+                ),
             Fault::Malformed(what) => Err(CallError::BadResponse(what)),
             fault => Err(CallError::Broken(fault)),
         }
@@ -266,17 +274,29 @@ impl Call {
 
     /// A further piece of the response's body, if one is there already.
     pub fn try_data(&self) -> Option<Bytes> {
-        self.state.borrow().attempt.as_ref().and_then(|attempt| attempt.inbound.take_chunk())
+        self.state
+            .borrow()
+            .attempt
+            .as_ref()
+            .and_then(|attempt| attempt.inbound.take_chunk())
     }
 
     /// Whether no more of the response will arrive.
     pub fn has_ended(&self) -> bool {
-        self.state.borrow().attempt.as_ref().is_some_and(|attempt| attempt.inbound.has_ended())
+        self.state
+            .borrow()
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.inbound.has_ended())
     }
 
     /// Whether the response's body has been read to its clean end.
     pub fn is_complete(&self) -> bool {
-        self.state.borrow().attempt.as_ref().is_some_and(|attempt| attempt.inbound.is_finished())
+        self.state
+            .borrow()
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.inbound.is_finished())
     }
 
     /// How many providers were tried so far.

@@ -47,7 +47,10 @@ impl Call {
                 return Err(error.unwrap_or(CallError::NoProvider));
             }
             let generation = self.shard.generation();
-            let republished = self.shard.republished.until(|| (self.shard.generation() != generation).then_some(()));
+            let republished = self
+                .shard
+                .republished
+                .until(|| (self.shard.generation() != generation).then_some(()));
             rt::timeout(until.0 - now.0, republished).await.ok();
         }
     }
@@ -66,12 +69,21 @@ impl Call {
         };
         if providers.is_empty() {
             return match &tried.error {
-                Some(error @ (CallError::Refused | CallError::HeadTooLarge { .. })) => Choice::Never(error.clone()),
+                Some(error @ (CallError::Refused | CallError::HeadTooLarge { .. })) => {
+                    Choice::Never(error.clone())
+                }
                 _ => Choice::Nobody,
             };
         }
         let load = |key: &ProviderKey| shard.load(key);
-        let chosen = choose(providers, shard.index, load, &[], self.request.max_in_flight, &mut shard.rng.borrow_mut());
+        let chosen = choose(
+            providers,
+            shard.index,
+            load,
+            &[],
+            self.request.max_in_flight,
+            &mut shard.rng.borrow_mut(),
+        );
         match chosen.map(|i| &providers[i]) {
             None => Choice::Never(CallError::Saturated),
             Some(provider) => {
@@ -87,7 +99,10 @@ impl Call {
     fn hold_until(&self) -> Millis {
         let mut state = self.state.borrow_mut();
         *state.tried.hold_until.get_or_insert_with(|| {
-            let ms = self.request.hold_ms.unwrap_or_else(|| self.default_hold_ms());
+            let ms = self
+                .request
+                .hold_ms
+                .unwrap_or_else(|| self.default_hold_ms());
             Millis(rt::now().0.saturating_add(ms))
         })
     }
@@ -96,7 +111,10 @@ impl Call {
         let age_ms = self.shard.shared.registry.age_ms();
         let since = Millis(age_ms.saturating_sub(SERVICE_MEMORY_MS));
         let expected = age_ms < YOUNG_PROCESS_MS
-            || self.shard.snapshot().was_offered_since(self.request.services.names(), since);
+            || self
+                .shard
+                .snapshot()
+                .was_offered_since(self.request.services.names(), since);
         if expected {
             HOLD_DEFAULT_MS
         } else {
@@ -109,14 +127,24 @@ fn without(all: &[Provider], tried: &Tried) -> Vec<Provider> {
     all.iter()
         .filter(|provider| !tried.providers.contains(&provider.key))
         .filter_map(|provider| {
-            let links: Vec<LinkRef> = provider.links.iter().filter(|link| !tried.links.contains(link)).copied().collect();
-            (!links.is_empty()).then(|| Provider { links, ..provider.clone() })
+            let links: Vec<LinkRef> = provider
+                .links
+                .iter()
+                .filter(|link| !tried.links.contains(link))
+                .copied()
+                .collect();
+            (!links.is_empty()).then(|| Provider {
+                links,
+                ..provider.clone()
+            })
         })
         .collect()
 }
 
 impl Shard {
     fn load(&self, key: &ProviderKey) -> Load {
-        Load { outstanding: self.loads.borrow().get(key).map_or(0, |count| count.get()) }
+        Load {
+            outstanding: self.loads.borrow().get(key).map_or(0, |count| count.get()),
+        }
     }
 }

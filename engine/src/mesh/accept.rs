@@ -34,14 +34,17 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
             });
             match next.await {
                 None => return,
-                Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket)) {
+                Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket))
+                {
                     Ok(link) => {
                         let shard = shard.clone();
                         rt::spawn(async move {
                             driver::run(&shard, &link, false).await;
                         });
                     }
-                    Err(err) => shard.emit(NodeEvent::Trouble(format!("cannot take a connection: {err}"))),
+                    Err(err) => shard.emit(NodeEvent::Trouble(format!(
+                        "cannot take a connection: {err}"
+                    ))),
                 },
                 Some(Err(err)) => {
                     shard.emit(NodeEvent::Trouble(format!("cannot accept connections for {ACCEPT_REST_MS} ms: {err}; raise the limit of open files (ulimit -n)")));
@@ -76,22 +79,40 @@ fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
 pub(crate) fn forget_unverified(link: &Rc<Link>) {
     UNVERIFIED.with(|unverified| {
         let mut unverified = unverified.borrow_mut();
-        if let Some(at) = unverified.iter().position(|waiting| std::ptr::eq(waiting.as_ptr(), Rc::as_ptr(link))) {
+        if let Some(at) = unverified
+            .iter()
+            .position(|waiting| std::ptr::eq(waiting.as_ptr(), Rc::as_ptr(link)))
+        {
             unverified.remove(at);
         }
     });
 }
 
 /// A link over a connected socket. `here`: the address that we show on it unless a public one is configured.
-pub(crate) fn new_link(shard: &Rc<Shard>, socket: Socket, role: Role, here: SocketAddr) -> io::Result<Rc<Link>> {
+pub(crate) fn new_link(
+    shard: &Rc<Shard>,
+    socket: Socket,
+    role: Role,
+    here: SocketAddr,
+) -> io::Result<Rc<Link>> {
     socket.keepalive(KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S);
     let mut ephemeral_secret = [0; 32];
-    getrandom::fill(&mut ephemeral_secret).map_err(|err| io::Error::other(format!("no randomness for a session key: {err}")))?;
+    getrandom::fill(&mut ephemeral_secret)
+        .map_err(|err| io::Error::other(format!("no randomness for a session key: {err}")))?;
     let identity = shard.shared.identity.as_ref().map(|identity| {
-        let shown = identity.public_addr.unwrap_or(SocketAddr::new(here.ip().to_canonical(), here.port()));
+        let shown = identity
+            .public_addr
+            .unwrap_or(SocketAddr::new(here.ip().to_canonical(), here.port()));
         (identity.key.clone(), shown)
     });
-    let config = Config { role, ephemeral_secret, identity, services: &shard.shared.service_names, limits: Limits::default() };
-    let conn = Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
+    let config = Config {
+        role,
+        ephemeral_secret,
+        identity,
+        services: &shard.shared.service_names,
+        limits: Limits::default(),
+    };
+    let conn =
+        Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
     Ok(Link::new(shard.new_link_ref(), socket, conn))
 }

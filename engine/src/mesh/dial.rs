@@ -7,7 +7,9 @@ use flatend_codec::Role;
 
 use super::link::CloseReason;
 use super::{accept, driver};
-use crate::limits::{DIAL_TIMEOUT_MS, REDIAL_FIRST_MS, REDIAL_FRESH_ATTEMPTS, REDIAL_FRESH_MAX_MS, REDIAL_MAX_MS};
+use crate::limits::{
+    DIAL_TIMEOUT_MS, REDIAL_FIRST_MS, REDIAL_FRESH_ATTEMPTS, REDIAL_FRESH_MAX_MS, REDIAL_MAX_MS,
+};
 use crate::node::NodeEvent;
 use crate::rt::{self, Socket};
 use crate::shard::Shard;
@@ -26,7 +28,9 @@ pub(crate) fn keep_dialed(shard: &Rc<Shard>, target: DialTarget) {
                     Ok(CloseReason::Ourselves) => return,
                     // It was up: the next loss starts with short pauses again.
                     Ok(_) => attempt = 0,
-                    Err(what) if attempt == 0 => shard.emit(NodeEvent::Trouble(format!("cannot reach {target}: {what}"))),
+                    Err(what) if attempt == 0 => {
+                        shard.emit(NodeEvent::Trouble(format!("cannot reach {target}: {what}")))
+                    }
                     Err(_) => {}
                 }
                 if shard.draining().is_set() {
@@ -34,7 +38,10 @@ pub(crate) fn keep_dialed(shard: &Rc<Shard>, target: DialTarget) {
                 }
                 let pause_ms = pause_ms(attempt, shard.rng.borrow_mut().below(1_000) as u64);
                 attempt = attempt.saturating_add(1);
-                shard.emit(NodeEvent::Redialing { target: target.clone(), pause_ms });
+                shard.emit(NodeEvent::Redialing {
+                    target: target.clone(),
+                    pause_ms,
+                });
                 rt::sleep(pause_ms).await;
             }
         };
@@ -50,7 +57,11 @@ pub(crate) fn keep_dialed(shard: &Rc<Shard>, target: DialTarget) {
 /// 500 ms × 1.25 each up to 1 s while the loss is fresh, then on to 30 s; jitter of a fifth.
 fn pause_ms(attempt: u32, permille: u64) -> u64 {
     let grown = (0..attempt.min(40)).fold(REDIAL_FIRST_MS, |ms, n| {
-        let max = if n < REDIAL_FRESH_ATTEMPTS { REDIAL_FRESH_MAX_MS } else { REDIAL_MAX_MS };
+        let max = if n < REDIAL_FRESH_ATTEMPTS {
+            REDIAL_FRESH_MAX_MS
+        } else {
+            REDIAL_MAX_MS
+        };
         (ms * 5 / 4).min(max)
     });
     if attempt == 0 {
@@ -65,8 +76,18 @@ async fn dial(shard: &Rc<Shard>, target: &str) -> Result<CloseReason, String> {
         match Socket::connect(addr, DIAL_TIMEOUT_MS).await {
             Ok(socket) => {
                 let here = socket.local_addr().map_err(|err| err.to_string())?;
-                let port = shard.shared.identity.as_ref().map_or(0, |identity| identity.listen_port);
-                let link = accept::new_link(shard, socket, Role::Dialer, SocketAddr::new(here.ip(), port)).map_err(|err| err.to_string())?;
+                let port = shard
+                    .shared
+                    .identity
+                    .as_ref()
+                    .map_or(0, |identity| identity.listen_port);
+                let link = accept::new_link(
+                    shard,
+                    socket,
+                    Role::Dialer,
+                    SocketAddr::new(here.ip(), port),
+                )
+                .map_err(|err| err.to_string())?;
                 return Ok(driver::run(shard, &link, true).await);
             }
             Err(err) => last = err.to_string(),
@@ -82,7 +103,9 @@ async fn lookup(shard: &Rc<Shard>, target: &str) -> Result<Vec<SocketAddr>, Stri
     }
     let name = target.to_owned();
     let found = shard.run_blocking(move || {
-        std::net::ToSocketAddrs::to_socket_addrs(&name).map(Iterator::collect).map_err(|err| err.to_string())
+        std::net::ToSocketAddrs::to_socket_addrs(&name)
+            .map(Iterator::collect)
+            .map_err(|err| err.to_string())
     });
     found.await?
 }

@@ -12,7 +12,8 @@ use super::link::{park_task, CloseReason, Link};
 use super::{accept, events};
 use crate::error::Fault;
 use crate::limits::{
-    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
+    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES,
+    LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
 };
 use crate::rt::{self, aligned_buffer, Timer};
 use crate::shard::Shard;
@@ -24,6 +25,7 @@ const STALL_CHECK_MS: u64 = 1_000;
 enum Wake {
     Close(CloseReason),
     Deadline,
+    Poked,
     StallCheck,
     Readable,
 }
@@ -40,7 +42,12 @@ pub(crate) struct Progress {
 pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> CloseReason {
     let _alive = Alive::new(shard);
     shard.links.borrow_mut().insert(link.at.id, link.clone());
-    let mut progress = Progress { handshaked: false, announced_ready: false, announced_retiring: false, dialed };
+    let mut progress = Progress {
+        handshaked: false,
+        announced_ready: false,
+        announced_retiring: false,
+        dialed,
+    };
     // A dialer speaks first.
     link.flush();
     link.rearm();
@@ -88,6 +95,9 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
                     let _ = link.socket.poll_writable(cx);
                 }
             }
+            if link.poked.replace(false) {
+                return Poll::Ready(Wake::Poked);
+            }
             if link.deadline.poll(cx).is_ready() {
                 return Poll::Ready(Wake::Deadline);
             }
@@ -111,6 +121,7 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
         let result = match wake {
             Wake::Close(reason) => return reason,
             Wake::Deadline => on_deadline(shard, link, progress),
+            Wake::Poked => Ok(()),
             Wake::StallCheck => {
                 give_up_stalled(link);
                 stall_check.set_after(STALL_CHECK_MS);
@@ -170,25 +181,43 @@ async fn read(
 }
 
 /// Opens and hands on every whole frame of the buffer. Returns how many bytes the next frame needs in all.
-fn take_frames(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, buffer: &mut BytesMut) -> Result<usize, CloseReason> {
+fn take_frames(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    buffer: &mut BytesMut,
+) -> Result<usize, CloseReason> {
     let now = rt::now();
     let mut wants = 0;
     while !buffer.is_empty() {
         // The payload of a lone large Data, handed on as a slice once the frame is split off.
         let mut large: Option<(StreamId, &[u8])> = None;
         let base = buffer.as_ptr() as usize;
-        let opened = link.conn.borrow_mut().open(now, &mut buffer[..]).map_err(fault)?;
+        let opened = link
+            .conn
+            .borrow_mut()
+            .open(now, &mut buffer[..])
+            .map_err(fault)?;
         let (consumed, large) = match opened {
             Opened::Incomplete { at_least } => {
                 wants = at_least;
                 break;
             }
-            Opened::Frame { consumed, mut messages } => {
+            Opened::Frame {
+                consumed,
+                mut messages,
+            } => {
                 loop {
-                    let event = link.conn.borrow_mut().next_event(now, &mut messages).map_err(fault)?;
+                    let event = link
+                        .conn
+                        .borrow_mut()
+                        .next_event(now, &mut messages)
+                        .map_err(fault)?;
                     match event {
                         None => break,
-                        Some(Event::Data { stream, bytes }) if bytes.len() >= SLICE_BYTES_MIN && large.is_none() => {
+                        Some(Event::Data { stream, bytes })
+                            if bytes.len() >= SLICE_BYTES_MIN && large.is_none() =>
+                        {
                             large = Some((stream, bytes));
                         }
                         Some(event) => {
@@ -200,12 +229,17 @@ fn take_frames(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, buff
                         }
                     }
                 }
-                let large = large.map(|(stream, bytes)| (stream, bytes.as_ptr() as usize - base, bytes.len()));
+                let large = large
+                    .map(|(stream, bytes)| (stream, bytes.as_ptr() as usize - base, bytes.len()));
                 (consumed, large)
             }
         };
         if let Some((stream, start, len)) = large {
-            events::data(link, stream, buffer.split_to(consumed).freeze().slice(start..start + len));
+            events::data(
+                link,
+                stream,
+                buffer.split_to(consumed).freeze().slice(start..start + len),
+            );
         } else {
             buffer.advance(consumed);
         }
@@ -215,7 +249,11 @@ fn take_frames(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, buff
     Ok(wants)
 }
 
-fn poll_events(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> Result<(), CloseReason> {
+fn poll_events(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+) -> Result<(), CloseReason> {
     loop {
         let event = link.conn.borrow_mut().poll_event();
         match event {
@@ -225,20 +263,33 @@ fn poll_events(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> R
     }
 }
 
-fn on_deadline(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> Result<(), CloseReason> {
+fn on_deadline(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+) -> Result<(), CloseReason> {
     link.deadline.clear();
-    link.conn.borrow_mut().handle_timeout(rt::now()).map_err(fault)?;
+    link.conn
+        .borrow_mut()
+        .handle_timeout(rt::now())
+        .map_err(fault)?;
     poll_events(shard, link, progress)
 }
 
 /// Looks at what changed in the codec's state, announces it, and flushes what it wants to say.
-fn check_state(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> Result<(), CloseReason> {
+fn check_state(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+) -> Result<(), CloseReason> {
     let (ready, retirement, open) = {
         let conn = link.conn.borrow();
         (conn.is_ready(), conn.retirement(), conn.open_streams())
     };
     let retiring = retirement != Retirement::Active;
-    if progress.handshaked && (ready != progress.announced_ready || retiring != progress.announced_retiring) {
+    if progress.handshaked
+        && (ready != progress.announced_ready || retiring != progress.announced_retiring)
+    {
         progress.announced_ready = ready;
         progress.announced_retiring = retiring;
         events::announce(shard, link, progress);
@@ -246,7 +297,11 @@ fn check_state(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> R
     match retirement {
         Retirement::Dead => return Err(CloseReason::Retired),
         Retirement::Retiring if open == 0 => {
-            return Err(if shard.draining().is_set() { CloseReason::Drained } else { CloseReason::Retired })
+            return Err(if shard.draining().is_set() {
+                CloseReason::Drained
+            } else {
+                CloseReason::Retired
+            })
         }
         Retirement::Retiring | Retirement::Active => {}
     }
@@ -261,7 +316,11 @@ fn check_state(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> R
 fn give_up_stalled(link: &Rc<Link>) {
     for stream in link.streams.stalled(rt::now()) {
         link.streams.fail(stream, Fault::Stalled);
-        link.reset(stream, flatend_codec::ResetCode::Limit, "the reader took nothing for 10 s");
+        link.reset(
+            stream,
+            flatend_codec::ResetCode::Limit,
+            "the reader took nothing for 10 s",
+        );
     }
 }
 
@@ -272,13 +331,24 @@ fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
 /// Ends the TCP connection: what is queued leaves if the end is peaceful, then FIN, then the peer's FIN is awaited.
 async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
     accept::forget_unverified(link);
-    if matches!(reason, CloseReason::Retired | CloseReason::Drained | CloseReason::PeerLeft | CloseReason::Ourselves) {
+    if matches!(
+        reason,
+        CloseReason::Retired
+            | CloseReason::Drained
+            | CloseReason::PeerLeft
+            | CloseReason::Ourselves
+    ) {
         let rest = link.conn.borrow().transmit().to_vec();
         // A peer that takes nothing loses the rest, after the same wait as for its FIN.
-        rt::timeout(FIN_WAIT_MS, link.socket.send_all(&rest)).await.map(|sent| sent.ok()).ok();
+        rt::timeout(FIN_WAIT_MS, link.socket.send_all(&rest))
+            .await
+            .map(|sent| sent.ok())
+            .ok();
     }
     link.socket.shutdown_write();
     if !matches!(reason, CloseReason::PeerLeft | CloseReason::Broken(_)) {
-        link.socket.discard_until_fin(FIN_WAIT_MS, FIN_DISCARD_BYTES_MAX).await;
+        link.socket
+            .discard_until_fin(FIN_WAIT_MS, FIN_DISCARD_BYTES_MAX)
+            .await;
     }
 }

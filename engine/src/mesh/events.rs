@@ -17,10 +17,19 @@ use crate::rt;
 use crate::shard::{Inbound, Shard, Source};
 
 /// Acts on one event.
-pub(crate) fn handle(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, event: Event<'_>) -> Result<(), CloseReason> {
+pub(crate) fn handle(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    event: Event<'_>,
+) -> Result<(), CloseReason> {
     match event {
         Event::Handshake { again } => return handshake(shard, link, progress, again),
-        Event::Response { stream, headers, end } => {
+        Event::Response {
+            stream,
+            headers,
+            end,
+        } => {
             link.streams.head(stream, headers.to_block());
             if end {
                 link.streams.end(stream);
@@ -29,23 +38,50 @@ pub(crate) fn handle(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress
         Event::Data { stream, bytes } => data(link, stream, Bytes::copy_from_slice(bytes)),
         Event::End { stream } => link.streams.end(stream),
         Event::Refused { stream } => link.streams.fail(stream, Fault::Refused),
-        Event::Reset { stream, code: ResetCode::Protocol, reason } => {
-            link.streams.fail(stream, Fault::Malformed(reason.to_owned()));
+        Event::Reset {
+            stream,
+            code: ResetCode::Protocol,
+            reason,
+        } => {
+            link.streams
+                .fail(stream, Fault::Malformed(reason.to_owned()));
         }
-        Event::Reset { stream, reason, .. } => link.streams.fail(stream, Fault::Reset(reason.to_owned())),
-        Event::Request { stream, services, headers, end } => {
-            let handler = services.iter().find_map(|name| std::str::from_utf8(name).ok().and_then(|name| shard.handlers.find(name)));
+        Event::Reset { stream, reason, .. } => {
+            link.streams.fail(stream, Fault::Reset(reason.to_owned()))
+        }
+        Event::Request {
+            stream,
+            services,
+            headers,
+            end,
+        } => {
+            let handler = services.iter().find_map(|name| {
+                std::str::from_utf8(name)
+                    .ok()
+                    .and_then(|name| shard.handlers.find(name))
+            });
             match handler {
-                Some(handler) if link.streams.len() < HANDLER_STREAMS_MAX && !shard.draining().is_set() => {
+                Some(handler)
+                    if link.streams.len() < HANDLER_STREAMS_MAX && !shard.draining().is_set() =>
+                {
                     let inbound = Inbound::new();
                     inbound.set_source(Source::Link(link.clone(), stream));
                     if end {
                         inbound.finish();
                     } else {
-                        link.streams.insert(stream, Recipient::Local(inbound.clone()), 0);
+                        link.streams
+                            .insert(stream, Recipient::Local(inbound.clone()), 0);
                     }
                     let peer = peer_id(link);
-                    node::start_handler(shard, link, stream, handler, headers.to_block(), inbound, peer);
+                    node::start_handler(
+                        shard,
+                        link,
+                        stream,
+                        handler,
+                        headers.to_block(),
+                        inbound,
+                        peer,
+                    );
                 }
                 _ => {
                     link.refuse(stream);
@@ -88,10 +124,19 @@ pub(crate) fn name_of(link: &Link) -> PeerName {
 }
 
 pub(crate) fn services_of(link: &Link) -> Vec<String> {
-    link.conn.borrow().peer().map(|peer| peer.services.clone()).unwrap_or_default()
+    link.conn
+        .borrow()
+        .peer()
+        .map(|peer| peer.services.clone())
+        .unwrap_or_default()
 }
 
-fn handshake(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, again: bool) -> Result<(), CloseReason> {
+fn handshake(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    again: bool,
+) -> Result<(), CloseReason> {
     if let (Some(id), Some(identity)) = (peer_id(link), &shard.shared.identity) {
         if id.public_key == identity.public_key() {
             return Err(CloseReason::Ourselves);
@@ -119,7 +164,9 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
     let id = peer_id(link);
     shard.shared.registry.announce(LinkInfo {
         link: link.at,
-        provider: id.as_ref().map_or(ProviderKey::Anonymous(link.at), |id| ProviderKey::Public(id.public_key)),
+        provider: id.as_ref().map_or(ProviderKey::Anonymous(link.at), |id| {
+            ProviderKey::Public(id.public_key)
+        }),
         addr: id.as_ref().and_then(|id| reachable(id, link)),
         services: services_of(link),
         ready: progress.announced_ready,
@@ -127,7 +174,12 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
     });
 }
 
-fn answer_find_node(shard: &Rc<Shard>, link: &Rc<Link>, token: flatend_codec::Token, target: &[u8; 32]) {
+fn answer_find_node(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    token: flatend_codec::Token,
+    target: &[u8; 32],
+) {
     let asker = peer_id(link).map(|id| id.public_key);
     let ids: Vec<NodeId> = shard
         .snapshot()
@@ -137,23 +189,44 @@ fn answer_find_node(shard: &Rc<Shard>, link: &Rc<Link>, token: flatend_codec::To
         .map(|peer| NodeId::new(peer.public_key, peer.addr))
         .collect();
     // A link that is closing cannot answer any more; its end tells the asker.
-    link.conn.borrow_mut().nodes(rt::now(), token, ids.iter()).ok();
+    link.conn
+        .borrow_mut()
+        .nodes(rt::now(), token, ids.iter())
+        .ok();
 }
 
 /// One log line for the end of a link.
-pub(crate) fn report_end(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress, reason: &CloseReason) {
+pub(crate) fn report_end(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &Progress,
+    reason: &CloseReason,
+) {
     let from = link.socket.peer_addr().ok();
     if let CloseReason::Fault(what) = reason {
-        shard.emit(NodeEvent::PeerFault { from, what: what.clone() });
+        shard.emit(NodeEvent::PeerFault {
+            from,
+            what: what.clone(),
+        });
     }
     match reason {
-        CloseReason::Crowded => shard.emit(NodeEvent::PeerFault { from, what: "too many connections wait for their handshake".to_owned() }),
-        CloseReason::Ourselves => shard.emit(NodeEvent::PeerFault { from, what: "it shows our own key: this node dialed itself".to_owned() }),
+        CloseReason::Crowded => shard.emit(NodeEvent::PeerFault {
+            from,
+            what: "too many connections wait for their handshake".to_owned(),
+        }),
+        CloseReason::Ourselves => shard.emit(NodeEvent::PeerFault {
+            from,
+            what: "it shows our own key: this node dialed itself".to_owned(),
+        }),
         _ => {}
     }
     if progress.handshaked {
         let (peer, services) = (name_of(link), services_of(link));
-        shard.emit(NodeEvent::Disconnected { peer, services, reason: text(reason) });
+        shard.emit(NodeEvent::Disconnected {
+            peer,
+            services,
+            reason: text(reason),
+        });
     }
 }
 
@@ -162,7 +235,9 @@ fn text(reason: &CloseReason) -> String {
         CloseReason::PeerLeft => "it closed the connection".to_owned(),
         CloseReason::Broken(err) => err.clone(),
         CloseReason::Fault(what) => what.clone(),
-        CloseReason::Retired => "the link is replaced: too many requests on it were given up".to_owned(),
+        CloseReason::Retired => {
+            "the link is replaced: too many requests on it were given up".to_owned()
+        }
         CloseReason::Drained => "this node shuts down".to_owned(),
         CloseReason::Crowded => "too many connections wait for their handshake".to_owned(),
         CloseReason::Ourselves => "it is this node itself".to_owned(),

@@ -6,7 +6,9 @@ use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use flatend_codec::{Connection, GoodbyeCode, HeaderBlock, OpenError, ResetCode, SendError, StreamId};
+use flatend_codec::{
+    Connection, GoodbyeCode, HeaderBlock, OpenError, ResetCode, SendError, StreamId,
+};
 
 use super::streams::{Recipient, Streams};
 use crate::error::Fault;
@@ -41,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) streams: Streams,
     /// The link's task, woken when there is something for it to do.
     pub(crate) task: RefCell<Option<Waker>>,
+    /// Somebody changed something that the task shall look at.
+    pub(crate) poked: Cell<bool>,
     /// The codec's next deadline.
     pub(crate) deadline: Timer,
     corked: Cell<bool>,
@@ -59,6 +63,7 @@ impl Link {
             conn: RefCell::new(conn),
             streams: Streams::default(),
             task: RefCell::new(None),
+            poked: Cell::new(false),
             deadline: Timer::new(),
             corked: Cell::new(false),
             write_blocked: Cell::new(false),
@@ -70,6 +75,7 @@ impl Link {
 
     /// Wakes the link's task.
     pub(crate) fn poke(&self) {
+        self.poked.set(true);
         if let Some(waker) = self.task.take() {
             waker.wake();
         }
@@ -101,7 +107,13 @@ impl Link {
     ) -> Result<StreamId, OpenError> {
         let mut conn = self.conn.borrow_mut();
         let mark = conn.bytes_queued();
-        let stream = conn.open_stream(rt::now(), services.iter().map(String::as_str), headers, extras, end)?;
+        let stream = conn.open_stream(
+            rt::now(),
+            services.iter().map(String::as_str),
+            headers,
+            extras,
+            end,
+        )?;
         drop(conn);
         self.streams.insert(stream, recipient, mark);
         self.cork();
@@ -109,7 +121,11 @@ impl Link {
     }
 
     /// Encodes a piece of a body. The caller has waited for room.
-    pub(crate) fn send_data(self: &Rc<Self>, stream: StreamId, bytes: &[u8]) -> Result<(), SendError> {
+    pub(crate) fn send_data(
+        self: &Rc<Self>,
+        stream: StreamId,
+        bytes: &[u8],
+    ) -> Result<(), SendError> {
         let result = self.conn.borrow_mut().send_data(rt::now(), stream, bytes);
         self.cork();
         result
@@ -123,8 +139,16 @@ impl Link {
     }
 
     /// Sends a response's head.
-    pub(crate) fn respond(self: &Rc<Self>, stream: StreamId, headers: &HeaderBlock, end: bool) -> Result<(), SendError> {
-        let result = self.conn.borrow_mut().respond(rt::now(), stream, headers, end);
+    pub(crate) fn respond(
+        self: &Rc<Self>,
+        stream: StreamId,
+        headers: &HeaderBlock,
+        end: bool,
+    ) -> Result<(), SendError> {
+        let result = self
+            .conn
+            .borrow_mut()
+            .respond(rt::now(), stream, headers, end);
         self.cork();
         result
     }
@@ -147,7 +171,9 @@ impl Link {
     /// Says that this node shuts down: no new requests, what runs is finished.
     pub(crate) fn goodbye(self: &Rc<Self>, code: GoodbyeCode) {
         if !self.lost.get() {
-            self.conn.borrow_mut().goodbye(rt::now(), code, "this node shuts down");
+            self.conn
+                .borrow_mut()
+                .goodbye(rt::now(), code, "this node shuts down");
             self.cork();
             self.poke();
         }
@@ -157,7 +183,9 @@ impl Link {
     pub(crate) fn reset(self: &Rc<Self>, stream: StreamId, code: ResetCode, reason: &str) {
         self.streams.remove(stream);
         if !self.lost.get() {
-            self.conn.borrow_mut().reset(rt::now(), stream, code, reason);
+            self.conn
+                .borrow_mut()
+                .reset(rt::now(), stream, code, reason);
             self.cork();
             // The reset may retire the link, or free it for reading.
             self.poke();
@@ -251,7 +279,9 @@ impl Link {
         self.lost.set(true);
         let transmitted = self.conn.borrow().bytes_transmitted();
         for (recipient, mark) in self.streams.take_all() {
-            recipient.fail(Fault::LinkLost { left: transmitted > mark });
+            recipient.fail(Fault::LinkLost {
+                left: transmitted > mark,
+            });
         }
         self.room.wake_all();
         self.deadline.clear();

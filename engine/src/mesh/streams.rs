@@ -9,9 +9,11 @@ use flatend_codec::{HeaderBlock, Millis, StreamId};
 
 use crate::error::Fault;
 use crate::idmap::IdMap;
-use crate::limits::{LINK_UNREAD_BYTES_MAX, READER_STALL_MS, STREAM_UNREAD_BYTES_LOW, STREAM_UNREAD_BYTES_MAX};
-use crate::shard::{CallId, Inbound, Message, Relay};
+use crate::limits::{
+    LINK_UNREAD_BYTES_MAX, READER_STALL_MS, STREAM_UNREAD_BYTES_LOW, STREAM_UNREAD_BYTES_MAX,
+};
 use crate::rt::Outbox;
+use crate::shard::{CallId, Inbound, Message, Relay};
 
 /// Who reads a stream.
 pub(crate) enum Recipient {
@@ -25,28 +27,37 @@ impl Recipient {
     pub(crate) fn head(&self, headers: HeaderBlock) {
         match self {
             Recipient::Local(inbound) => inbound.set_head(headers),
-            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Head { call: *call, headers })),
+            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Head {
+                call: *call,
+                headers,
+            })),
         }
     }
 
     pub(crate) fn data(&self, bytes: Bytes) {
         match self {
             Recipient::Local(inbound) => inbound.push(bytes),
-            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Data { call: *call, bytes })),
+            Recipient::Remote(call, outbox) => {
+                outbox.send(Message::Relay(Relay::Data { call: *call, bytes }))
+            }
         }
     }
 
     pub(crate) fn end(&self) {
         match self {
             Recipient::Local(inbound) => inbound.finish(),
-            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::End { call: *call })),
+            Recipient::Remote(call, outbox) => {
+                outbox.send(Message::Relay(Relay::End { call: *call }))
+            }
         }
     }
 
     pub(crate) fn fail(&self, fault: Fault) {
         match self {
             Recipient::Local(inbound) => inbound.fail(fault),
-            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Failed { call: *call, fault })),
+            Recipient::Remote(call, outbox) => {
+                outbox.send(Message::Relay(Relay::Failed { call: *call, fault }))
+            }
         }
     }
 }
@@ -72,7 +83,13 @@ pub(crate) struct Streams {
 
 impl Streams {
     pub(crate) fn insert(&self, stream: StreamId, recipient: Recipient, mark: u64) {
-        let entry = Stream { recipient: Some(recipient), unread: 0, full: false, progress_at: Millis(0), mark };
+        let entry = Stream {
+            recipient: Some(recipient),
+            unread: 0,
+            full: false,
+            progress_at: Millis(0),
+            mark,
+        };
         self.table.borrow_mut().insert(stream, entry);
     }
 
@@ -82,7 +99,11 @@ impl Streams {
 
     /// Hands a head to the stream's reader.
     pub(crate) fn head(&self, stream: StreamId, headers: HeaderBlock) {
-        if let Some(Stream { recipient: Some(recipient), .. }) = self.table.borrow().get(&stream) {
+        if let Some(Stream {
+            recipient: Some(recipient),
+            ..
+        }) = self.table.borrow().get(&stream)
+        {
             recipient.head(headers);
         }
     }
@@ -90,8 +111,12 @@ impl Streams {
     /// Hands a piece to the stream's reader and charges it. False if nobody reads it any more.
     pub(crate) fn data(&self, stream: StreamId, bytes: Bytes, now: Millis) -> bool {
         let mut table = self.table.borrow_mut();
-        let Some(entry) = table.get_mut(&stream) else { return false };
-        let Some(recipient) = &entry.recipient else { return false };
+        let Some(entry) = table.get_mut(&stream) else {
+            return false;
+        };
+        let Some(recipient) = &entry.recipient else {
+            return false;
+        };
         if entry.unread == 0 {
             entry.progress_at = now;
         }
@@ -155,7 +180,9 @@ impl Streams {
     /// A reader took `bytes`.
     pub(crate) fn taken(&self, stream: StreamId, bytes: usize, now: Millis) {
         let mut table = self.table.borrow_mut();
-        let Some(entry) = table.get_mut(&stream) else { return };
+        let Some(entry) = table.get_mut(&stream) else {
+            return;
+        };
         let bytes = bytes.min(entry.unread);
         entry.unread -= bytes;
         entry.progress_at = now;
@@ -174,7 +201,9 @@ impl Streams {
     /// Streams whose reader took nothing for [`READER_STALL_MS`] although bytes wait for it.
     pub(crate) fn stalled(&self, now: Millis) -> Vec<StreamId> {
         let table = self.table.borrow();
-        let stalled = table.iter().filter(|(_, entry)| entry.unread > 0 && now.0.saturating_sub(entry.progress_at.0) >= READER_STALL_MS);
+        let stalled = table.iter().filter(|(_, entry)| {
+            entry.unread > 0 && now.0.saturating_sub(entry.progress_at.0) >= READER_STALL_MS
+        });
         stalled.map(|(stream, _)| *stream).collect()
     }
 
@@ -183,6 +212,9 @@ impl Streams {
         self.unread.set(0);
         self.full.set(0);
         let table = std::mem::take(&mut *self.table.borrow_mut());
-        table.into_values().filter_map(|entry| Some((entry.recipient?, entry.mark))).collect()
+        table
+            .into_values()
+            .filter_map(|entry| Some((entry.recipient?, entry.mark)))
+            .collect()
     }
 }

@@ -16,7 +16,8 @@ use super::start;
 use crate::error::StartError;
 use crate::shard::Shard;
 
-pub(super) type ShardTask = Arc<dyn Fn(Rc<Shard>) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
+pub(super) type ShardTask =
+    Arc<dyn Fn(Rc<Shard>) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
 
 /// Describes a node; [`NodeBuilder::start`] runs it.
 pub struct NodeBuilder {
@@ -89,7 +90,10 @@ impl NodeBuilder {
     {
         let name = name.into();
         if name.is_empty() || name.len() > 255 {
-            self.error = Some(format!("the service name '{name}' has {} bytes; 1 to 255 are possible", name.len()));
+            self.error = Some(format!(
+                "the service name '{name}' has {} bytes; 1 to 255 are possible",
+                name.len()
+            ));
         } else if self.handlers.insert(name.clone(), boxed(handler)).is_some() {
             self.error = Some(format!("the service '{name}' is given twice"));
         }
@@ -125,7 +129,8 @@ impl NodeBuilder {
         F: Fn(Rc<Shard>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + 'static,
     {
-        self.shard_tasks.push(Arc::new(move |shard| Box::pin(task(shard))));
+        self.shard_tasks
+            .push(Arc::new(move |shard| Box::pin(task(shard))));
         self
     }
 
@@ -144,7 +149,9 @@ impl NodeBuilder {
             None if self.bind.is_empty() => Ok(None),
             None => {
                 let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(|err| StartError::Setting(format!("no randomness for a secret key: {err}")))?;
+                getrandom::fill(&mut seed).map_err(|err| {
+                    StartError::Setting(format!("no randomness for a secret key: {err}"))
+                })?;
                 Ok(Some(SigningKey::from_bytes(&seed)))
             }
         }

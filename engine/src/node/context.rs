@@ -22,12 +22,18 @@ pub struct HandlerError {
 impl HandlerError {
     /// Status 500 with `message`, which the caller sees.
     pub fn new(message: impl Into<String>) -> HandlerError {
-        HandlerError { status: 500, message: message.into() }
+        HandlerError {
+            status: 500,
+            message: message.into(),
+        }
     }
 
     /// `message` with an HTTP status of its own.
     pub fn with_status(status: u16, message: impl Into<String>) -> HandlerError {
-        HandlerError { status, message: message.into() }
+        HandlerError {
+            status,
+            message: message.into(),
+        }
     }
 }
 
@@ -59,7 +65,10 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Cut(fault) => write!(f, "the body was cut: {fault}"),
-            ReadError::TooLarge { limit_bytes } => write!(f, "the body is larger than the limit of {limit_bytes} bytes"),
+            ReadError::TooLarge { limit_bytes } => write!(
+                f,
+                "the body is larger than the limit of {limit_bytes} bytes"
+            ),
         }
     }
 }
@@ -83,8 +92,12 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             WriteError::Gone => "the caller has gone",
-            WriteError::HeadSent => "a header was set after the first write: headers travel before the body",
-            WriteError::HeaderTooLarge => "a header's name is over 255 bytes or its value over 65,535",
+            WriteError::HeadSent => {
+                "a header was set after the first write: headers travel before the body"
+            }
+            WriteError::HeaderTooLarge => {
+                "a header's name is over 255 bytes or its value over 65,535"
+            }
             WriteError::HeadTooLarge => "the response's headers do not fit the caller's frames",
         })
     }
@@ -125,8 +138,20 @@ impl Context {
         body: Rc<Inbound>,
         peer: Option<NodeId>,
     ) -> Context {
-        let reply = Reply { link, stream, headers: RefCell::default(), head_sent: Cell::new(false), done: Cell::new(false), body };
-        Context { shard, headers, peer, reply: Rc::new(reply) }
+        let reply = Reply {
+            link,
+            stream,
+            headers: RefCell::default(),
+            head_sent: Cell::new(false),
+            done: Cell::new(false),
+            body,
+        };
+        Context {
+            shard,
+            headers,
+            peer,
+            reply: Rc::new(reply),
+        }
     }
 
     pub(crate) fn reply(&self) -> Rc<Reply> {
@@ -150,7 +175,9 @@ impl Context {
 
     /// The first header of that name, if it is UTF-8. Query parameters are `query.NAME`, route parameters `params.NAME`.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name.as_bytes()).and_then(|value| std::str::from_utf8(value).ok())
+        self.headers
+            .get(name.as_bytes())
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The next piece of the request's body; `None` at its end.
@@ -158,7 +185,9 @@ impl Context {
     /// # Errors
     /// [`ReadError::Cut`]: the caller or its link went away; what was read is not the whole body.
     pub async fn read(&mut self) -> Result<Option<Bytes>, ReadError> {
-        std::future::poll_fn(|cx| self.reply.body.poll_chunk(cx)).await.map_err(ReadError::Cut)
+        std::future::poll_fn(|cx| self.reply.body.poll_chunk(cx))
+            .await
+            .map_err(ReadError::Cut)
     }
 
     /// The whole body, up to `limit_bytes`.
@@ -187,7 +216,11 @@ impl Context {
         if self.reply.head_sent.get() {
             return Err(WriteError::HeadSent);
         }
-        Ok(self.reply.headers.borrow_mut().push(name.to_ascii_lowercase().as_bytes(), value.as_bytes())?)
+        Ok(self
+            .reply
+            .headers
+            .borrow_mut()
+            .push(name.to_ascii_lowercase().as_bytes(), value.as_bytes())?)
     }
 
     /// Sets the HTTP status that a gateway answers with; 200 if never set.
@@ -212,6 +245,13 @@ impl Context {
     /// As [`Context::write`].
     pub async fn send(self, bytes: impl AsRef<[u8]>) -> Result<(), HandlerError> {
         let bytes = bytes.as_ref();
+        if !self.reply.head_sent.get() {
+            // The whole body is known: HTTP clients get its length instead of chunks.
+            let mut headers = self.reply.headers.borrow_mut();
+            if headers.get(b"content-length").is_none() {
+                headers.push(b"content-length", bytes.len().to_string().as_bytes())?;
+            }
+        }
         if !bytes.is_empty() {
             self.reply.write(bytes).await?;
         }
@@ -226,10 +266,12 @@ impl Reply {
             return Ok(());
         }
         let headers = self.headers.take();
-        self.link.respond(self.stream, &headers, end).map_err(|err| match err {
-            flatend_codec::SendError::HeadTooLarge { .. } => WriteError::HeadTooLarge,
-            _ => WriteError::Gone,
-        })
+        self.link
+            .respond(self.stream, &headers, end)
+            .map_err(|err| match err {
+                flatend_codec::SendError::HeadTooLarge { .. } => WriteError::HeadTooLarge,
+                _ => WriteError::Gone,
+            })
     }
 
     async fn write(&self, bytes: &[u8]) -> Result<(), WriteError> {
@@ -243,7 +285,9 @@ impl Reply {
             if self.link.is_lost() {
                 return Err(WriteError::Gone);
             }
-            self.link.send_data(self.stream, piece).map_err(|_| WriteError::Gone)?;
+            self.link
+                .send_data(self.stream, piece)
+                .map_err(|_| WriteError::Gone)?;
         }
         Ok(())
     }
@@ -258,7 +302,9 @@ impl Reply {
         if !self.head_sent.get() {
             return self.send_head(true);
         }
-        self.link.send_end(self.stream).map_err(|_| WriteError::Gone)
+        self.link
+            .send_end(self.stream)
+            .map_err(|_| WriteError::Gone)
     }
 
     /// The handler has ended: whatever it left open is closed honestly. A response that was begun and failed is cut, never
@@ -269,7 +315,8 @@ impl Reply {
             Err(_) if self.done.get() => Ok(()),
             Err(error) if !self.head_sent.get() => self.send_error(&error).await,
             Err(error) => {
-                self.link.reset(self.stream, ResetCode::Internal, &error.message);
+                self.link
+                    .reset(self.stream, ResetCode::Internal, &error.message);
                 self.done.set(true);
                 Ok(())
             }
@@ -279,7 +326,11 @@ impl Reply {
             Ok(()) | Err(WriteError::Gone) => {}
             Err(_) if !self.link.is_lost() => {
                 self.head_sent.set(true);
-                self.link.reset(self.stream, ResetCode::Internal, "the response's headers do not fit");
+                self.link.reset(
+                    self.stream,
+                    ResetCode::Internal,
+                    "the response's headers do not fit",
+                );
             }
             Err(_) => {}
         }

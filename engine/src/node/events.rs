@@ -108,15 +108,33 @@ impl fmt::Display for NodeEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NodeEvent::Listening(addr) => write!(f, "Listening for Flatend nodes on '{addr}'."),
-            NodeEvent::Accepted { peer, services } => write!(f, "{peer} has connected. Services: {}", List(services)),
-            NodeEvent::Dialed { peer, services } => write!(f, "You are now connected to {peer}. Services: {}", List(services)),
-            NodeEvent::Reprobed { peer, services } => write!(f, "Re-probed {peer}. Services: {}", List(services)),
-            NodeEvent::Disconnected { peer, services, .. } => {
-                write!(f, "{peer} has disconnected from you. Services: {}", List(services))
+            NodeEvent::Accepted { peer, services } => {
+                write!(f, "{peer} has connected. Services: {}", List(services))
             }
-            NodeEvent::Redialing { target, pause_ms } => write!(f, "Trying to reconnect to {target}. Sleeping for {pause_ms}ms."),
+            NodeEvent::Dialed { peer, services } => write!(
+                f,
+                "You are now connected to {peer}. Services: {}",
+                List(services)
+            ),
+            NodeEvent::Reprobed { peer, services } => {
+                write!(f, "Re-probed {peer}. Services: {}", List(services))
+            }
+            NodeEvent::Disconnected { peer, services, .. } => {
+                write!(
+                    f,
+                    "{peer} has disconnected from you. Services: {}",
+                    List(services)
+                )
+            }
+            NodeEvent::Redialing { target, pause_ms } => write!(
+                f,
+                "Trying to reconnect to {target}. Sleeping for {pause_ms}ms."
+            ),
             NodeEvent::Discovered { peers } => write!(f, "Discovered {peers} peer(s)."),
-            NodeEvent::PeerFault { from: Some(from), what } => write!(f, "Closing the link to {from}: {what}"),
+            NodeEvent::PeerFault {
+                from: Some(from),
+                what,
+            } => write!(f, "Closing the link to {from}: {what}"),
             NodeEvent::PeerFault { from: None, what } => write!(f, "Closing a link: {what}"),
             NodeEvent::Trouble(what) => f.write_str(what),
         }

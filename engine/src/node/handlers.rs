@@ -63,7 +63,9 @@ pub(crate) fn start_handler(
     let handler = handler.clone();
     rt::spawn(async move {
         // The handler's own call may panic too, before it returns a future.
-        let outcome = AssertUnwindSafe(async move { handler(context).await }).catch_unwind().await;
+        let outcome = AssertUnwindSafe(async move { handler(context).await })
+            .catch_unwind()
+            .await;
         let result = match outcome {
             Ok(result) => result,
             Err(panic) => {

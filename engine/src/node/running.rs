@@ -73,7 +73,9 @@ impl Node {
         let results: Vec<Result<(), String>> = shards.into_iter().map(ShardThread::join).collect();
         self.registry.close();
         if let Some(control) = self.control.take() {
-            control.join().map_err(|_| "the control thread panicked".to_owned())?;
+            control
+                .join()
+                .map_err(|_| "the control thread panicked".to_owned())?;
         }
         results.into_iter().collect()
     }

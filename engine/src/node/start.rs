@@ -36,7 +36,9 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let cpus = rt::allowed_cpus();
     let count = builder.shards.unwrap_or(cpus.len());
     if count == 0 || count > SHARDS_MAX {
-        return Err(StartError::Setting(format!("{count} shards make no sense: 1 to {SHARDS_MAX} are possible")));
+        return Err(StartError::Setting(format!(
+            "{count} shards make no sense: 1 to {SHARDS_MAX} are possible"
+        )));
     }
     rt::preflight(count).map_err(StartError::Preflight)?;
 
@@ -46,9 +48,15 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let identity = key.map(|key| Identity {
         key,
         public_addr: builder.public_addr,
-        listen_port: addrs.first().or(builder.public_addr.as_ref()).map_or(0, SocketAddr::port),
+        listen_port: addrs
+            .first()
+            .or(builder.public_addr.as_ref())
+            .map_or(0, SocketAddr::port),
     });
-    if identity.as_ref().is_some_and(|identity| identity.listen_port == 0) {
+    if identity
+        .as_ref()
+        .is_some_and(|identity| identity.listen_port == 0)
+    {
         return Err(StartError::Setting("a secret key without an address to listen on or to show: peers cannot dial port 0; call bind".to_owned()));
     }
     let handlers = Handlers::new(builder.handlers);
@@ -64,7 +72,8 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         (shared.events)(NodeEvent::Listening(*addr));
     }
 
-    let mailboxes = rt::mailboxes(count).map_err(|err| StartError::Shard(format!("cannot make the shards' mailboxes: {err}")))?;
+    let mailboxes = rt::mailboxes(count)
+        .map_err(|err| StartError::Shard(format!("cannot make the shards' mailboxes: {err}")))?;
     let (inboxes, mailboxes): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
     let control = spawn_control(&registry, mailboxes.clone())?;
 
@@ -79,18 +88,34 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             mailboxes: mailboxes.clone(),
             listeners,
             // Bootstrap addresses are spread over the shards.
-            bootstrap: builder.bootstrap.iter().enumerate().filter(|(i, _)| i % count == index).map(|(_, target)| target.clone()).collect(),
+            bootstrap: builder
+                .bootstrap
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| i % count == index)
+                .map(|(_, target)| target.clone())
+                .collect(),
             tasks: builder.shard_tasks.clone(),
         };
         let cpu = (builder.pin && count <= cpus.len()).then(|| cpus[index % cpus.len()]);
         let ready = ready.clone();
-        let shard = rt::start_shard(cpu, &format!("shard-{index}"), move || live(seed, ready)).map_err(StartError::Shard)?;
+        let shard = rt::start_shard(cpu, &format!("shard-{index}"), move || live(seed, ready))
+            .map_err(StartError::Shard)?;
         shards.push(shard);
     }
     drop(ready);
-    let mut node = Node { addrs, public_key, registry, mailboxes, shards, control: Some(control) };
+    let mut node = Node {
+        addrs,
+        public_key,
+        registry,
+        mailboxes,
+        shards,
+        control: Some(control),
+    };
     for _ in 0..count {
-        let result = started.recv().unwrap_or_else(|_| Err("a shard ended before it had started".to_owned()));
+        let result = started
+            .recv()
+            .unwrap_or_else(|_| Err("a shard ended before it had started".to_owned()));
         if let Err(what) = result {
             // A shard that did not start must not be waited for; the others drain.
             node.drain();
@@ -104,13 +129,26 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
 /// More shards than any machine that we know has processors.
 const SHARDS_MAX: usize = 1024;
 
-fn listen(bind: &[String], shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
+fn listen(
+    bind: &[String],
+    shards: usize,
+) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
     let mut addrs = Vec::new();
     let mut per_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
     for addr in bind {
-        let failed = |source| StartError::Listen { addr: addr.clone(), source };
-        let resolved = addr.to_socket_addrs().map_err(failed)?.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-        let options = ListenOptions { only_v6: false, congestion: None };
+        let failed = |source| StartError::Listen {
+            addr: addr.clone(),
+            source,
+        };
+        let resolved = addr
+            .to_socket_addrs()
+            .map_err(failed)?
+            .next()
+            .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let options = ListenOptions {
+            only_v6: false,
+            congestion: None,
+        };
         let (bound, group) = Listener::bind_group(resolved, shards, &options).map_err(failed)?;
         addrs.push(bound);
         for (listeners, fd) in per_shard.iter_mut().zip(group) {
@@ -120,7 +158,10 @@ fn listen(bind: &[String], shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Ow
     Ok((addrs, per_shard))
 }
 
-fn spawn_control(registry: &Arc<Registry>, mailboxes: Vec<Address<Message>>) -> Result<std::thread::JoinHandle<()>, StartError> {
+fn spawn_control(
+    registry: &Arc<Registry>,
+    mailboxes: Vec<Address<Message>>,
+) -> Result<std::thread::JoinHandle<()>, StartError> {
     let registry = registry.clone();
     std::thread::Builder::new()
         .name("control".to_owned())
@@ -147,7 +188,12 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
         match Listener::adopt(fd) {
             Ok(listener) => mesh::serve_listener(&shard, listener),
             Err(err) => {
-                ready.send(Err(format!("shard {} cannot watch its listener: {err}", seed.index))).ok();
+                ready
+                    .send(Err(format!(
+                        "shard {} cannot watch its listener: {err}",
+                        seed.index
+                    )))
+                    .ok();
                 return;
             }
         }
@@ -172,7 +218,9 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
     ended.until(|| (running.get() == 0).then_some(())).await;
     rt::timeout(DRAIN_MS, shard.finish_streams()).await.ok();
     shard.close_links();
-    rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed()).await.ok();
+    rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed())
+        .await
+        .ok();
 }
 
 struct CountDown {

@@ -10,7 +10,11 @@ pub struct Rng(u64);
 impl Rng {
     /// Any seed will do; zero is replaced.
     pub fn new(seed: u64) -> Rng {
-        Rng(if seed == 0 { 0x9e37_79b9_7f4a_7c15 } else { seed })
+        Rng(if seed == 0 {
+            0x9e37_79b9_7f4a_7c15
+        } else {
+            seed
+        })
     }
 
     /// The next number.
@@ -45,7 +49,8 @@ pub fn choose(
 ) -> Option<usize> {
     let usable = |i: usize| {
         let provider = &providers[i];
-        !excluded.contains(&provider.key) && max_in_flight.is_none_or(|max| load(&provider.key).outstanding < max)
+        !excluded.contains(&provider.key)
+            && max_in_flight.is_none_or(|max| load(&provider.key).outstanding < max)
     };
     if providers.len() == 1 {
         return usable(0).then_some(0);
@@ -59,10 +64,17 @@ pub fn choose(
             let second = (first + 1 + rng.below(usable.len() - 1)) % usable.len();
             let cost = |i: usize| {
                 let provider = &providers[i];
-                (load(&provider.key), !provider.links.iter().any(|link| link.shard == own_shard))
+                (
+                    load(&provider.key),
+                    !provider.links.iter().any(|link| link.shard == own_shard),
+                )
             };
             let (first, second) = (usable[first], usable[second]);
-            Some(if cost(second) < cost(first) { second } else { first })
+            Some(if cost(second) < cost(first) {
+                second
+            } else {
+                first
+            })
         }
     }
 }
@@ -76,7 +88,10 @@ mod tests {
         (0..n)
             .map(|byte| Provider {
                 key: ProviderKey::Public([byte; 32]),
-                links: vec![LinkRef { shard: usize::from(byte % 2), id: u64::from(byte) }],
+                links: vec![LinkRef {
+                    shard: usize::from(byte % 2),
+                    id: u64::from(byte),
+                }],
                 retiring: false,
             })
             .collect()
@@ -95,12 +110,17 @@ mod tests {
         let mut rng = Rng::new(1);
         let mut counts = [0u32; 5];
         for _ in 0..10_000 {
-            let load = |key: &ProviderKey| Load { outstanding: u32::from(key_byte(key) == 3) * 10 };
+            let load = |key: &ProviderKey| Load {
+                outstanding: u32::from(key_byte(key) == 3) * 10,
+            };
             let i = choose(&providers, 9, load, &[], None, &mut rng).expect("five are usable");
             counts[i] += 1;
         }
         assert_eq!(counts[3], 0);
-        assert!(counts.iter().enumerate().all(|(i, &n)| i == 3 || n > 1_500), "{counts:?}");
+        assert!(
+            counts.iter().enumerate().all(|(i, &n)| i == 3 || n > 1_500),
+            "{counts:?}"
+        );
     }
 
     #[test]
@@ -108,7 +128,10 @@ mod tests {
         let providers = providers(2);
         let mut rng = Rng::new(1);
         for _ in 0..100 {
-            assert_eq!(choose(&providers, 1, |_| Load::default(), &[], None, &mut rng), Some(1));
+            assert_eq!(
+                choose(&providers, 1, |_| Load::default(), &[], None, &mut rng),
+                Some(1)
+            );
         }
     }
 
@@ -117,8 +140,31 @@ mod tests {
         let providers = providers(3);
         let mut rng = Rng::new(1);
         let excluded = [providers[0].key, providers[1].key];
-        assert_eq!(choose(&providers, 0, |_| Load { outstanding: 4 }, &excluded, Some(5), &mut rng), Some(2));
-        assert_eq!(choose(&providers, 0, |_| Load { outstanding: 5 }, &excluded, Some(5), &mut rng), None);
-        assert_eq!(choose(&[], 0, |_| Load::default(), &[], None, &mut rng), None);
+        assert_eq!(
+            choose(
+                &providers,
+                0,
+                |_| Load { outstanding: 4 },
+                &excluded,
+                Some(5),
+                &mut rng
+            ),
+            Some(2)
+        );
+        assert_eq!(
+            choose(
+                &providers,
+                0,
+                |_| Load { outstanding: 5 },
+                &excluded,
+                Some(5),
+                &mut rng
+            ),
+            None
+        );
+        assert_eq!(
+            choose(&[], 0, |_| Load::default(), &[], None, &mut rng),
+            None
+        );
     }
 }

@@ -77,7 +77,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// Builds the view of `links`.
     pub fn build(generation: u64, links: &[LinkInfo], missed: HashMap<String, Millis>) -> Snapshot {
-        let mut by_name: HashMap<&str, BTreeMap<ProviderKey, (Vec<LinkRef>, bool)>> = HashMap::new();
+        let mut by_name: HashMap<&str, BTreeMap<ProviderKey, (Vec<LinkRef>, bool)>> =
+            HashMap::new();
         let mut peers = BTreeMap::new();
         for info in links {
             if let (ProviderKey::Public(public_key), Some(addr)) = (info.provider, info.addr) {
@@ -87,7 +88,11 @@ impl Snapshot {
                 continue;
             }
             for name in &info.services {
-                let (refs, retiring) = by_name.entry(name).or_default().entry(info.provider).or_insert((Vec::new(), true));
+                let (refs, retiring) = by_name
+                    .entry(name)
+                    .or_default()
+                    .entry(info.provider)
+                    .or_insert((Vec::new(), true));
                 if info.retiring == *retiring {
                     refs.push(info.link);
                 } else if *retiring {
@@ -100,18 +105,33 @@ impl Snapshot {
         let services = by_name
             .into_iter()
             .map(|(name, providers)| {
-                let providers = providers.into_iter().map(|(key, (links, retiring))| Provider { key, links, retiring });
+                let providers = providers
+                    .into_iter()
+                    .map(|(key, (links, retiring))| Provider {
+                        key,
+                        links,
+                        retiring,
+                    });
                 (name.to_owned(), providers.collect())
             })
             .collect();
-        Snapshot { generation, services, missed, peers: peers.into_values().collect() }
+        Snapshot {
+            generation,
+            services,
+            missed,
+            peers: peers.into_values().collect(),
+        }
     }
 
     /// The providers of any of `names`, each once, in a stable order. Retiring ones only where there is no other.
     pub fn providers<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Provider> {
         let mut found: Vec<Provider> = Vec::new();
         for name in names {
-            for provider in self.services.get(name).map_or(&[][..], |providers| providers) {
+            for provider in self
+                .services
+                .get(name)
+                .map_or(&[][..], |providers| providers)
+            {
                 if !found.iter().any(|known| known.key == provider.key) {
                     found.push(provider.clone());
                 }
@@ -124,8 +144,14 @@ impl Snapshot {
     }
 
     /// Whether one of `names` had a provider at `since` or later, or has one now.
-    pub fn was_offered_since<'a>(&self, names: impl IntoIterator<Item = &'a str>, since: Millis) -> bool {
-        names.into_iter().any(|name| self.services.contains_key(name) || self.missed.get(name).is_some_and(|at| *at >= since))
+    pub fn was_offered_since<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        since: Millis,
+    ) -> bool {
+        names.into_iter().any(|name| {
+            self.services.contains_key(name) || self.missed.get(name).is_some_and(|at| *at >= since)
+        })
     }
 
     /// The names on offer, sorted.
@@ -137,8 +163,14 @@ impl Snapshot {
 
     /// The `n` peers closest to `target` by XOR of the keys (protocol.md 5), the target itself left out.
     pub fn closest(&self, target: &[u8; 32], n: usize) -> Vec<Peer> {
-        let distance = |peer: &Peer| std::array::from_fn::<u8, 32, _>(|i| peer.public_key[i] ^ target[i]);
-        let mut peers: Vec<Peer> = self.peers.iter().filter(|peer| peer.public_key != *target).copied().collect();
+        let distance =
+            |peer: &Peer| std::array::from_fn::<u8, 32, _>(|i| peer.public_key[i] ^ target[i]);
+        let mut peers: Vec<Peer> = self
+            .peers
+            .iter()
+            .filter(|peer| peer.public_key != *target)
+            .copied()
+            .collect();
         peers.sort_by_cached_key(distance);
         peers.truncate(n);
         peers
@@ -150,10 +182,15 @@ mod tests {
     use super::*;
 
     fn link(id: u64, key: Option<u8>, services: &[&str]) -> LinkInfo {
-        let link = LinkRef { shard: (id % 2) as usize, id };
+        let link = LinkRef {
+            shard: (id % 2) as usize,
+            id,
+        };
         LinkInfo {
             link,
-            provider: key.map_or(ProviderKey::Anonymous(link), |byte| ProviderKey::Public([byte; 32])),
+            provider: key.map_or(ProviderKey::Anonymous(link), |byte| {
+                ProviderKey::Public([byte; 32])
+            }),
             addr: key.map(|byte| SocketAddr::from(([127, 0, 0, 1], u16::from(byte)))),
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ready: true,
@@ -163,7 +200,11 @@ mod tests {
 
     #[test]
     fn a_provider_counts_once_for_several_names_and_links() {
-        let links = [link(1, Some(7), &["a", "b"]), link(2, Some(7), &["a", "b"]), link(3, None, &["b"])];
+        let links = [
+            link(1, Some(7), &["a", "b"]),
+            link(2, Some(7), &["a", "b"]),
+            link(3, None, &["b"]),
+        ];
         let snapshot = Snapshot::build(1, &links, HashMap::new());
         let providers = snapshot.providers(["a", "b"]);
         assert_eq!(providers.len(), 2);
@@ -196,7 +237,9 @@ mod tests {
 
     #[test]
     fn closest_sorts_by_xor_and_leaves_the_target_out() {
-        let links: Vec<LinkInfo> = (1..=40).map(|byte| link(u64::from(byte), Some(byte), &[])).collect();
+        let links: Vec<LinkInfo> = (1..=40)
+            .map(|byte| link(u64::from(byte), Some(byte), &[]))
+            .collect();
         let snapshot = Snapshot::build(1, &links, HashMap::new());
         let closest = snapshot.closest(&[8; 32], 16);
         assert_eq!(closest.len(), 16);

@@ -12,8 +12,11 @@ use super::reactor;
 ///
 /// # Errors
 /// A sentence, when the thread could not be started or `work` panicked.
-pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|err| err.to_string())?;
+pub async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(|err| err.to_string())?;
     let bell = Arc::new(bell);
     let (key, slot) = reactor::register(&*bell).map_err(|err| err.to_string())?;
     let registered = Registered(key);

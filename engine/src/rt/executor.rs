@@ -24,7 +24,9 @@ impl ShardThread {
     /// # Errors
     /// A sentence, when the shard's thread panicked or its executor could not be made (memlock, io_uring).
     pub fn join(self) -> Result<(), String> {
-        self.handle.join().map_err(|err| format!("a shard ended badly: {err}"))
+        self.handle
+            .join()
+            .map_err(|err| format!("a shard ended badly: {err}"))
     }
 }
 
@@ -32,7 +34,9 @@ impl ShardThread {
 /// `taskset` are respected, which glommio's own placement does not do.
 pub fn allowed_cpus() -> Vec<usize> {
     match rustix::thread::sched_getaffinity(None) {
-        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect(),
+        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU)
+            .filter(|&cpu| set.is_set(cpu))
+            .collect(),
         Err(_) => vec![0],
     }
 }
@@ -56,11 +60,13 @@ where
             reactor::install();
             let finished = std::rc::Rc::new(Cell::new(false));
             let done = finished.clone();
-            let task = glommio::spawn_local(Counted { future: Box::pin(async move {
-                main().await;
-                done.set(true);
-                reactor::end_pump();
-            }) });
+            let task = glommio::spawn_local(Counted {
+                future: Box::pin(async move {
+                    main().await;
+                    done.set(true);
+                    reactor::end_pump();
+                }),
+            });
             reactor::pump(&finished).await;
             task.await;
             reactor::uninstall();
@@ -79,7 +85,10 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
             report_panic(panic.as_ref());
         }
     };
-    glommio::spawn_local(Counted { future: Box::pin(guarded) }).detach();
+    glommio::spawn_local(Counted {
+        future: Box::pin(guarded),
+    })
+    .detach();
 }
 
 /// Lets the other runnable tasks of the shard go first.

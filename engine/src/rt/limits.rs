@@ -26,5 +26,8 @@ pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
 /// Messages that a shard takes from its mailbox in one turn before its sockets get their share.
 pub(crate) const MAILBOX_TURN_MAX: usize = 4 * 1024;
 
-const _: () = assert!(TIMER_SLOTS.is_multiple_of(64), "the bitmap of the wheel has whole words");
+const _: () = assert!(
+    TIMER_SLOTS % 64 == 0,
+    "the bitmap of the wheel has whole words"
+);
 const _: () = assert!(MAILBOX_TURN_MAX <= MAILBOX_MESSAGES_MAX);

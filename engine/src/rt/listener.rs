@@ -40,11 +40,18 @@ impl Listener {
     ///
     /// # Errors
     /// `AddrInUse` if anybody listens there already, also with `SO_REUSEPORT`; otherwise as the system says.
-    pub fn bind_group(addr: SocketAddr, shards: usize, options: &ListenOptions) -> io::Result<(SocketAddr, Vec<OwnedFd>)> {
+    pub fn bind_group(
+        addr: SocketAddr,
+        shards: usize,
+        options: &ListenOptions,
+    ) -> io::Result<(SocketAddr, Vec<OwnedFd>)> {
         // The probe: without SO_REUSEPORT, so that it fails if any socket, shared or not, is bound here.
         let probe = bound(addr, false, options)?;
         probe.listen(1)?;
-        let addr = probe.local_addr()?.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
+        let addr = probe
+            .local_addr()?
+            .as_socket()
+            .ok_or(ErrorKind::AddrNotAvailable)?;
         drop(probe);
         let mut group = Vec::with_capacity(shards);
         for _ in 0..shards {
@@ -62,7 +69,11 @@ impl Listener {
     pub fn adopt(fd: OwnedFd) -> io::Result<Listener> {
         let (key, slot) = reactor::register(&fd)?;
         slot.readable.set(true);
-        Ok(Listener { fd: Some(fd), key, slot })
+        Ok(Listener {
+            fd: Some(fd),
+            key,
+            slot,
+        })
     }
 
     /// The next connection.
@@ -75,11 +86,17 @@ impl Listener {
                 reactor::park(&self.slot.reader, cx);
                 return Poll::Pending;
             }
-            let Some(fd) = &self.fd else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+            let Some(fd) = &self.fd else {
+                return Poll::Ready(Err(ErrorKind::NotConnected.into()));
+            };
             match rustix::net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(fd) => return Poll::Ready(Ok(fd)),
                 Err(rustix::io::Errno::AGAIN) => self.slot.readable.set(false),
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED | rustix::io::Errno::PROTO) => {}
+                Err(
+                    rustix::io::Errno::INTR
+                    | rustix::io::Errno::CONNABORTED
+                    | rustix::io::Errno::PROTO,
+                ) => {}
                 Err(err) => return Poll::Ready(Err(err.into())),
             }
         })
@@ -95,7 +112,11 @@ impl Drop for Listener {
 }
 
 fn bound(addr: SocketAddr, share: bool, options: &ListenOptions) -> io::Result<socket2::Socket> {
-    let sock = socket2::Socket::new(Domain::for_address(addr), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+    let sock = socket2::Socket::new(
+        Domain::for_address(addr),
+        Type::STREAM.cloexec(),
+        Some(Protocol::TCP),
+    )?;
     // A restarted gateway binds again while old connections sit in TIME_WAIT.
     sock.set_reuse_address(true)?;
     if addr.is_ipv6() {

@@ -42,7 +42,9 @@ pub struct Address<M> {
 
 impl<M> Clone for Address<M> {
     fn clone(&self) -> Self {
-        Address { shared: self.shared.clone() }
+        Address {
+            shared: self.shared.clone(),
+        }
     }
 }
 
@@ -54,8 +56,17 @@ pub fn mailboxes<M: Send>(shards: usize) -> std::io::Result<Vec<(Inbox<M>, Addre
     (0..shards)
         .map(|_| {
             let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-            let shared = Arc::new(Shared { queue: ArrayQueue::new(MAILBOX_MESSAGES_MAX), bell, rung: AtomicBool::new(false) });
-            Ok((Inbox { shared: shared.clone() }, Address { shared }))
+            let shared = Arc::new(Shared {
+                queue: ArrayQueue::new(MAILBOX_MESSAGES_MAX),
+                bell,
+                rung: AtomicBool::new(false),
+            });
+            Ok((
+                Inbox {
+                    shared: shared.clone(),
+                },
+                Address { shared },
+            ))
         })
         .collect()
 }
@@ -72,7 +83,11 @@ impl<M> Shared<M> {
 impl<M: Send + 'static> Address<M> {
     /// The sending end for the shard that calls.
     pub fn outbox(&self) -> Rc<Outbox<M>> {
-        Rc::new(Outbox { shared: self.shared.clone(), overflow: RefCell::default(), armed: Cell::new(false) })
+        Rc::new(Outbox {
+            shared: self.shared.clone(),
+            overflow: RefCell::default(),
+            armed: Cell::new(false),
+        })
     }
 
     /// Posts from any thread, at once.

@@ -10,13 +10,13 @@
 
 mod blocking;
 mod executor;
-mod listener;
 pub(crate) mod limits;
+mod listener;
 mod mailbox;
 mod preflight;
 mod reactor;
-mod sync;
 mod socket;
+mod sync;
 mod timer;
 
 pub use blocking::run_blocking;
@@ -24,8 +24,8 @@ pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, Sh
 pub use listener::{Accepted, ListenOptions, Listener};
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};
 pub use preflight::{preflight, PreflightError};
-pub(crate) use reactor::{on_panic, park};
 pub use reactor::{at_turn_end, now, stats, unix_seconds, Stats, TurnEnd};
+pub(crate) use reactor::{on_panic, park};
 pub use socket::{aligned_buffer, ConnectError, Socket};
 pub use sync::{join_all, Flag, Ticket, WaitQueue};
 pub use timer::{sleep, timeout, TimedOut, Timer};

@@ -53,7 +53,10 @@ pub fn preflight(shards: usize) -> Result<(), PreflightError> {
         let need_bytes = MEMLOCK_BYTES_MIN * shards as u64;
         let privileged = rustix::process::geteuid().is_root();
         if have_bytes < need_bytes && !privileged {
-            return Err(PreflightError::Memlock { have_bytes, need_bytes });
+            return Err(PreflightError::Memlock {
+                have_bytes,
+                need_bytes,
+            });
         }
     }
     let mut params = rustix::io_uring::io_uring_params::default();

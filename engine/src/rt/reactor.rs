@@ -124,7 +124,9 @@ fn with<R>(f: impl FnOnce(&Rc<Reactor>) -> R) -> R {
 pub(crate) fn install() {
     let epoll = match epoll::create(epoll::CreateFlags::CLOEXEC) {
         Ok(fd) => fd,
-        Err(err) => panic!("cannot make an epoll descriptor: {err}; raise the limit of open files (ulimit -n)"),
+        Err(err) => panic!(
+            "cannot make an epoll descriptor: {err}; raise the limit of open files (ulimit -n)"
+        ),
     };
     let reactor = Rc::new(Reactor {
         epoll,
@@ -167,7 +169,10 @@ pub fn unix_seconds() -> u64 {
 
 /// What this shard's runtime counted so far.
 pub fn stats() -> Stats {
-    with(|reactor| Stats { polls: reactor.polls.get(), ..*reactor.stats.borrow() })
+    with(|reactor| Stats {
+        polls: reactor.polls.get(),
+        ..*reactor.stats.borrow()
+    })
 }
 
 /// Asks for `hook` to run once at the end of this turn.
@@ -210,8 +215,16 @@ pub(crate) fn register(fd: impl AsFd) -> std::io::Result<(usize, Rc<Slot>)> {
             slots.push(None);
             slots.len() - 1
         });
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
-        match epoll::add(&reactor.epoll, fd, epoll::EventData::new_u64(key as u64), flags) {
+        let flags = epoll::EventFlags::IN
+            | epoll::EventFlags::OUT
+            | epoll::EventFlags::RDHUP
+            | epoll::EventFlags::ET;
+        match epoll::add(
+            &reactor.epoll,
+            fd,
+            epoll::EventData::new_u64(key as u64),
+            flags,
+        ) {
             Ok(()) => {
                 let slot = Rc::new(Slot::default());
                 slots[key] = Some(slot.clone());
@@ -245,7 +258,9 @@ impl Reactor {
         let passed_ms = now_ms - self.now.get().0;
         self.now.set(Millis(now_ms));
         if self.unix_ms.get() == 0 || now_ms - self.unix_read_at.get() >= 200 {
-            let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let unix = std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
             self.unix_ms.set(unix.as_millis() as u64);
             self.unix_read_at.set(now_ms);
         } else {
@@ -272,11 +287,21 @@ impl Reactor {
             stats.turns += 1;
             stats.stalls += u64::from(held_ms > 100);
         }
-        let timeout = self.wheel.borrow_mut().next_after(self.now.get()).map(|at| {
-            let ms = at.0.saturating_sub(self.now.get().0);
-            rustix::event::Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as _ }
-        });
-        let empty = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
+        let timeout = self
+            .wheel
+            .borrow_mut()
+            .next_after(self.now.get())
+            .map(|at| {
+                let ms = at.0.saturating_sub(self.now.get().0);
+                rustix::event::Timespec {
+                    tv_sec: (ms / 1000) as i64,
+                    tv_nsec: (ms % 1000 * 1_000_000) as _,
+                }
+            });
+        let empty = epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        };
         let mut events = [empty; READY_EVENTS_MAX];
         // EINTR comes from glommio's completions and from signals; either way the next turn looks again.
         let ready = epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()).unwrap_or(0);

@@ -56,7 +56,11 @@ impl Socket {
         sock.set_nonblocking(true)?;
         sock.set_tcp_nodelay(true)?;
         let (key, slot) = reactor::register(&fd)?;
-        Ok(Socket { fd: Some(fd), key, slot })
+        Ok(Socket {
+            fd: Some(fd),
+            key,
+            slot,
+        })
     }
 
     /// Dials `addr`.
@@ -64,16 +68,24 @@ impl Socket {
     /// # Errors
     /// [`ConnectError`]; a refused or unreachable address comes back at once, a silent one after `timeout_ms`.
     pub async fn connect(addr: SocketAddr, timeout_ms: u64) -> Result<Socket, ConnectError> {
-        let sock = socket2::Socket::new(Domain::for_address(addr), Type::STREAM.cloexec(), Some(Protocol::TCP)).map_err(ConnectError::Io)?;
+        let sock = socket2::Socket::new(
+            Domain::for_address(addr),
+            Type::STREAM.cloexec(),
+            Some(Protocol::TCP),
+        )
+        .map_err(ConnectError::Io)?;
         sock.set_nonblocking(true).map_err(ConnectError::Io)?;
         match sock.connect(&addr.into()) {
             Ok(()) => {}
-            Err(err) if err.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+            Err(err)
+                if err.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
             Err(err) => return Err(ConnectError::Io(err)),
         }
         let socket = Socket::adopt(sock.into()).map_err(ConnectError::Io)?;
         let writable = std::future::poll_fn(|cx| socket.poll_writable(cx));
-        timer::timeout(timeout_ms, writable).await.map_err(|_| ConnectError::TimedOut)?;
+        timer::timeout(timeout_ms, writable)
+            .await
+            .map_err(|_| ConnectError::TimedOut)?;
         match socket.sock().take_error() {
             Ok(None) => Ok(socket),
             Ok(Some(err)) | Err(err) => Err(ConnectError::Io(err)),
@@ -96,7 +108,10 @@ impl Socket {
     /// # Errors
     /// When the system does not know it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.sock().local_addr()?.as_socket().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+        self.sock()
+            .local_addr()?
+            .as_socket()
+            .ok_or_else(|| ErrorKind::AddrNotAvailable.into())
     }
 
     /// The peer's address.
@@ -104,7 +119,10 @@ impl Socket {
     /// # Errors
     /// When the connection is gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.sock().peer_addr()?.as_socket().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+        self.sock()
+            .peer_addr()?
+            .as_socket()
+            .ok_or_else(|| ErrorKind::AddrNotAvailable.into())
     }
 
     /// TCP keepalive: first probe after `idle_s` without a byte, then three more `interval_s` apart.
@@ -230,7 +248,9 @@ impl Socket {
         let slices = &slices[..slices.len().min(GATHER_MAX)];
         let result = match slices {
             [one] => rustix::net::send(self.fd(), one, flags),
-            many => rustix::net::sendmsg(self.fd(), many, &mut SendAncillaryBuffer::default(), flags),
+            many => {
+                rustix::net::sendmsg(self.fd(), many, &mut SendAncillaryBuffer::default(), flags)
+            }
         };
         match result {
             Ok(n) => {
@@ -266,7 +286,9 @@ impl Socket {
         while !bytes.is_empty() {
             match self.try_send(&[IoSlice::new(bytes)]) {
                 Ok(n) => bytes = &bytes[n..],
-                Err(err) if err.kind() == ErrorKind::WouldBlock => std::future::poll_fn(|cx| self.poll_writable(cx)).await,
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    std::future::poll_fn(|cx| self.poll_writable(cx)).await
+                }
                 Err(err) => return Err(err),
             }
         }

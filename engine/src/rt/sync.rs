@@ -18,7 +18,10 @@ pub struct Ticket(Cell<u64>);
 
 impl Default for WaitQueue {
     fn default() -> Self {
-        WaitQueue { round: Cell::new(1), waiting: RefCell::default() }
+        WaitQueue {
+            round: Cell::new(1),
+            waiting: RefCell::default(),
+        }
     }
 }
 
@@ -39,7 +42,10 @@ impl WaitQueue {
     }
 
     /// Waits until `condition` gives a value; it is asked now and after every [`WaitQueue::wake_all`].
-    pub fn until<'a, T: 'a>(&'a self, mut condition: impl FnMut() -> Option<T> + 'a) -> impl Future<Output = T> + 'a {
+    pub fn until<'a, T: 'a>(
+        &'a self,
+        mut condition: impl FnMut() -> Option<T> + 'a,
+    ) -> impl Future<Output = T> + 'a {
         let ticket = Ticket::default();
         std::future::poll_fn(move |cx| match condition() {
             Some(value) => Poll::Ready(value),

@@ -138,7 +138,11 @@ pub(crate) struct Wheel {
 
 impl Wheel {
     pub(crate) fn new() -> Wheel {
-        Wheel { slots: (0..TIMER_SLOTS).map(|_| Vec::new()).collect(), occupied: [0; TIMER_SLOTS / 64], done_tick: 0 }
+        Wheel {
+            slots: (0..TIMER_SLOTS).map(|_| Vec::new()).collect(),
+            occupied: [0; TIMER_SLOTS / 64],
+            done_tick: 0,
+        }
     }
 
     fn file(&mut self, entry: &Rc<Entry>, tick: u64) {
@@ -158,7 +162,9 @@ impl Wheel {
             let slot = (tick % TIMER_SLOTS as u64) as usize;
             let word = self.occupied[slot / 64] >> (slot % 64);
             if word != 0 {
-                return Some(Millis(((tick + u64::from(word.trailing_zeros())) * TIMER_TICK_MS).max(now.0)));
+                return Some(Millis(
+                    ((tick + u64::from(word.trailing_zeros())) * TIMER_TICK_MS).max(now.0),
+                ));
             }
             tick += (64 - slot % 64) as u64;
         }
@@ -228,7 +234,10 @@ mod tests {
                 now = next.unwrap_or_else(|| panic!("the wheel forgot the deadline {deadline}"));
                 wheel.expire(Millis(now));
             }
-            assert!(now >= deadline && now < deadline + TIMER_TICK_MS, "{deadline} fired at {now}");
+            assert!(
+                now >= deadline && now < deadline + TIMER_TICK_MS,
+                "{deadline} fired at {now}"
+            );
             assert_eq!(wheel.next_after(Millis(now)), None);
         }
     }

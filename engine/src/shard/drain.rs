@@ -30,11 +30,16 @@ impl Shard {
 
     /// Waits until this shard has no link.
     pub(crate) async fn links_closed(&self) {
-        self.link_gone.until(|| (self.live_links.get() == 0).then_some(())).await;
+        self.link_gone
+            .until(|| (self.live_links.get() == 0).then_some(()))
+            .await;
     }
 
     /// Runs `work` on a thread of its own and waits for it without holding the shard up.
-    pub async fn run_blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    pub async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
         rt::run_blocking(work).await
     }
 }

@@ -116,7 +116,11 @@ impl Inbound {
         }
         match &*end {
             End::Open => {}
-            End::Clean => return Poll::Ready(Err(Fault::Malformed("the stream ended before a response".to_owned()))),
+            End::Clean => {
+                return Poll::Ready(Err(Fault::Malformed(
+                    "the stream ended before a response".to_owned(),
+                )))
+            }
             End::Broken(fault) => return Poll::Ready(Err(fault.clone())),
         }
         park(&self.reader, cx);

@@ -21,7 +21,7 @@ use crate::rt::{self, Flag, Outbox, WaitQueue};
 
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
-pub(crate) use relay::{RemoteCall, Relays};
+pub(crate) use relay::{Relays, RemoteCall};
 pub use services::ServiceSet;
 
 /// What all shards of a node share, immutable but for the registry.
@@ -45,7 +45,8 @@ pub struct Shard {
     snapshot: RefCell<Arc<Snapshot>>,
     /// Somebody waits for a new snapshot.
     pub(crate) republished: WaitQueue,
-    pub(crate) loads: RefCell<std::collections::HashMap<crate::routing::ProviderKey, Rc<Cell<u32>>>>,
+    pub(crate) loads:
+        RefCell<std::collections::HashMap<crate::routing::ProviderKey, Rc<Cell<u32>>>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) live_calls: Cell<u32>,
     pub(crate) retry_budget: RetryBudget,
@@ -56,7 +57,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>, handlers: Handlers, outboxes: Vec<Rc<Outbox<Message>>>) -> Rc<Shard> {
+    pub(crate) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        handlers: Handlers,
+        outboxes: Vec<Rc<Outbox<Message>>>,
+    ) -> Rc<Shard> {
         let snapshot = shared.registry.snapshot();
         let mut seed = [0; 8];
         // Without the system's randomness the choice of providers falls back to a fixed, still uneven, sequence.
@@ -119,7 +125,10 @@ impl Shard {
         let id = self.next_link.get();
         self.next_link.set(id + 1);
         // Unique in the process: shards count in steps, each from its own number.
-        LinkRef { shard: self.index, id: id * self.shared.shards as u64 + self.index as u64 }
+        LinkRef {
+            shard: self.index,
+            id: id * self.shared.shards as u64 + self.index as u64,
+        }
     }
 
     pub(crate) fn link(&self, link: LinkRef) -> Option<Rc<Link>> {
@@ -153,7 +162,10 @@ pub(crate) fn serve_inbox(shard: &Rc<Shard>, inbox: rt::Inbox<Message>) {
     let shard = shard.clone();
     rt::spawn(async move {
         if let Err(err) = inbox.serve(|message| shard.deliver(message)).await {
-            shard.emit(NodeEvent::Trouble(format!("shard {} cannot read its mailbox: {err}", shard.index)));
+            shard.emit(NodeEvent::Trouble(format!(
+                "shard {} cannot read its mailbox: {err}",
+                shard.index
+            )));
         }
     });
 }

@@ -71,11 +71,22 @@ impl RemoteCall {
     /// # Errors
     /// [`BodyRefused`]: the other shard has given the stream up.
     pub(crate) fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {
-        if !self.shard.relays.made.borrow().contains_key(&self.id.number) {
+        if !self
+            .shard
+            .relays
+            .made
+            .borrow()
+            .contains_key(&self.id.number)
+        {
             return Err(BodyRefused);
         }
-        self.window.in_flight.set(self.window.in_flight.get() + bytes.len());
-        self.tell(Relay::Body { call: self.id, bytes });
+        self.window
+            .in_flight
+            .set(self.window.in_flight.get() + bytes.len());
+        self.tell(Relay::Body {
+            call: self.id,
+            bytes,
+        });
         Ok(())
     }
 
@@ -86,18 +97,33 @@ impl RemoteCall {
     /// The caller is done with it, whatever its state. `answered`: the response was complete.
     pub(crate) fn close(&self, answered: bool) {
         self.shard.relays.made.borrow_mut().remove(&self.id.number);
-        self.tell(Relay::Cancel { call: self.id, done: answered });
+        self.tell(Relay::Cancel {
+            call: self.id,
+            done: answered,
+        });
     }
 }
 
 impl Shard {
-    pub(crate) fn open_remote(self: &Rc<Self>, request: &CallRequest, link: LinkRef, end: bool, inbound: &Rc<Inbound>) -> RemoteCall {
+    pub(crate) fn open_remote(
+        self: &Rc<Self>,
+        request: &CallRequest,
+        link: LinkRef,
+        end: bool,
+        inbound: &Rc<Inbound>,
+    ) -> RemoteCall {
         let number = self.relays.next.get();
         self.relays.next.set(number + 1);
-        let id = CallId { shard: self.index, number };
+        let id = CallId {
+            shard: self.index,
+            number,
+        };
         let window = Rc::new(Window::default());
         inbound.set_source(Source::Relay(self.clone(), link.shard, id));
-        self.relays.made.borrow_mut().insert(number, (inbound.clone(), window.clone()));
+        self.relays
+            .made
+            .borrow_mut()
+            .insert(number, (inbound.clone(), window.clone()));
         let open = Open {
             call: id,
             link,
@@ -106,14 +132,20 @@ impl Shard {
             extras: request.extras.clone(),
             end,
         };
-        let call = RemoteCall { shard: self.clone(), to: link.shard, id, window };
+        let call = RemoteCall {
+            shard: self.clone(),
+            to: link.shard,
+            id,
+            window,
+        };
         call.tell(Relay::Open(Box::new(open)));
         call
     }
 
     /// A reader of this shard took bytes of a response that came from `shard`.
     pub(crate) fn relay_taken(&self, shard: usize, call: CallId, bytes: usize) {
-        self.outbox(shard).send(Message::Relay(Relay::Taken { call, bytes }));
+        self.outbox(shard)
+            .send(Message::Relay(Relay::Taken { call, bytes }));
     }
 
     pub(crate) fn relay(self: &Rc<Self>, relay: Relay) {
@@ -139,13 +171,21 @@ impl Shard {
                 if let Some(served) = served {
                     served.closed.set(true);
                     if !(done && served.ended.get()) {
-                        let code = if done { ResetCode::Done } else { ResetCode::Cancel };
-                        served.link.reset(served.stream, code, "the caller has gone");
+                        let code = if done {
+                            ResetCode::Done
+                        } else {
+                            ResetCode::Cancel
+                        };
+                        served
+                            .link
+                            .reset(served.stream, code, "the caller has gone");
                     }
                 }
             }
             Relay::Sent { call, bytes } => self.made(call, |_, window| {
-                window.in_flight.set(window.in_flight.get().saturating_sub(bytes));
+                window
+                    .in_flight
+                    .set(window.in_flight.get().saturating_sub(bytes));
                 window.freed.wake_all();
             }),
             Relay::NotOpened { call, error } => self.made(call, |inbound, window| {
@@ -153,7 +193,9 @@ impl Shard {
                 window.freed.wake_all();
                 inbound.fail(Fault::NotOpened(Box::new(error)));
             }),
-            Relay::Head { call, headers } => self.made(call, |inbound, _| inbound.set_head(headers)),
+            Relay::Head { call, headers } => {
+                self.made(call, |inbound, _| inbound.set_head(headers))
+            }
             Relay::Data { call, bytes } => self.made(call, |inbound, _| inbound.push(bytes)),
             Relay::End { call } => self.made(call, |inbound, _| inbound.finish()),
             Relay::Failed { call, fault } => self.made(call, |inbound, window| {
@@ -182,7 +224,13 @@ impl Shard {
         let opened = match self.link(open.link) {
             None => Err(CallError::Broken(Fault::LinkLost { left: false })),
             Some(link) => link
-                .open_stream(&open.services, &open.headers, &open.extras, open.end, Recipient::Remote(open.call, outbox.clone()))
+                .open_stream(
+                    &open.services,
+                    &open.headers,
+                    &open.extras,
+                    open.end,
+                    Recipient::Remote(open.call, outbox.clone()),
+                )
                 .map(|stream| (link, stream))
                 .map_err(|err| not_opened(&err)),
         };
@@ -196,14 +244,22 @@ impl Shard {
                     draining: Cell::new(false),
                     closed: Cell::new(false),
                 };
-                self.relays.served.borrow_mut().insert(open.call, Rc::new(served));
+                self.relays
+                    .served
+                    .borrow_mut()
+                    .insert(open.call, Rc::new(served));
             }
-            Err(error) => outbox.send(Message::Relay(Relay::NotOpened { call: open.call, error })),
+            Err(error) => outbox.send(Message::Relay(Relay::NotOpened {
+                call: open.call,
+                error,
+            })),
         }
     }
 
     fn serve_body(self: &Rc<Self>, call: CallId, bytes: Bytes) {
-        let Some(served) = self.served(call) else { return };
+        let Some(served) = self.served(call) else {
+            return;
+        };
         if served.draining.get() || !served.link.has_room() {
             served.pending.borrow_mut().push_back(bytes);
             if !served.draining.replace(true) {
@@ -220,7 +276,10 @@ impl Shard {
         if !served.link.is_lost() {
             served.link.send_data(served.stream, bytes).ok();
         }
-        self.outbox(call.shard).send(Message::Relay(Relay::Sent { call, bytes: bytes.len() }));
+        self.outbox(call.shard).send(Message::Relay(Relay::Sent {
+            call,
+            bytes: bytes.len(),
+        }));
     }
 
     async fn drain_served(self: &Rc<Self>, call: CallId, served: &Rc<Served>) {

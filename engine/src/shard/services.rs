@@ -16,7 +16,10 @@ pub struct ServiceSet {
 
 impl Shard {
     /// Prepares calls to the first of `names` that a provider handles.
-    pub fn service_set(&self, names: impl IntoIterator<Item = impl Into<String>>) -> Rc<ServiceSet> {
+    pub fn service_set(
+        &self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Rc<ServiceSet> {
         Rc::new(ServiceSet {
             names: names.into_iter().map(Into::into).collect(),
             generation: Cell::new(u64::MAX),

@@ -14,7 +14,7 @@ use flatend_http::server::{self, Timeouts};
 use crate::cli::RunOptions;
 use crate::config::{self, env::Lookup, Config, Context, Http, ListenAddr, LoadError};
 use crate::gateway::{Bridge, RouteTable};
-use crate::limits::DRAIN_BODY_BYTES_MAX;
+use crate::limits::{DIAGNOSTICS_MAX, DRAIN_BODY_BYTES_MAX};
 use crate::{io_words, keys, log, logs, signals};
 
 /// Runs the gateway that `options` describe. The result is the process's exit status.
@@ -35,7 +35,9 @@ pub fn run(options: &RunOptions, env: &Lookup<'_>, err: &mut impl Write) -> io::
             Config::without_file(&context)
         }
         Err(LoadError::Invalid(found)) => {
-            err.write_all(config::report(&file, &found).as_bytes())?;
+            for finding in found.iter().take(DIAGNOSTICS_MAX) {
+                writeln!(err, "{}", finding.line(&file))?;
+            }
             return Ok(1);
         }
         Err(error) => {
@@ -73,14 +75,7 @@ pub fn start(
     // The mesh's address first, so that a clash is told of the address that the user thinks of first.
     let sections = Sections::bind(config, shards)?;
     let (secret, origin) = keys::identity(&config.mesh)
-        .map_err(|(path, error)| format!("the secret key '{}': {error}", path.display()))?;
-    match &origin {
-        keys::Origin::File(_) => {}
-        keys::Origin::Made(path) => {
-            log!("Made a secret key for this node in '{}'.", path.display())
-        }
-        keys::Origin::ThisRun(reason) => log!("Using a secret key for this run only: {reason}."),
-    }
+        .map_err(|(path, error)| format!("the secret key '{}', {error}", path.display()))?;
     let listening = sections.addrs.clone();
     let mut builder = Node::builder()
         .bind(config.mesh.addr.to_string())
@@ -101,6 +96,13 @@ pub fn start(
     let node = more(builder)
         .start()
         .map_err(|error| start_sentence(&error))?;
+    match &origin {
+        keys::Origin::File(_) => {}
+        keys::Origin::Made(path) => {
+            log!("Made a secret key for this node in '{}'.", path.display())
+        }
+        keys::Origin::ThisRun(reason) => log!("Using a secret key for this run only: {reason}."),
+    }
     for addr in listening {
         log!("Listening for HTTP requests on '{addr}'.");
     }
@@ -256,7 +258,7 @@ fn clashes(addr: &ListenAddr, mesh: SocketAddr) -> bool {
 
 fn listen_sentence(addr: &ListenAddr, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => format!("cannot listen for HTTP requests on '{addr}': another process listens there already; stop it or choose another port"),
+        io::ErrorKind::AddrInUse => format!("cannot listen for HTTP requests on '{addr}': the address is in use by another process; stop it or choose another port"),
         io::ErrorKind::PermissionDenied => {
             format!("cannot listen for HTTP requests on '{addr}': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE); choose another port or grant it")
         }
@@ -268,7 +270,8 @@ fn limits(http: &Http) -> Limits {
     let defaults = Limits::default();
     Limits {
         head_bytes_max: http.max.header_size,
-        target_bytes_max: defaults.target_bytes_max.min(http.max.header_size),
+        // One limit for the whole head: a target as long as it is a head too large.
+        target_bytes_max: http.max.header_size,
         body_bytes_min: http.min.body_size.unwrap_or(0),
         body_bytes_max: http.max.body_size.unwrap_or(u64::MAX),
         drain_body_bytes_max: DRAIN_BODY_BYTES_MAX,

@@ -30,7 +30,7 @@ pub(super) async fn send(
     };
     let fields = headers
         .iter()
-        .filter(|(name, _)| !name.starts_with(b":") && !(nocache && is_cache_field(name)))
+        .filter(|(name, _)| *name != b":status" && !(nocache && is_cache_field(name)))
         .chain(
             NOCACHE[..if nocache { NOCACHE.len() } else { 0 }]
                 .iter()
