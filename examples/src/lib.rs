@@ -12,7 +12,9 @@ pub const GATEWAY: &str = "127.0.0.1:9000";
 
 /// The first argument, or `default`.
 pub fn argument(default: &str) -> String {
-    std::env::args().nth(1).unwrap_or_else(|| default.to_owned())
+    std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| default.to_owned())
 }
 
 /// Runs a node until SIGINT or SIGTERM, then drains it.

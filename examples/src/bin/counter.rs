@@ -8,12 +8,16 @@ use flatend_examples::{argument, serve, GATEWAY};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count = Arc::new(AtomicU64::new(0));
-    serve(Node::builder().bootstrap(argument(GATEWAY)).service("counter", move |mut context| {
-        // The handler is called once a request, on whichever shard owns the link it came by.
-        let count = count.fetch_add(1, Ordering::Relaxed) + 1;
-        async move {
-            context.set_header("content-type", "application/json")?;
-            context.send(format!("{{\"count\":{count}}}\n")).await
-        }
-    }))
+    serve(
+        Node::builder()
+            .bootstrap(argument(GATEWAY))
+            .service("counter", move |mut context| {
+                // The handler is called once a request, on whichever shard owns the link it came by.
+                let count = count.fetch_add(1, Ordering::Relaxed) + 1;
+                async move {
+                    context.set_header("content-type", "application/json")?;
+                    context.send(format!("{{\"count\":{count}}}\n")).await
+                }
+            }),
+    )
 }

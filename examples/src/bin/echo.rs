@@ -7,15 +7,21 @@ use flatend_examples::{argument, serve, GATEWAY};
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    serve(Node::builder().bootstrap(argument(GATEWAY)).service("echo", |mut context| async move {
-        let body = match context.read_all(BODY_BYTES_MAX).await {
-            Ok(body) => body,
-            Err(err @ ReadError::TooLarge { .. }) => return Err(HandlerError::with_status(413, err.to_string())),
-            Err(err) => return Err(err.into()),
-        };
-        if let Some(kind) = context.header("content-type").map(str::to_owned) {
-            context.set_header("content-type", &kind)?;
-        }
-        context.send(body).await
-    }))
+    serve(
+        Node::builder()
+            .bootstrap(argument(GATEWAY))
+            .service("echo", |mut context| async move {
+                let body = match context.read_all(BODY_BYTES_MAX).await {
+                    Ok(body) => body,
+                    Err(err @ ReadError::TooLarge { .. }) => {
+                        return Err(HandlerError::with_status(413, err.to_string()))
+                    }
+                    Err(err) => return Err(err.into()),
+                };
+                if let Some(kind) = context.header("content-type").map(str::to_owned) {
+                    context.set_header("content-type", &kind)?;
+                }
+                context.send(body).await
+            }),
+    )
 }

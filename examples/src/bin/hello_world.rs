@@ -7,6 +7,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     serve(
         Node::builder()
             .bootstrap(argument(GATEWAY))
-            .service("hello_world", |context| async move { context.send("Hello world!\n").await }),
+            .service("hello_world", |context| async move {
+                context.send("Hello world!\n").await
+            }),
     )
 }

@@ -16,7 +16,9 @@ fn main() {
 
 fn configure() -> Result<NodeBuilder, Box<dyn std::error::Error>> {
     // A node that listens and is given no secret key makes one for this run.
-    let mut node = Node::builder().service("hello_world", |context| async move { context.send("Hello world!").await });
+    let mut node = Node::builder().service("hello_world", |context| async move {
+        context.send("Hello world!").await
+    });
     let (mut arguments, mut listens) = (std::env::args().skip(1), false);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(USAGE)?;

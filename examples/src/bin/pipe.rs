@@ -5,10 +5,14 @@ use flatend::Node;
 use flatend_examples::{argument, serve, GATEWAY};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    serve(Node::builder().bootstrap(argument(GATEWAY)).service("pipe", |mut context| async move {
-        while let Some(bytes) = context.read().await? {
-            context.write(&bytes).await?;
-        }
-        Ok(())
-    }))
+    serve(
+        Node::builder()
+            .bootstrap(argument(GATEWAY))
+            .service("pipe", |mut context| async move {
+                while let Some(bytes) = context.read().await? {
+                    context.write(&bytes).await?;
+                }
+                Ok(())
+            }),
+    )
 }
