@@ -1,0 +1,229 @@
+//! What the kernel counts: CPU time of processes and of the machine, memory of processes (proc(5)).
+//!
+//! Owns the parsers, which take text and refuse what they do not understand, and the readings that use them. Invariant: CPU time is
+//! that of all threads of a process, ended ones included, and of the children that it has now.
+
+use std::fs;
+
+/// Of `/proc/PID/stat`, in clock ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessStat {
+    pub(crate) parent: u32,
+    /// Own time, user and system.
+    pub(crate) ticks: u64,
+    /// Time of the children that were waited for.
+    pub(crate) waited_ticks: u64,
+}
+
+/// Of the first line of `/proc/stat`, in clock ticks since boot, all cores together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MachineStat {
+    pub(crate) busy: u64,
+    pub(crate) idle: u64,
+    /// Time that the hypervisor gave to others while we wanted to run.
+    pub(crate) steal: u64,
+}
+
+/// Of `/proc/PID/status`, in KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pub(crate) resident_kib: u64,
+    pub(crate) peak_kib: u64,
+}
+
+/// Parses `/proc/PID/stat`; the name in brackets may hold anything.
+pub(crate) fn parse_process_stat(text: &str) -> Option<ProcessStat> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // `state` is field 3 of proc(5) and index 0 here.
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some(ProcessStat {
+        parent: u32::try_from(number(4)?).ok()?,
+        ticks: number(14)? + number(15)?,
+        waited_ticks: number(16)? + number(17)?,
+    })
+}
+
+/// Parses the first line of `/proc/stat`. Guest time is part of user time and not counted again.
+pub(crate) fn parse_machine_stat(text: &str) -> Option<MachineStat> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> = line
+        .split_ascii_whitespace()
+        .map(|number| number.parse().ok())
+        .collect::<Option<_>>()?;
+    let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = ticks[..] else {
+        return None;
+    };
+    Some(MachineStat {
+        busy: user + nice + system + irq + softirq,
+        idle: idle + iowait,
+        steal,
+    })
+}
+
+/// Parses `/proc/PID/status`.
+pub(crate) fn parse_memory(text: &str) -> Option<Memory> {
+    let kib = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some(Memory {
+        resident_kib: kib("VmRSS:")?,
+        peak_kib: kib("VmHWM:")?,
+    })
+}
+
+/// Shares of the machine's time that passed between two readings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shares {
+    pub(crate) busy: f64,
+    pub(crate) steal: f64,
+    /// All cores together.
+    pub(crate) total_s: f64,
+}
+
+impl MachineStat {
+    /// Reads the machine's counters.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub(crate) fn read() -> Result<MachineStat, String> {
+        let text = read_text("/proc/stat")?;
+        parse_machine_stat(&text).ok_or_else(|| "cannot understand /proc/stat".to_owned())
+    }
+
+    /// What happened since `earlier`.
+    pub(crate) fn since(self, earlier: MachineStat) -> Shares {
+        let busy = self.busy.saturating_sub(earlier.busy);
+        let steal = self.steal.saturating_sub(earlier.steal);
+        let total = busy + steal + self.idle.saturating_sub(earlier.idle);
+        let share = |part: u64| part as f64 / total.max(1) as f64;
+        Shares {
+            busy: share(busy),
+            steal: share(steal),
+            total_s: seconds(total),
+        }
+    }
+}
+
+/// CPU seconds of a process and its children.
+///
+/// # Errors
+/// The process has ended, or `/proc` cannot be read.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, String> {
+    let own = process_stat(&pid.to_string())?;
+    let entries = fs::read_dir("/proc").map_err(|error| format!("cannot read /proc: {error}"))?;
+    let children: u64 = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        // A process may end between the listing and the reading; it is none of ours then.
+        .filter_map(|name| process_stat(&name).ok())
+        .filter(|stat| stat.parent == pid)
+        .map(|stat| stat.ticks)
+        .sum();
+    Ok(seconds(own.ticks + children))
+}
+
+/// CPU seconds of the children of this process that were waited for.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub(crate) fn waited_seconds() -> Result<f64, String> {
+    Ok(seconds(process_stat("self")?.waited_ticks))
+}
+
+/// Memory of a process.
+///
+/// # Errors
+/// The process has ended, or `/proc` cannot be read.
+pub(crate) fn memory(pid: u32) -> Result<Memory, String> {
+    let path = format!("/proc/{pid}/status");
+    parse_memory(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
+}
+
+fn process_stat(pid: &str) -> Result<ProcessStat, String> {
+    let path = format!("/proc/{pid}/stat");
+    parse_process_stat(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
+}
+
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// Reads a file of `/proc` or `/sys`.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn read_text(path: &str) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &str = "4242 (a ) (b) S 17 4242 4242 0 -1 4194560 1 2 3 4 150 50 7 3 20 0 2 0 99";
+
+    #[test]
+    fn a_process_is_parsed_whatever_its_name() {
+        let expected = ProcessStat {
+            parent: 17,
+            ticks: 200,
+            waited_ticks: 10,
+        };
+        assert_eq!(parse_process_stat(STAT), Some(expected));
+    }
+
+    #[test]
+    fn a_process_cut_before_its_times_is_refused() {
+        let last = STAT.find(" 20 0 2").unwrap();
+        assert!(parse_process_stat(&STAT[..last]).is_some());
+        let short = STAT[..last].rsplit_once(' ').unwrap().0;
+        assert_eq!(parse_process_stat(short), None);
+        assert_eq!(parse_process_stat(""), None);
+        assert_eq!(parse_process_stat("1 (x) S minus"), None);
+    }
+
+    #[test]
+    fn the_machine_is_parsed_and_guests_count_once() {
+        let text = "cpu  100 1 50 1000 9 2 3 40 30 1\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        let expected = MachineStat {
+            busy: 156,
+            idle: 1009,
+            steal: 40,
+        };
+        assert_eq!(parse_machine_stat(text), Some(expected));
+        assert_eq!(parse_machine_stat("cpu  1 2 3 4 5 6 7\n"), None);
+        assert_eq!(parse_machine_stat("cpu0 1 2 3 4 5 6 7 8\n"), None);
+        assert_eq!(parse_machine_stat("cpu  1 2 3 4 x 6 7 8\n"), None);
+    }
+
+    #[test]
+    fn shares_are_of_all_time() {
+        let at = |busy, idle, steal| MachineStat { busy, idle, steal };
+        let shares = at(160, 130, 110).since(at(100, 100, 100));
+        assert_eq!((shares.busy, shares.steal), (0.6, 0.1));
+        assert!(at(1, 1, 1).since(at(1, 1, 1)).busy == 0.0);
+    }
+
+    #[test]
+    fn memory_is_parsed() {
+        let text = "Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t   1024 kB\n";
+        let expected = Memory {
+            resident_kib: 1024,
+            peak_kib: 2048,
+        };
+        assert_eq!(parse_memory(text), Some(expected));
+        assert_eq!(parse_memory("VmRSS:\t1 kB\n"), None);
+        assert_eq!(parse_memory("VmHWM:\t1 MB\nVmRSS:\t1 kB\n"), None);
+    }
+
+    #[test]
+    fn this_process_can_be_read() {
+        let pid = std::process::id();
+        assert!(cpu_seconds(pid).is_ok() && waited_seconds().is_ok());
+        let memory = memory(pid).unwrap();
+        assert!(memory.resident_kib > 0 && memory.peak_kib >= memory.resident_kib);
+        assert!(MachineStat::read().unwrap().idle > 0);
+    }
+}

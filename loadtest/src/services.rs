@@ -1,0 +1,87 @@
+//! The services behind the gateway: nodes with one shard, in a process of their own, until standard input ends.
+
+use std::io;
+use std::sync::Arc;
+
+use flatend::{Context, HandlerError, Node, NodeBuilder};
+
+use crate::nginx::{HELLO_BODY, HELLO_TYPE};
+use crate::pattern::Pattern;
+
+/// Offers `hello`, which answers what the upstream of nginx answers, header for header.
+///
+/// # Errors
+/// The node cannot start.
+pub(crate) fn serve_hello(node: &str) -> Result<(), String> {
+    let length = HELLO_BODY.len().to_string();
+    serve(
+        node,
+        Node::builder().service("hello", move |mut context| {
+            let named = context
+                .set_header("content-type", HELLO_TYPE)
+                .and_then(|()| context.set_header("content-length", &length));
+            async move {
+                named?;
+                context.send(HELLO_BODY).await
+            }
+        }),
+    )
+}
+
+/// Offers `bytes`, which sends as many bytes as `params.count` says, and `count`, which counts and checks those of the request.
+///
+/// # Errors
+/// The node cannot start.
+pub(crate) fn serve_bulk(node: &str) -> Result<(), String> {
+    let pattern = Arc::new(Pattern::new());
+    let same = pattern.clone();
+    serve(
+        node,
+        Node::builder()
+            .service("bytes", move |context| send_bytes(pattern.clone(), context))
+            .service("count", move |context| count_bytes(same.clone(), context)),
+    )
+}
+
+fn serve(node: &str, builder: NodeBuilder) -> Result<(), String> {
+    let node = builder
+        .bootstrap(node)
+        .shards(1)
+        .start()
+        .map_err(|error| error.to_string())?;
+    // Who started us holds the other end; it is closed when that process ends, however it ends.
+    io::copy(&mut io::stdin().lock(), &mut io::sink())
+        .map_err(|error| format!("cannot wait for the end of standard input: {error}"))?;
+    node.shutdown()
+}
+
+async fn send_bytes(pattern: Arc<Pattern>, mut context: Context) -> Result<(), HandlerError> {
+    let count = context.header("params.count").map(str::to_owned);
+    let total: u64 = count
+        .and_then(|count| count.parse().ok())
+        .ok_or_else(|| HandlerError::with_status(400, "the path ends with a number of bytes"))?;
+    context.set_header("content-type", "application/octet-stream")?;
+    context.set_header("content-length", &total.to_string())?;
+    let mut sent = 0;
+    while sent < total {
+        let piece = pattern.piece(sent, total - sent);
+        context.write(piece).await?;
+        sent += piece.len() as u64;
+    }
+    context.send("").await
+}
+
+async fn count_bytes(pattern: Arc<Pattern>, mut context: Context) -> Result<(), HandlerError> {
+    let mut counted = 0;
+    while let Some(bytes) = context.read().await? {
+        if !pattern.matches(counted, &bytes) {
+            let sentence = format!("altered within {} bytes from {counted} on", bytes.len());
+            return Err(HandlerError::with_status(422, sentence));
+        }
+        counted += bytes.len() as u64;
+    }
+    let answer = counted.to_string();
+    context.set_header("content-type", "text/plain")?;
+    context.set_header("content-length", &answer.len().to_string())?;
+    context.send(answer).await
+}
