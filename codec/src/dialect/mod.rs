@@ -12,14 +12,14 @@ use crate::limits::{
 /// What is known of the peer's implementation.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub enum PeerKind {
-    /// Not known (yet): to be treated as Go. Links that we dialed on legacy stay so.
+    /// Not known (yet): to be treated as Go. Links that we dialed on legacy stay so until a node of this project asks.
     #[default]
     Unknown,
     /// The Go module.
     Go,
     /// The npm package, or a legacy node of this project, which takes at least as much.
     Node,
-    /// A peer of this project recognised as such (flatend/2).
+    /// A node of this project: on a legacy link known by a request of it whose number is from the upper half (protocol.md 4).
     Native,
 }
 
@@ -105,12 +105,20 @@ impl Dialect {
         ..LEGACY
     };
 
+    /// A node of this project on a legacy link.
+    pub const NATIVE: Self = Self {
+        name: "legacy, native",
+        takes_ipv6_ids: true,
+        quick_ack: false,
+        ..Self::NODE
+    };
+
     pub(crate) const fn of(kind: PeerKind) -> &'static Self {
         match kind {
             PeerKind::Unknown => &Self::UNKNOWN,
             PeerKind::Go => &Self::GO,
-            // On a legacy link nobody is known to be native; who is takes what Node takes.
-            PeerKind::Node | PeerKind::Native => &Self::NODE,
+            PeerKind::Node => &Self::NODE,
+            PeerKind::Native => &Self::NATIVE,
         }
     }
 }

@@ -3,10 +3,12 @@
 use super::receive::Received;
 use super::Link;
 use crate::connection::Shared;
+use crate::dialect::PeerKind;
 use crate::error::ProtocolError;
 use crate::event::{Event, ResetCode};
 use crate::packet::response::ServiceResponse;
 use crate::packet::{data, request, response};
+use crate::stream::ids::StreamIds;
 use crate::stream::{Recv, Send, Stream};
 use crate::{Millis, StreamId};
 
@@ -25,6 +27,10 @@ impl Link {
             });
         }
         self.ids.note_theirs(id);
+        if StreamIds::is_native(id) && matches!(self.kind, PeerKind::Unknown) {
+            // Legacy peers count from 0; only a node of this project opens streams in the upper half.
+            self.set_kind(shared, PeerKind::Native);
+        }
         let full = self.streams.counts().theirs >= shared.limits.streams_open_max;
         match packet {
             Some(packet) if !full => {

@@ -204,10 +204,6 @@ impl Link {
                 matches!(self.phase, Phase::FirstWait { .. } | Phase::Up)
             );
             debug_assert!(self.peer.as_ref().is_none_or(|peer| peer.kind == self.kind));
-            debug_assert!(
-                self.kind != PeerKind::Native,
-                "a legacy link recognises no native peer"
-            );
         }
     }
 }

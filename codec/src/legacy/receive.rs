@@ -172,7 +172,7 @@ impl Link {
         Ok(Some(Event::FindNode { token, target }))
     }
 
-    fn set_kind(&mut self, shared: &mut Shared, kind: PeerKind) {
+    pub(super) fn set_kind(&mut self, shared: &mut Shared, kind: PeerKind) {
         self.kind = kind;
         if let Some(peer) = &mut self.peer {
             peer.kind = kind;

@@ -32,6 +32,11 @@ impl StreamIds {
         }
     }
 
+    /// Whether a number that the peer opened tells that it is a node of this project.
+    pub(crate) const fn is_native(id: u32) -> bool {
+        id >= UPPER
+    }
+
     /// The next number of ours for which `is_open` is false. The caller bounds open streams far below the 2^30 numbers there are.
     pub(crate) fn next_free(&mut self, is_open: impl Fn(u32) -> bool) -> u32 {
         while is_open(self.next) {

@@ -373,3 +373,27 @@ fn before_the_handshake_nothing_can_be_asked() {
         assert!(side.conn.peer().is_none() && !side.conn.is_ready());
     }
 }
+
+#[test]
+fn a_dialer_knows_an_acceptor_of_ours_by_its_first_request() {
+    let mut pair = Pair::up(&["echo"], &[]);
+    let now = pair.now;
+    assert_eq!(pair.dialer.conn.peer_kind(), PeerKind::Unknown);
+    let stream = pair
+        .acceptor
+        .conn
+        .open_stream(now, ["echo"], &NONE, &NONE, false)
+        .unwrap();
+    pair.settle();
+    assert_eq!(pair.dialer.conn.peer_kind(), PeerKind::Native);
+    assert_eq!(pair.dialer.conn.peer().unwrap().kind, PeerKind::Native);
+    // The body has not ended, and still the answer goes out, in large pieces: no Go caller waits there (rule G11).
+    let body = vec![7; 300_000];
+    pair.dialer.conn.respond(now, stream, &NONE, false).unwrap();
+    pair.dialer.conn.send_data(now, stream, &body).unwrap();
+    pair.settle();
+    let news = pair.acceptor.news();
+    let pieces = news.iter().filter(|happened| matches!(happened, Happened::Data(..))).count();
+    assert!((1..20).contains(&pieces), "{pieces} pieces");
+    assert!(joined(&news).contains(&Happened::Data(stream, body)));
+}
