@@ -88,12 +88,8 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
                 return Poll::Ready(Wake::Close(reason));
             }
             park_task(link, cx);
-            if link.write_blocked.get() && link.socket.poll_writable(cx).is_ready() {
-                link.flush();
-                if link.write_blocked.get() {
-                    // Still full: the readiness flag is down again, so this parks.
-                    let _ = link.socket.poll_writable(cx);
-                }
+            while link.write_blocked.get() && link.socket.poll_writable(cx).is_ready() {
+                link.unblock();
             }
             if link.poked.replace(false) {
                 return Poll::Ready(Wake::Poked);

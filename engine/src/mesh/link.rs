@@ -222,9 +222,15 @@ impl Link {
         }
     }
 
-    /// Writes what the socket takes.
+    /// The socket takes bytes again: the link's task says so.
+    pub(crate) fn unblock(&self) {
+        self.write_blocked.set(false);
+        self.flush();
+    }
+
+    /// Writes what the socket takes. While it takes nothing, that is left to the link's task, which waits for it.
     pub(crate) fn flush(&self) {
-        if self.lost.get() {
+        if self.lost.get() || self.write_blocked.get() {
             return;
         }
         let mut conn = self.conn.borrow_mut();
@@ -233,8 +239,9 @@ impl Link {
                 Ok(n) => conn.transmitted(n),
                 Err(err) if err.kind() == ErrorKind::WouldBlock => {
                     self.write_blocked.set(true);
-                    drop(conn);
-                    return self.poke();
+                    // The task waits for the socket from now on.
+                    self.poke();
+                    break;
                 }
                 Err(err) => {
                     drop(conn);
@@ -244,7 +251,6 @@ impl Link {
         }
         let has_room = conn.queued_bytes() < LINK_QUEUE_BYTES_MAX / 2;
         drop(conn);
-        self.write_blocked.set(false);
         if has_room {
             self.room.wake_all();
         }
