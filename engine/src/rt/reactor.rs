@@ -89,6 +89,9 @@ pub(crate) fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
     }
 }
 
+/// Takes the text of a panic.
+type Report = Box<dyn Fn(&str)>;
+
 struct Reactor {
     epoll: OwnedFd,
     slots: RefCell<Vec<Option<Rc<Slot>>>>,
@@ -103,7 +106,7 @@ struct Reactor {
     stats: RefCell<Stats>,
     polls: Cell<u64>,
     ending: Cell<bool>,
-    on_panic: RefCell<Option<Box<dyn Fn(&str)>>>,
+    on_panic: RefCell<Option<Report>>,
 }
 
 thread_local! {

@@ -23,9 +23,16 @@ use crate::rt::{self, Ticket, WaitQueue};
 pub(crate) struct Relays {
     next: Cell<u64>,
     /// Calls that this shard makes over other shards' links.
-    made: RefCell<IdMap<u64, (Rc<Inbound>, Rc<Window>)>>,
+    made: RefCell<IdMap<u64, Made>>,
     /// Calls of other shards over this shard's links.
     served: RefCell<HashMap<CallId, Rc<Served>>>,
+}
+
+/// The caller's side of a call.
+#[derive(Clone)]
+struct Made {
+    inbound: Rc<Inbound>,
+    window: Rc<Window>,
 }
 
 #[derive(Default)]
@@ -120,10 +127,13 @@ impl Shard {
         };
         let window = Rc::new(Window::default());
         inbound.set_source(Source::Relay(self.clone(), link.shard, id));
-        self.relays
-            .made
-            .borrow_mut()
-            .insert(number, (inbound.clone(), window.clone()));
+        self.relays.made.borrow_mut().insert(
+            number,
+            Made {
+                inbound: inbound.clone(),
+                window: window.clone(),
+            },
+        );
         let open = Open {
             call: id,
             link,
@@ -210,7 +220,7 @@ impl Shard {
     fn made(&self, call: CallId, f: impl FnOnce(&Rc<Inbound>, &Rc<Window>)) {
         let made = self.relays.made.borrow().get(&call.number).cloned();
         // A call that was closed meanwhile: its last messages find nobody.
-        if let Some((inbound, window)) = made {
+        if let Some(Made { inbound, window }) = made {
             f(&inbound, &window);
         }
     }

@@ -14,6 +14,9 @@ use crate::limits::Limits;
 /// How long accepting rests when the system is out of descriptors.
 const ACCEPT_REST_MS: u64 = 100;
 
+/// How long the tasks of connections that were cut may take to notice.
+const CUT_MS: u64 = 1_000;
+
 /// What the connections of one listener share on a shard.
 pub struct Server<H> {
     pub(super) handler: H,
@@ -53,29 +56,39 @@ pub async fn serve<H: Handler>(
     shard.draining().wait().await;
     server.draining.set(true);
     // Idle connections close at once; the others after their response.
-    let live: Vec<Rc<Io>> = server
-        .connections
-        .borrow()
-        .values()
-        .filter_map(Weak::upgrade)
-        .collect();
-    for io in live {
+    for io in server.live() {
         io.socket.nudge();
     }
-    let all_gone = server
-        .ended
-        .until(|| server.connections.borrow().is_empty().then_some(()));
-    if rt::timeout(timeouts.shutdown_ms, all_gone).await.is_err() {
-        let live: Vec<Rc<Io>> = server
-            .connections
+    if server.all_gone_within(timeouts.shutdown_ms).await {
+        return;
+    }
+    let live = server.live();
+    let timeout_ms = timeouts.shutdown_ms;
+    (server.trouble)(format!(
+        "{} HTTP connections were cut: they had not ended within http.timeout.shutdown of {timeout_ms} ms",
+        live.len()
+    ));
+    for io in live {
+        io.socket.shutdown_both();
+    }
+    // Their tasks notice, and give up what they had asked of services, before the mesh closes.
+    server.all_gone_within(CUT_MS).await;
+}
+
+impl<H> Server<H> {
+    fn live(&self) -> Vec<Rc<Io>> {
+        self.connections
             .borrow()
             .values()
             .filter_map(Weak::upgrade)
-            .collect();
-        (server.trouble)(format!("{} HTTP connections were cut: they had not ended within http.timeout.shutdown of {} ms", live.len(), timeouts.shutdown_ms));
-        for io in live {
-            io.socket.shutdown_both();
-        }
+            .collect()
+    }
+
+    async fn all_gone_within(&self, ms: u64) -> bool {
+        let all_gone = self
+            .ended
+            .until(|| self.connections.borrow().is_empty().then_some(()));
+        rt::timeout(ms, all_gone).await.is_ok()
     }
 }
 
