@@ -48,6 +48,10 @@ pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 /// How long a lingering connection waits for the client's end.
 pub const LINGER_TIMEOUT_MS: u64 = 2_000;
 
+/// How long a service may send nothing to a client that has ended its own side. A FIN alone does not say whether the
+/// client is gone or half-closed; a silent service must not hold a dead connection for ever.
+pub const HALF_CLOSED_WAIT_MS: u64 = 30_000;
+
 /// Query parameters that are looked at; above it 400. Repeated names are found by comparison, so
 /// the bound keeps that work small.
 pub const QUERY_PARAMETERS_MAX: usize = 128;

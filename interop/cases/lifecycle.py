@@ -4,7 +4,9 @@ import hashlib
 import re
 import signal
 import socket
+import sys
 import time
+from pathlib import Path
 
 from harness.checks import at_most, case, equal, true, until
 from harness.http import Cut
@@ -12,6 +14,7 @@ from harness.pattern import digest
 from harness.process import free_port
 
 SIZE = 50_000_000
+HARNESS = Path(__file__).resolve().parent.parent / "harness"
 
 
 def half_read(connection):
@@ -149,6 +152,19 @@ def bad_config(world):
             if not arguments:
                 equal(len(lines), 1, f"lines for {what} ({lines})")
     return lines[0]
+
+
+@case("no-io-uring")
+def no_io_uring(world):
+    """Forbidden, as containers do by default: one line with the cause and the remedy, exit code 1, no panic."""
+    folder = world.subfolder("forbidden")
+    command = [sys.executable, str(HARNESS / "without_io_uring.py"), world.binary("flatend"), "-p", str(free_port())]
+    process = world.process("gateway", command, folder, {"HOME": str(folder)})
+    equal(process.wait_exit(10), 1, "exit code")
+    lines = [line for line in process.lines if line.strip() and "Unable to find a configuration" not in line]
+    equal(len(lines), 1, f"lines ({lines})")
+    true("io_uring is forbidden" in lines[0] and "--security-opt" in lines[0], lines[0])
+    return lines[0][:100]
 
 
 @case("no-config")

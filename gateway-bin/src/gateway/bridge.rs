@@ -197,9 +197,8 @@ impl Bridge {
 
     /// Waits for the response and sends it on.
     async fn respond(&self, exchange: &Exchange<'_>, call: &Call, plan: &Facts) -> Ended {
-        let gone = std::future::poll_fn(|cx| exchange.poll_gone(cx));
         let head = async { Some(call.response().await) }.or(async {
-            gone.await;
+            exchange.left().await;
             None
         });
         match head.await {

@@ -3,6 +3,7 @@
 use flatend::{Call, HeaderBlock};
 use flatend_http::server::{Exchange, SendError};
 use flatend_http::ResponseError;
+use futures_lite::FutureExt;
 
 /// How a response ended.
 pub(super) enum Ended {
@@ -95,11 +96,10 @@ async fn next(exchange: &Exchange<'_>, call: &Call) -> Result<Option<bytes::Byte
     if !call.has_ended() {
         exchange.flush().await.map_err(|_| Lost::Client)?;
     }
-    std::future::poll_fn(|cx| {
-        if let std::task::Poll::Ready(result) = call.poll_data(cx) {
-            return std::task::Poll::Ready(result.map_err(|_| Lost::Service));
-        }
-        exchange.poll_gone(cx).map(|()| Err(Lost::Client))
+    let data = async { call.data().await.map_err(|_| Lost::Service) };
+    data.or(async {
+        exchange.left().await;
+        Err(Lost::Client)
     })
     .await
 }

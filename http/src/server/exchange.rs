@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::{Buf, Bytes};
 use flatend::rt;
@@ -13,6 +13,7 @@ use super::connection::{with_date, Io, UPLOAD_BUFFER_BYTES};
 use super::OwnAnswer;
 use crate::error::{RequestError, ResponseError};
 use crate::h1::{RequestFacts, ResponseHead, CONTINUE};
+use crate::limits::HALF_CLOSED_WAIT_MS;
 
 /// Pieces of a body below this size are copied out of the read buffer, so that they do not keep it alive.
 const SLICE_BYTES_MIN: usize = 4 * 1024;
@@ -234,9 +235,25 @@ impl<'a> Exchange<'a> {
         self.io.queue_answer(answer);
     }
 
-    /// Ready when the connection is gone, while nothing else would notice.
-    pub fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
-        self.io.socket.poll_gone(cx)
+    /// Waits until the client is gone while nothing else would notice. A client that only ended its own side is still
+    /// served, but a service that then sends nothing for [`HALF_CLOSED_WAIT_MS`] answers nobody: most such clients are gone.
+    pub async fn left(&self) {
+        let mut patience: Option<rt::Timer> = None;
+        std::future::poll_fn(|cx| {
+            if self.io.socket.poll_gone(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !self.io.socket.hung_up() {
+                return Poll::Pending;
+            }
+            let timer = patience.get_or_insert_with(|| {
+                let timer = rt::Timer::new();
+                timer.set_after(HALF_CLOSED_WAIT_MS);
+                timer
+            });
+            timer.poll(cx)
+        })
+        .await;
     }
 
     /// The turn's clock, for durations.
