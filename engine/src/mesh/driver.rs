@@ -48,6 +48,10 @@ pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> Clo
         announced_retiring: false,
         dialed,
     };
+    if shard.draining().is_set() {
+        // It came in the very turn of the drain: nobody would say goodbye to it any more.
+        link.close(CloseReason::Drained);
+    }
     // A dialer speaks first.
     link.flush();
     link.rearm();

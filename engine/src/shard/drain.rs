@@ -13,10 +13,19 @@ impl Shard {
         self.links.borrow().values().cloned().collect()
     }
 
-    /// Says goodbye on every link and waits until no stream is open on any.
+    /// Says goodbye on every link and waits until no stream is open on any. Links that have not shaken hands carry nothing
+    /// and end at once: a silent connection must not hold the node up.
     pub(crate) async fn finish_streams(&self) {
         for link in self.all_links() {
-            link.goodbye(GoodbyeCode::Drain);
+            let idle = {
+                let conn = link.conn.borrow();
+                conn.peer().is_none() && conn.open_streams() == 0
+            };
+            if idle {
+                link.close(CloseReason::Drained);
+            } else {
+                link.goodbye(GoodbyeCode::Drain);
+            }
         }
         self.links_closed().await;
     }
