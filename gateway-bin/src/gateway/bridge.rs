@@ -179,7 +179,7 @@ impl Bridge {
         })
     }
 
-    fn answer(&self, exchange: &Exchange<'_>, plan: &Facts, error: &CallError) {
+    async fn answer(&self, exchange: &Exchange<'_>, plan: &Facts, error: &CallError) -> Ended {
         let refusal = statuses::of(error, &self.names(plan.route));
         let fields = refusal
             .retry_after
@@ -193,6 +193,11 @@ impl Bridge {
             request_id: plan.request_id.clone(),
             json: plan.json,
         });
+        // Now, not when the rest of the request's body has come: the client may wait for it.
+        match exchange.flush().await {
+            Ok(()) => Ended::Complete,
+            Err(_) => Ended::ClientGone,
+        }
     }
 
     /// Waits for the response and sends it on.
@@ -203,16 +208,13 @@ impl Bridge {
         });
         match head.await {
             None => Ended::ClientGone,
-            Some(Err(error)) => {
-                self.answer(exchange, plan, &error);
-                Ended::Complete
-            }
+            Some(Err(error)) => self.answer(exchange, plan, &error).await,
             Some(Ok(headers)) => {
                 let nocache = self.table.routes[plan.route].nocache;
                 match reply::send(exchange, call, &headers, &plan.request_id, nocache).await {
                     Ended::Unusable(what) => {
-                        self.answer(exchange, plan, &CallError::BadResponse(what));
-                        Ended::Complete
+                        self.answer(exchange, plan, &CallError::BadResponse(what))
+                            .await
                     }
                     ended => ended,
                 }
