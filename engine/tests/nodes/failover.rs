@@ -1,0 +1,233 @@
+//! What breaks on the way, and how a call survives it.
+
+use std::net::TcpListener;
+
+use flatend::{CallError, CallRequest, Fault, HeaderBlock, Node};
+
+use crate::services::{pair, provider, Dialer};
+use crate::support::calls::{exchange, get, request, rest, Failure};
+use crate::support::node::TestNode;
+use crate::support::peer::{Peer, Seen};
+
+fn gateway() -> TestNode {
+    TestNode::start(Node::builder().bind("127.0.0.1:0"))
+}
+
+/// Takes the node's first request for `service` and gives its number.
+fn request_at(peer: &mut Peer) -> flatend_codec::StreamId {
+    match peer.wait(|seen| matches!(seen, Seen::Request { .. })) {
+        Seen::Request { stream, .. } => stream,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_provider_that_dies_in_mid_response_is_a_fault_not_an_end() {
+    let node = gateway();
+    let mut peer = Peer::dial(node.addr(), Some(7), &["file"]);
+    node.wait_providers("file", 1);
+    let call = node.begin(0, |shard| async move {
+        let call = shard.call(request(&shard, "file"));
+        call.response().await.expect("a head");
+        rest(&call).await
+    });
+    let stream = request_at(&mut peer);
+    let now = peer.now();
+    peer.conn
+        .respond(now, stream, &HeaderBlock::new(), false)
+        .expect("a head");
+    peer.conn
+        .send_data(now, stream, b"half of it")
+        .expect("a piece");
+    peer.flush();
+    drop(peer);
+    assert_eq!(call.wait(), Err(Fault::LinkLost { left: true }));
+}
+
+#[test]
+fn a_request_that_was_lost_goes_to_the_second_provider_if_it_may() {
+    for repeatable in [true, false] {
+        let node = gateway();
+        let mut dying = Peer::dial(node.addr(), Some(7), &["hello"]);
+        node.wait_providers("hello", 1);
+        let call = node.begin(0, move |shard| async move {
+            let request = CallRequest {
+                repeatable,
+                has_body: true,
+                ..request(&shard, "hello")
+            };
+            exchange(&shard, request, b"a body that is kept").await
+        });
+        request_at(&mut dying);
+        // The second is there when the first one dies with the request in its hands.
+        let second = TestNode::start(provider().bootstrap(node.addr().to_string()));
+        node.wait_providers("hello", 2);
+        drop(dying);
+        match call.wait() {
+            Ok(reply) => assert!(repeatable && reply.text() == "Hello world!"),
+            Err(failure) => {
+                let lost = CallError::Broken(Fault::LinkLost { left: true });
+                assert!(!repeatable && failure == Failure::Call(lost), "{failure:?}");
+            }
+        }
+        second.shutdown();
+    }
+}
+
+#[test]
+fn a_refused_request_goes_to_the_next_provider_with_its_body() {
+    let node = gateway();
+    let mut refusing = Peer::dial(node.addr(), Some(7), &["echo"]);
+    node.wait_providers("echo", 1);
+    let second = TestNode::start(provider().bootstrap(node.addr().to_string()));
+    node.wait_providers("echo", 2);
+    // Whichever is drawn first, every call ends at the one that answers. Not repeatable: a refusal is always safe.
+    let calls = node.begin(0, |shard| async move {
+        let mut tries = 0;
+        for _ in 0..40 {
+            let call = shard.call(CallRequest {
+                has_body: true,
+                ..request(&shard, "echo")
+            });
+            let send = async {
+                call.send(vec![b'x'; 50_000].into()).await.expect("taken");
+                call.finish();
+            };
+            let (_, head) = futures_lite::future::zip(send, call.response()).await;
+            head.expect("a head");
+            assert_eq!(rest(&call).await.expect("a body").len(), 50_000);
+            tries += call.tries();
+        }
+        tries
+    });
+    let mut refused = 0;
+    let tries = loop {
+        if let Some(tries) = calls.try_wait() {
+            break tries;
+        }
+        peer_turn(&mut refusing, &mut refused);
+    };
+    assert!(refused > 0, "the test proves nothing if nobody refused");
+    assert_eq!(tries, 40 + refused);
+    second.shutdown();
+}
+
+fn peer_turn(peer: &mut Peer, refused: &mut u32) {
+    peer.turn();
+    while let Some(seen) = peer.try_next() {
+        if let Seen::Request { stream, .. } = seen {
+            let now = peer.now();
+            peer.conn.refuse(now, stream);
+            *refused += 1;
+        }
+    }
+    peer.flush();
+}
+
+#[test]
+fn when_all_refuse_the_call_says_so() {
+    let node = gateway();
+    let mut refusing = Peer::dial(node.addr(), Some(7), &["hello"]);
+    node.wait_providers("hello", 1);
+    let call = node.begin(0, |shard| async move {
+        exchange(&shard, request(&shard, "hello"), &[]).await
+    });
+    let mut refused = 0;
+    let reply = loop {
+        if let Some(reply) = call.try_wait() {
+            break reply;
+        }
+        peer_turn(&mut refusing, &mut refused);
+    };
+    assert_eq!(reply, Err(Failure::Call(CallError::Refused)));
+    assert_eq!(refused, 1, "one provider is asked once");
+}
+
+#[test]
+fn a_request_is_held_until_its_provider_is_back() {
+    let (provider_node, caller) = pair(Dialer::Provider);
+    let to = caller.addr().to_string();
+    provider_node.shutdown();
+    caller.wait_providers("hello", 0);
+    let held = caller.begin(0, |shard| async move {
+        let request = CallRequest {
+            hold_ms: Some(15_000),
+            ..request(&shard, "hello")
+        };
+        exchange(&shard, request, &[]).await
+    });
+    let again = TestNode::start(provider().bootstrap(to));
+    assert_eq!(held.wait().expect("a response").text(), "Hello world!");
+    again.shutdown();
+}
+
+#[test]
+fn a_hold_ends_after_its_time() {
+    let node = gateway();
+    let took = node.run(0, |shard| async move {
+        let begun = std::time::Instant::now();
+        let request = CallRequest {
+            hold_ms: Some(100),
+            ..request(&shard, "nobody")
+        };
+        let reply = exchange(&shard, request, &[]).await;
+        assert_eq!(reply, Err(Failure::Call(CallError::NoProvider)));
+        begun.elapsed()
+    });
+    assert!(took.as_millis() >= 99, "{took:?}");
+}
+
+#[test]
+fn above_max_in_flight_a_call_is_saturated_and_below_it_goes() {
+    let (_provider, caller) = pair(Dialer::Provider);
+    caller.run(0, |shard| async move {
+        let limited = |service| CallRequest {
+            max_in_flight: Some(2),
+            timeout_ms: Some(500),
+            ..request(&shard, service)
+        };
+        let (first, second) = (shard.call(limited("silent")), shard.call(limited("silent")));
+        let waiting = futures_lite::future::zip(first.response(), second.response());
+        let third = async {
+            flatend::rt::yield_now().await;
+            exchange(&shard, limited("hello"), &[]).await
+        };
+        let (two, third) = futures_lite::future::zip(waiting, third).await;
+        assert_eq!(two, (Err(CallError::TimedOut), Err(CallError::TimedOut)));
+        assert_eq!(third, Err(Failure::Call(CallError::Saturated)));
+        drop((first, second));
+        let reply = exchange(&shard, limited("hello"), &[]).await;
+        assert_eq!(reply.expect("there is room again").text(), "Hello world!");
+    });
+}
+
+#[test]
+fn a_service_that_is_silent_runs_into_the_timeout() {
+    let (_provider, caller) = pair(Dialer::Provider);
+    let reply = caller.run(0, |shard| async move {
+        let request = CallRequest {
+            timeout_ms: Some(80),
+            ..request(&shard, "silent")
+        };
+        exchange(&shard, request, &[]).await
+    });
+    assert_eq!(reply, Err(Failure::Call(CallError::TimedOut)));
+    assert_eq!(
+        get(&caller, 0, "hello").expect("the link lives on").text(),
+        "Hello world!"
+    );
+}
+
+#[test]
+fn a_lost_bootstrap_address_is_dialed_again() {
+    // A listener of ours stands for the gateway: it takes the dial, goes away, and takes the next.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = listener.local_addr().expect("bound");
+    let node = TestNode::start(provider().bootstrap(to.to_string()));
+    for round in 0..3 {
+        let mut peer = Peer::accept(&listener, 9, &[]);
+        let asked = peer.ask("hello", true);
+        assert_eq!(peer.response(asked), "Hello world!".len(), "round {round}");
+    }
+    node.shutdown();
+}

@@ -1,0 +1,85 @@
+//! Links as such: dialing oneself, dialing again after the acceptor is back, a port that is taken.
+
+use flatend::{Node, NodeEvent, StartError};
+
+use crate::services::{pair, provider, Dialer};
+use crate::support::calls::get;
+use crate::support::node::TestNode;
+
+#[test]
+fn a_node_that_dials_itself_notices_and_stops() {
+    // The port must be known before the node starts: a first node finds a free one.
+    let first = TestNode::start(Node::builder().bind("127.0.0.1:0"));
+    let addr = first.addr();
+    first.shutdown();
+    let node = TestNode::start(
+        provider()
+            .bind(addr.to_string())
+            .bootstrap(addr.to_string()),
+    );
+    node.wait_event("the self-dial", |event| match event {
+        NodeEvent::PeerFault { what, .. } if what.contains("our own key") => Some(()),
+        _ => None,
+    });
+    crate::support::wait_until("both ends of the link are gone", || {
+        node.run(0, |shard| async move { shard.link_count() == 0 })
+    });
+    assert!(node.node().snapshot().peers.is_empty());
+    let redials = node
+        .events()
+        .iter()
+        .filter(|event| matches!(event, NodeEvent::Redialing { .. }))
+        .count();
+    assert_eq!(redials, 0, "an address that is our own is not dialed again");
+    node.shutdown();
+}
+
+#[test]
+fn providers_come_back_after_the_acceptor_restarts() {
+    let (provider, caller) = pair(Dialer::Provider);
+    let addr = caller.addr().to_string();
+    caller.shutdown();
+    provider.wait_event("the redial", |event| {
+        matches!(event, NodeEvent::Redialing { .. }).then_some(())
+    });
+    let caller = TestNode::start(Node::builder().bind(addr));
+    caller.wait_providers("hello", 1);
+    assert_eq!(
+        get(&caller, 0, "hello").expect("a response").text(),
+        "Hello world!"
+    );
+    caller.shutdown();
+    provider.shutdown();
+}
+
+#[test]
+fn an_address_in_use_is_a_plain_error_of_start() {
+    let first = TestNode::start(Node::builder().bind("127.0.0.1:0"));
+    let addr = first.addr().to_string();
+    let second = Node::builder()
+        .shards(1)
+        .pin(false)
+        .bind(addr.clone())
+        .start();
+    let Err(err @ StartError::Listen { .. }) = second else {
+        panic!("the port is shared in silence");
+    };
+    assert!(
+        err.to_string().contains(&addr) && err.to_string().contains("in use"),
+        "{err}"
+    );
+    first.shutdown();
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let hello = |context: flatend::Context| async move { context.send("").await };
+    let twice = Node::builder().service("a", hello).service("a", hello);
+    let long = Node::builder().service("x".repeat(256), hello);
+    let none = Node::builder().shards(0);
+    let keyed = Node::builder().secret_key([1; 32]);
+    for builder in [twice, long, none, keyed] {
+        let result = builder.on_event(|_| {}).start();
+        assert!(matches!(result, Err(StartError::Setting(_))));
+    }
+}

@@ -1,0 +1,14 @@
+//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, discovery, the end.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod calls;
+mod discovery;
+mod drain;
+mod failover;
+mod links;
+mod services;
+mod shards;
+mod slow;

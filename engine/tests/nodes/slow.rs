@@ -1,0 +1,80 @@
+//! Readers that do not read: memory is bounded, the link pauses, and after ten seconds the one that holds it up is given up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatend::rt;
+use flatend::{CallRequest, Fault};
+
+use crate::services::{pair, pair_of, provider, Dialer};
+use crate::support::body;
+use crate::support::calls::{exchange, headers, request};
+use crate::support::settled;
+
+#[test]
+fn a_slow_reader_stops_its_writer_and_gets_everything_in_the_end() {
+    const LEN: u64 = 64 * 1024 * 1024;
+    let written = Arc::new(AtomicU64::new(0));
+    let progress = written.clone();
+    let provider = provider().service("watched", move |mut context| {
+        let progress = progress.clone();
+        async move {
+            let mut offset = 0;
+            while offset < LEN {
+                context.write(&body::bytes(offset, 64 * 1024)).await?;
+                offset += 64 * 1024;
+                progress.store(offset, Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    });
+    let (_provider, caller) = pair_of(Dialer::Provider, 1, provider);
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let reader = caller.begin(0, move |shard| async move {
+        let call = shard.call(request(&shard, "watched"));
+        call.response().await.expect("a head");
+        rt::run_blocking(move || gone.recv().ok())
+            .await
+            .expect("a thread");
+        let mut check = body::Checker::default();
+        while let Some(bytes) = call.data().await.expect("a whole body") {
+            check.take(&bytes);
+        }
+        check.len
+    });
+    let rest = settled(Duration::from_millis(300), || {
+        written.load(Ordering::SeqCst)
+    });
+    assert!(
+        rest < LEN / 2,
+        "{rest} bytes were written although nobody reads"
+    );
+    go.send(()).expect("the reader waits");
+    assert_eq!(reader.wait(), LEN);
+}
+
+#[test]
+fn a_reader_that_stalls_the_link_is_given_up_and_the_others_go_on() {
+    let (_provider, caller) = pair(Dialer::Provider);
+    let (stalled, others) = caller.run(0, |shard| async move {
+        let call = shard.call(CallRequest {
+            headers: headers(&[("len", "100000000")]),
+            ..request(&shard, "pattern")
+        });
+        call.response().await.expect("a head");
+        // The link is full of what nobody reads; this call waits behind it until the reader is given up.
+        let other = exchange(&shard, request(&shard, "hello"), &[]).await;
+        let mut check = body::Checker::default();
+        let end = loop {
+            match call.data().await {
+                Ok(Some(bytes)) => check.take(&bytes),
+                end => break end,
+            }
+        };
+        assert!(check.len < 100_000_000);
+        (end, other)
+    });
+    assert_eq!(stalled, Err(Fault::Stalled));
+    assert_eq!(others.expect("a response").text(), "Hello world!");
+}

@@ -1,0 +1,155 @@
+//! Sockets: accept, connect, refusal, a port in use, descriptors that no child inherits, receives into aligned memory.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+
+use bytes::BytesMut;
+use flatend::rt::{self, aligned_buffer, ListenOptions, Listener, Socket};
+use rustix::io::FdFlags;
+
+use crate::shard;
+use crate::support::body;
+
+const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+fn bind() -> (SocketAddr, Listener) {
+    let (addr, mut group) =
+        Listener::bind_group(LOOPBACK.into(), 1, &ListenOptions::default()).expect("a port");
+    let fd = group.pop().expect("one listener");
+    (addr, Listener::adopt(fd).expect("it can be watched"))
+}
+
+async fn accept(listener: &Listener) -> Socket {
+    let fd = listener.accept().await.expect("a connection");
+    Socket::adopt(fd).expect("it can be watched")
+}
+
+async fn receive(socket: &Socket, len: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut buf = BytesMut::new();
+    while all.len() < len {
+        buf = aligned_buffer(64 * 1024, &buf[..0]);
+        let n = std::future::poll_fn(|cx| socket.poll_recv(cx, &mut buf)).await;
+        assert_ne!(n.expect("bytes"), 0, "a FIN after {} bytes", all.len());
+        all.extend_from_slice(&buf);
+    }
+    all
+}
+
+#[test]
+fn what_is_sent_arrives_both_ways_and_a_fin_ends_it() {
+    shard::run(|| async {
+        let (addr, listener) = bind();
+        let sent = body::bytes(0, 5_000_000);
+        let expected = sent.clone();
+        rt::spawn(async move {
+            let socket = accept(&listener).await;
+            let got = receive(&socket, 5_000_000).await;
+            socket.send_all(&got).await.expect("the dialer reads");
+            socket.shutdown_write();
+            socket.discard_until_fin(10_000, 1_000_000).await;
+        });
+        let socket = Socket::connect(addr, 5_000).await.expect("a listener");
+        assert_eq!(socket.peer_addr().expect("known"), addr);
+        socket.send_all(&sent).await.expect("the acceptor reads");
+        assert_eq!(receive(&socket, 5_000_000).await, expected);
+        let mut buf = aligned_buffer(1024, &[]);
+        let end = std::future::poll_fn(|cx| socket.poll_recv(cx, &mut buf)).await;
+        assert_eq!(end.expect("a FIN, not a reset"), 0);
+    });
+}
+
+#[test]
+fn a_thousand_connections_in_one_burst_are_all_accepted() {
+    let (send_addr, addr) = std::sync::mpsc::channel();
+    let acceptor = shard::begin(move || async move {
+        let (addr, listener) = bind();
+        send_addr.send(addr).expect("the test waits");
+        let mut held = Vec::new();
+        for _ in 0..1_000 {
+            held.push(accept(&listener).await);
+        }
+        held.len()
+    });
+    let addr = addr.recv().expect("the shard listens");
+    let dialed: Vec<TcpStream> = (0..1_000)
+        .map(|_| TcpStream::connect(addr).expect("room"))
+        .collect();
+    assert_eq!(acceptor.end(), 1_000);
+    drop(dialed);
+}
+
+#[test]
+fn a_refused_dial_is_told_at_once() {
+    let free = TcpListener::bind(SocketAddr::from(LOOPBACK)).expect("a port");
+    let addr = free.local_addr().expect("bound");
+    drop(free);
+    shard::run(move || async move {
+        let refused = Socket::connect(addr, 60_000).await;
+        match refused {
+            Err(rt::ConnectError::Io(err)) => assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
+            Err(rt::ConnectError::TimedOut) => panic!("a refusal needs no timeout"),
+            Ok(_) => panic!("nobody listens there"),
+        }
+    });
+}
+
+#[test]
+fn a_port_in_use_is_an_error_although_our_shards_share_theirs() {
+    let options = ListenOptions::default();
+    let (addr, group) = Listener::bind_group(LOOPBACK.into(), 3, &options).expect("a port");
+    assert_eq!(group.len(), 3);
+    let second = Listener::bind_group(addr, 1, &options);
+    assert_eq!(
+        second.expect_err("somebody listens").kind(),
+        ErrorKind::AddrInUse
+    );
+    drop(group);
+    Listener::bind_group(addr, 2, &options).expect("free again");
+    // Somebody else's plain listener is respected too.
+    let other = TcpListener::bind(SocketAddr::from(LOOPBACK)).expect("a port");
+    let addr = other.local_addr().expect("bound");
+    let third = Listener::bind_group(addr, 1, &options);
+    assert_eq!(
+        third.expect_err("somebody listens").kind(),
+        ErrorKind::AddrInUse
+    );
+}
+
+#[test]
+fn no_child_process_inherits_a_socket() {
+    shard::run(|| async {
+        let (addr, group) =
+            Listener::bind_group(LOOPBACK.into(), 1, &ListenOptions::default()).expect("a port");
+        let closes = |fd: &dyn AsFd| {
+            let flags = rustix::io::fcntl_getfd(fd.as_fd()).expect("an open descriptor");
+            flags.contains(FdFlags::CLOEXEC)
+        };
+        assert!(group.iter().all(|fd| closes(fd)));
+        let listener = group.into_iter().next().expect("one listener");
+        let listener = Listener::adopt(listener).expect("it can be watched");
+        let dialed = Socket::connect(addr, 5_000).await.expect("a listener");
+        let accepted = accept(&listener).await;
+        assert!(closes(&dialed));
+        assert!(closes(&accepted));
+    });
+}
+
+#[test]
+fn receives_start_on_a_64_byte_boundary_whatever_is_left_over() {
+    for room in [1, 63, 4_096, 16 * 1024, 256 * 1024] {
+        for left in (0..200).chain([1_000, 4_095, 70_000]) {
+            let leftover = body::bytes(0, left);
+            let mut buf = aligned_buffer(room, &leftover);
+            assert_eq!(buf[..], leftover[..]);
+            let spare = buf.spare_capacity_mut();
+            assert!(
+                spare.len() >= room,
+                "{room} bytes asked, {} there",
+                spare.len()
+            );
+            assert_eq!(spare.as_ptr() as usize % 64, 0, "{left} bytes left over");
+        }
+    }
+}
