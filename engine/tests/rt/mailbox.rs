@@ -42,43 +42,53 @@ fn pair() -> (Inbox<Numbered>, Address<Numbered>) {
     pairs.pop().expect("one was asked for")
 }
 
-/// A shard that sends all messages in one turn and lives until the receiver has them.
-fn sender(from: usize, to: Address<Numbered>) -> (shard::OnShard<()>, mpsc::Sender<()>) {
+/// A shard that has sent all its messages in one turn and lives until it is released.
+struct Sender {
+    shard: shard::OnShard<()>,
+    release: mpsc::Sender<()>,
+}
+
+fn sender(from: usize, to: Address<Numbered>) -> Sender {
     let (release, released) = mpsc::channel();
-    let sender = shard::begin(move || async move {
+    let (sent, all_sent) = mpsc::channel();
+    let shard = shard::begin(move || async move {
         let outbox = to.outbox();
         for number in 0..MESSAGES {
             outbox.send((from, number));
         }
+        sent.send(()).ok();
         rt::run_blocking(move || released.recv().ok())
             .await
             .expect("a thread");
     });
-    (sender, release)
+    all_sent.recv().expect("the shard lives");
+    Sender { shard, release }
+}
+
+impl Sender {
+    fn end(self) {
+        drop(self.release);
+        self.shard.end();
+    }
 }
 
 #[test]
 fn a_burst_beyond_the_mailbox_arrives_in_order_at_a_shard_that_wakes_for_it() {
     let (inbox, address) = pair();
     let receiver = shard::begin(move || receive_all(inbox, 1));
-    let (sender, release) = sender(0, address);
+    let sender = sender(0, address);
     receiver.end();
-    drop(release);
     sender.end();
 }
 
 #[test]
 fn a_receiver_that_starts_late_gets_everything() {
     let (inbox, address) = pair();
-    let (sender, release) = sender(0, address.clone());
+    let sender = sender(0, address.clone());
     // Full: a message of our own comes back.
-    crate::support::wait_until("the mailbox is full", || match address.post((9, 0)) {
-        Ok(()) => panic!("the burst of one turn comes first"),
-        Err(back) => back == (9, 0),
-    });
+    assert_eq!(address.post((9, 0)), Err((9, 0)));
     let receiver = shard::begin(move || receive_all(inbox, 1));
     receiver.end();
-    drop(release);
     sender.end();
 }
 
@@ -86,10 +96,8 @@ fn a_receiver_that_starts_late_gets_everything() {
 fn two_senders_each_keep_their_order() {
     let (inbox, address) = pair();
     let receiver = shard::begin(move || receive_all(inbox, 2));
-    let (first, release_first) = sender(0, address.clone());
-    let (second, release_second) = sender(1, address);
+    let (first, second) = (sender(0, address.clone()), sender(1, address));
     receiver.end();
-    drop((release_first, release_second));
     first.end();
     second.end();
 }
