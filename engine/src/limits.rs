@@ -25,6 +25,13 @@ pub const RELAY_WINDOW_BYTES: usize = 256 * 1024;
 /// Request body kept for a second try.
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
+/// How long a response that has begun may wait for its end, while its request could still be repeated: a provider that is
+/// killed within a small answer has then answered nobody. Answers that arrive whole, as nearly all do, never wait.
+pub const WHOLE_RESPONSE_WAIT_MS: u64 = 25;
+
+/// A response of which this much has arrived is passed on without waiting for its end.
+pub const WHOLE_RESPONSE_BYTES_MAX: usize = 16 * 1024;
+
 /// Tries of one request, the first included.
 pub const TRIES_MAX: u32 = 3;
 

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use flatend_codec::HeaderBlock;
 
 use crate::error::{CallError, Fault};
-use crate::limits::{REPLAY_BYTES_MAX, TRIES_MAX};
+use crate::limits::{
+    REPLAY_BYTES_MAX, TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS,
+};
 use crate::rt::{Ticket, WaitQueue};
 use crate::shard::{ServiceSet, Shard};
 pub(crate) use attempt::not_opened;
@@ -126,10 +128,32 @@ impl Call {
                 }
             });
             match head.await {
-                Ok(headers) => return Ok(headers),
+                Ok(headers) => match self.broken_before_whole().await {
+                    None => return Ok(headers),
+                    Some(fault) => self.failed_over(fault)?,
+                },
                 Err(fault) => self.failed_over(fault)?,
             }
         }
+    }
+
+    /// While the request may be repeated, a small response is awaited whole for a moment. The fault, if it broke meanwhile.
+    async fn broken_before_whole(&self) -> Option<Fault> {
+        if !self.request.repeatable || self.state.borrow().replay.is_none() {
+            return None;
+        }
+        let inbound = self
+            .state
+            .borrow()
+            .attempt
+            .as_ref()
+            .map(|attempt| attempt.inbound.clone())?;
+        if !inbound.has_ended() {
+            let whole = std::future::poll_fn(|cx| inbound.poll_whole(cx, WHOLE_RESPONSE_BYTES_MAX));
+            // A response that takes longer is passed on as it comes.
+            crate::rt::timeout(WHOLE_RESPONSE_WAIT_MS, whole).await.ok();
+        }
+        inbound.fault()
     }
 
     /// Chooses a provider, opens a stream there and sends what of the body was sent before.
@@ -279,6 +303,15 @@ impl Call {
             .attempt
             .as_ref()
             .and_then(|attempt| attempt.inbound.take_chunk())
+    }
+
+    /// The bytes of the response's body that are left to read, if all of them have arrived.
+    pub fn rest(&self) -> Option<usize> {
+        self.state
+            .borrow()
+            .attempt
+            .as_ref()
+            .and_then(|attempt| attempt.inbound.rest())
     }
 
     /// Whether no more of the response will arrive.

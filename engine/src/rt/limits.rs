@@ -3,12 +3,12 @@
 /// Ready descriptors taken from one `epoll_wait`. More wait for the next turn; 256 keeps the array in the L1 cache.
 pub(crate) const READY_EVENTS_MAX: usize = 256;
 
-/// Width of a slot of the timer wheel. Timers are deadlines of I/O, not of music: 16 ms is fine enough for a route's
-/// timeout of 100 ms and wakes an idle shard at most 62 times a second.
-pub(crate) const TIMER_TICK_MS: u64 = 16;
+/// Width of a slot of the timer wheel. Timers are deadlines of I/O, not of music: 4 ms is fine enough for a route's timeout
+/// of 20 ms, and only slots that hold a timer wake the shard.
+pub(crate) const TIMER_TICK_MS: u64 = 4;
 
-/// Slots of the timer wheel: one revolution is 16.4 s; a longer deadline goes round again.
-pub(crate) const TIMER_SLOTS: usize = 1024;
+/// Slots of the timer wheel: one revolution is 8 s; a longer deadline goes round again.
+pub(crate) const TIMER_SLOTS: usize = 2048;
 
 /// Memory that glommio registers a ring. Its default of 10 MiB is more than the usual memlock limit of 8 MiB.
 pub(crate) const RING_MEMORY_BYTES: usize = 512 * 1024;

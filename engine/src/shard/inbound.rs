@@ -100,6 +100,28 @@ impl Inbound {
         }
     }
 
+    /// Ready when the end is there, whatever its kind, or more than `bytes_max` wait.
+    pub(crate) fn poll_whole(&self, cx: &Context<'_>, bytes_max: usize) -> Poll<()> {
+        if self.has_ended() || self.unread.get() > bytes_max {
+            return Poll::Ready(());
+        }
+        park(&self.reader, cx);
+        Poll::Pending
+    }
+
+    /// The fault that ended it, unless the end is clean or open.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match &*self.end.borrow() {
+            End::Broken(fault) => Some(fault.clone()),
+            End::Open | End::Clean => None,
+        }
+    }
+
+    /// The bytes that are left to read if they are all there.
+    pub(crate) fn rest(&self) -> Option<usize> {
+        (*self.end.borrow() == End::Clean).then(|| self.unread.get())
+    }
+
     /// Whether no more will arrive.
     pub(crate) fn has_ended(&self) -> bool {
         *self.end.borrow() != End::Open

@@ -37,7 +37,15 @@ pub(super) async fn send(
                 .iter()
                 .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
         );
-    if let Err(SendError::Invalid(error)) = exchange.send_head(status, None, request_id, fields) {
+    // A body that is all here needs no chunks. The answer to HEAD says nothing of the length that GET would have.
+    let declared = headers.get(b"content-length").is_some();
+    let body_bytes = call
+        .rest()
+        .filter(|_| !declared && !exchange.facts().is_head)
+        .map(|bytes| bytes as u64);
+    if let Err(SendError::Invalid(error)) =
+        exchange.send_head(status, body_bytes, request_id, fields)
+    {
         return Ended::Unusable(describe(&error));
     }
     loop {
