@@ -1,0 +1,7 @@
+//! Request heads beside httparse.
+
+mod support;
+
+fn main() {
+    support::measure("head", flatend_benches::head::cases());
+}

@@ -1,0 +1,7 @@
+//! Routes beside matchit.
+
+mod support;
+
+fn main() {
+    support::measure("router", flatend_benches::router::cases());
+}

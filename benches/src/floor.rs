@@ -1,0 +1,120 @@
+//! The floors of the codec: the AEAD alone on plaintexts of the same lengths, and a copy of as many bytes.
+
+use std::time::Duration;
+
+use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
+
+use crate::{in_batches, timed, Case};
+
+/// Bytes of the tag behind each ciphertext.
+const TAG_BYTES: usize = 16;
+
+/// What a floor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Seals each plaintext in place.
+    Seal,
+    /// Opens each in place.
+    Open,
+    /// Copies each.
+    Copy,
+}
+
+/// One floor: an iteration does its work once with each of the plaintexts.
+pub struct Floor {
+    what: String,
+    work: Work,
+    key: LessSafeKey,
+    /// Plaintexts with room for their tags.
+    frames: Vec<Vec<u8>>,
+    copies: Vec<Vec<u8>>,
+    counter: u64,
+}
+
+impl Floor {
+    /// The floor of `what`, whose frames hold plaintexts of `lengths`.
+    pub fn new(what: &str, work: Work, lengths: &[usize]) -> Floor {
+        let key = UnboundKey::new(&AES_256_GCM, &[7; 32]).expect("a key of 32 bytes");
+        let frames = |byte| -> Vec<Vec<u8>> {
+            let frame = |length: &usize| vec![byte; length + TAG_BYTES];
+            lengths.iter().map(frame).collect()
+        };
+        Floor {
+            what: what.to_owned(),
+            work,
+            key: LessSafeKey::new(key),
+            frames: frames(1),
+            copies: frames(2),
+            counter: 0,
+        }
+    }
+
+    fn seal_all(&mut self) {
+        for frame in &mut self.frames {
+            let at = frame.len() - TAG_BYTES;
+            let (plaintext, room) = frame.split_at_mut(at);
+            let tag = self
+                .key
+                .seal_in_place_separate_tag(nonce(self.counter), Aad::empty(), plaintext)
+                .expect("short enough");
+            room.copy_from_slice(tag.as_ref());
+            self.counter += 1;
+        }
+    }
+
+    fn open_all(&mut self) {
+        self.counter -= self.frames.len() as u64;
+        for frame in &mut self.frames {
+            let plaintext = self
+                .key
+                .open_in_place(nonce(self.counter), Aad::empty(), frame)
+                .expect("sealed before");
+            std::hint::black_box(plaintext);
+            self.counter += 1;
+        }
+    }
+
+    fn copy_all(&mut self) {
+        for (from, to) in self.frames.iter().zip(&mut self.copies) {
+            std::hint::black_box(&mut *to).copy_from_slice(std::hint::black_box(from));
+        }
+    }
+}
+
+impl Case for Floor {
+    fn name(&self) -> String {
+        let how = match self.work {
+            Work::Seal => "ring seal",
+            Work::Open => "ring open",
+            Work::Copy => "memcpy",
+        };
+        format!("{}/floor: {how}", self.what)
+    }
+
+    fn bytes(&self) -> u64 {
+        let bytes: usize = self.frames.iter().map(|frame| frame.len()).sum();
+        bytes as u64
+    }
+
+    fn time(&mut self, iterations: u64) -> Duration {
+        match self.work {
+            Work::Seal => timed(|| (0..iterations).for_each(|_| self.seal_all())).0,
+            Work::Copy => {
+                let time = timed(|| (0..iterations).for_each(|_| self.copy_all())).0;
+                assert_eq!(self.frames, self.copies);
+                time
+            }
+            // Each opening needs a sealing, which is not counted.
+            Work::Open => in_batches(iterations, 1, |_| {
+                self.seal_all();
+                timed(|| self.open_all()).0
+            }),
+        }
+    }
+}
+
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&counter.to_be_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}

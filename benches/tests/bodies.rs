@@ -1,0 +1,35 @@
+//! Every body of the benches runs, once and in a batch that is not whole; each panics if it did not do its work.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use flatend_benches::{codec_cases, head, router, Case};
+
+fn run(cases: Vec<Box<dyn Case>>, at_least: usize) {
+    assert!(cases.len() >= at_least, "{} cases", cases.len());
+    let mut names = HashSet::new();
+    for mut case in cases {
+        assert!(names.insert(case.name()), "{} is there twice", case.name());
+        for iterations in [1, 35] {
+            let time = case.time(iterations);
+            assert!(time > Duration::ZERO, "{} took no time", case.name());
+        }
+    }
+    let floors = names.iter().filter(|name| name.contains("/floor: "));
+    assert!(floors.count() * 2 >= names.len(), "each has its floor");
+}
+
+#[test]
+fn codec() {
+    run(codec_cases(), 36);
+}
+
+#[test]
+fn heads() {
+    run(head::cases(), 4);
+}
+
+#[test]
+fn routes() {
+    run(router::cases(), 8);
+}
