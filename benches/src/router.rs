@@ -62,7 +62,10 @@ struct Lookup {
 pub fn cases() -> Vec<Box<dyn Case>> {
     let mut cases: Vec<Box<dyn Case>> = Vec::new();
     for (what, path, params) in LOOKUPS {
-        for table in [Table::Flatend(Box::new(flatend())), Table::Matchit(raw_matchit())] {
+        for table in [
+            Table::Flatend(Box::new(flatend())),
+            Table::Matchit(raw_matchit()),
+        ] {
             cases.push(Box::new(Lookup {
                 what,
                 path,
