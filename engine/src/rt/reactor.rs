@@ -160,9 +160,18 @@ fn process_epoch() -> Instant {
     *EPOCH.get_or_init(Instant::now)
 }
 
-/// The turn's clock: read once a turn, so cheap, and at most one turn old.
+/// As [`with`], for calls that may come from a drop: when a shard has ended, what is left of its tasks is dropped, and
+/// there is nothing to do any more.
+fn if_installed<R>(f: impl FnOnce(&Rc<Reactor>) -> R) -> Option<R> {
+    REACTOR.with(|cell| {
+        let reactor = cell.borrow().as_ref().cloned();
+        reactor.as_ref().map(f)
+    })
+}
+
+/// The turn's clock: read once a turn, so cheap, and at most one turn old. Zero after the shard has ended.
 pub fn now() -> Millis {
-    with(|reactor| reactor.now.get())
+    if_installed(|reactor| reactor.now.get()).unwrap_or_default()
 }
 
 /// The wall clock in seconds since 1970, as of this turn: for Date fields and logs.
@@ -180,7 +189,7 @@ pub fn stats() -> Stats {
 
 /// Asks for `hook` to run once at the end of this turn.
 pub fn at_turn_end(hook: Rc<dyn TurnEnd>) {
-    with(|reactor| reactor.hooks.borrow_mut().push(hook));
+    if_installed(|reactor| reactor.hooks.borrow_mut().push(hook));
 }
 
 /// Where the text of a panic caught at a task's edge goes; without one it goes to standard error.
@@ -251,8 +260,8 @@ pub(crate) fn deregister(key: usize) {
     });
 }
 
-pub(crate) fn with_wheel<R>(f: impl FnOnce(&mut Wheel, Millis) -> R) -> R {
-    with(|reactor| f(&mut reactor.wheel.borrow_mut(), reactor.now.get()))
+pub(crate) fn with_wheel(f: impl FnOnce(&mut Wheel)) {
+    if_installed(|reactor| f(&mut reactor.wheel.borrow_mut()));
 }
 
 impl Reactor {

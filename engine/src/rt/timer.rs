@@ -47,7 +47,7 @@ impl Timer {
         self.entry.deadline_ms.set(at.0);
         let tick = tick_of(at.0);
         if tick < self.entry.filed_tick.get() {
-            reactor::with_wheel(|wheel, _| wheel.file(&self.entry, tick));
+            reactor::with_wheel(|wheel| wheel.file(&self.entry, tick));
         }
     }
 
