@@ -128,7 +128,7 @@ impl Call {
                 }
             });
             match head.await {
-                Ok(headers) => match self.broken_before_whole().await {
+                Ok(headers) => match self.broken_before_whole(&headers).await {
                     None => return Ok(headers),
                     Some(fault) => self.failed_over(fault)?,
                 },
@@ -138,8 +138,11 @@ impl Call {
     }
 
     /// While the request may be repeated, a small response is awaited whole for a moment. The fault, if it broke meanwhile.
-    async fn broken_before_whole(&self) -> Option<Fault> {
-        if !self.request.repeatable || self.state.borrow().replay.is_none() {
+    async fn broken_before_whole(&self, headers: &HeaderBlock) -> Option<Fault> {
+        if !self.request.repeatable
+            || self.state.borrow().replay.is_none()
+            || is_event_stream(headers)
+        {
             return None;
         }
         let inbound = self
@@ -204,6 +207,8 @@ impl Call {
                     CallError::Broken(Fault::LinkLost { left }),
                     false,
                 ),
+            // Not started, but the body cannot be sent again: unavailable, not broken.
+            Fault::Refused => Err(CallError::Refused),
             Fault::Malformed(what) => Err(CallError::BadResponse(what)),
             fault => Err(CallError::Broken(fault)),
         }
@@ -336,6 +341,14 @@ impl Call {
     pub fn tries(&self) -> u32 {
         self.state.borrow().tried.tries
     }
+}
+
+/// Events are for now: they are not awaited whole.
+fn is_event_stream(headers: &HeaderBlock) -> bool {
+    let is_kind = |name: &[u8]| name.eq_ignore_ascii_case(b"content-type");
+    headers
+        .iter()
+        .any(|(name, value)| is_kind(name) && value.starts_with(b"text/event-stream"))
 }
 
 impl Drop for Call {

@@ -44,6 +44,20 @@ impl std::fmt::Display for PreflightError {
 
 impl std::error::Error for PreflightError {}
 
+/// Raises the soft limit of open files to the hard one; gives the limit in force. Each connection is a descriptor.
+pub fn raise_file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = rustix::process::Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        // Refused only where a policy forbids it; the soft limit stays in force then.
+        rustix::process::setrlimit(Resource::Nofile, raised).ok();
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Tries one ring and the memlock limit for `shards` shards.
 ///
 /// # Errors

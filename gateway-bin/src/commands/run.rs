@@ -71,6 +71,7 @@ pub fn start(
     more: impl FnOnce(flatend::NodeBuilder) -> flatend::NodeBuilder,
 ) -> Result<Node, String> {
     logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
+    flatend::rt::raise_file_limit();
     let shards = config.mesh.shards.unwrap_or_else(|| allowed_cpus().len());
     // The mesh's address first, so that a clash is told of the address that the user thinks of first.
     let sections = Sections::bind(config, shards)?;

@@ -9,7 +9,7 @@ use flatend::{Call, CallError, CallRequest, HeaderBlock, ServiceSet, Shard};
 use flatend_http::h1::{BodyLength, Method, RequestHead};
 use flatend_http::headers::{self, JoinScratch};
 use flatend_http::router::{Outcome, RouteError, Router, RouterBuilder};
-use flatend_http::server::{BodyError, Client, Exchange, Handler, OwnAnswer, Plan};
+use flatend_http::server::{BodyError, BodyRules, Client, Exchange, Handler, OwnAnswer, Plan};
 use futures_lite::FutureExt;
 
 use super::ids::RequestIds;
@@ -22,8 +22,6 @@ use crate::config::{Http, Retry, Route, Target};
 pub struct RouteTable {
     router: Router<usize>,
     routes: Vec<Route>,
-    body_min: Option<u64>,
-    body_max: Option<u64>,
 }
 
 impl RouteTable {
@@ -44,8 +42,6 @@ impl RouteTable {
         Ok(RouteTable {
             router: builder.build()?,
             routes: http.routes.clone(),
-            body_min: http.min.body_size,
-            body_max: http.max.body_size,
         })
     }
 }
@@ -268,13 +264,12 @@ impl Handler for Bridge {
         match self.find(head, client, &request_id) {
             Ok(call) => {
                 let route = &self.table.routes[call.route];
-                let own_limits =
-                    route.min_body != self.table.body_min || route.max_body != self.table.body_max;
-                let body_limits = own_limits.then(|| {
-                    (
-                        route.min_body.unwrap_or(0),
-                        route.max_body.unwrap_or(u64::MAX),
-                    )
+                let limited = head.body != BodyLength::None || route.min_body.is_some();
+                let body = limited.then(|| BodyRules {
+                    bytes_min: route.min_body.unwrap_or(0),
+                    bytes_max: route.max_body.unwrap_or(u64::MAX),
+                    request_id: request_id.clone(),
+                    json,
                 });
                 Plan::Run {
                     plan: ServiceCall {
@@ -282,7 +277,7 @@ impl Handler for Bridge {
                         json,
                         ..call
                     },
-                    body_limits,
+                    body,
                 }
             }
             Err(own) => Plan::Answer(OwnAnswer {
@@ -293,6 +288,10 @@ impl Handler for Bridge {
                 json,
             }),
         }
+    }
+
+    fn new_request_id(&self) -> String {
+        self.ids.next()
     }
 
     async fn run<'a>(&'a self, plan: ServiceCall, exchange: &'a Exchange<'a>) {

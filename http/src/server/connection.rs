@@ -13,7 +13,7 @@ use flatend::rt::{self, Socket, Timer};
 use super::accept::Server;
 use super::exchange::Exchange;
 use super::queue::OutQueue;
-use super::{Client, Handler, OwnAnswer, Plan, Timeouts};
+use super::{BodyRules, Client, Handler, OwnAnswer, Plan, Timeouts};
 use crate::date::DateCache;
 use crate::error::RequestError;
 use crate::h1::{Answer, Connection, FieldScratch, Next, Parsed, Wait};
@@ -35,6 +35,8 @@ pub(super) struct Io {
     pub(super) timeouts: Timeouts,
     pub(super) read_timer: Timer,
     pub(super) write_timer: Timer,
+    /// Of the current request, if it has a body.
+    body_rules: RefCell<Option<BodyRules>>,
     /// The connection cannot be used any more: reset, or a timeout of the client.
     pub(super) broken: Cell<bool>,
 }
@@ -61,6 +63,7 @@ impl Io {
             timeouts,
             read_timer: Timer::new(),
             write_timer: Timer::new(),
+            body_rules: RefCell::new(None),
             broken: Cell::new(false),
         }
     }
@@ -154,7 +157,7 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
                 io.http.borrow_mut().abort();
                 Ok(())
             }
-            Next::Refuse(error) => refuse(io, &error).await,
+            Next::Refuse(error) => refuse(server, io, &error).await,
             Next::Drain => drain(io).await,
             Next::Linger => return linger(io).await,
             Next::Close | Next::Upgraded => {
@@ -258,9 +261,12 @@ async fn exchange<H: Handler>(
     io.read_timer.clear();
     match plan {
         Plan::Answer(answer) => io.queue_answer(&answer),
-        Plan::Run { plan, body_limits } => {
-            let refused = body_limits
-                .is_some_and(|(min, max)| io.http.borrow_mut().limit_body(min, max).is_err());
+        Plan::Run { plan, body } => {
+            let refused = body.as_ref().is_some_and(|rules| {
+                let mut http = io.http.borrow_mut();
+                http.limit_body(rules.bytes_min, rules.bytes_max).is_err()
+            });
+            *io.body_rules.borrow_mut() = body;
             if refused {
                 return Ok(());
             }
@@ -275,6 +281,9 @@ async fn exchange<H: Handler>(
     if io.broken.get() {
         return Err(());
     }
+    if !matches!(io.http.borrow().next(), Next::Refuse(_)) {
+        io.body_rules.take();
+    }
     io.read_timer.set_after(io.timeouts.idle_ms);
     // A piped request may be answered in the same write; otherwise this one leaves now.
     if io.output.borrow().len() > 0 {
@@ -283,17 +292,25 @@ async fn exchange<H: Handler>(
     Ok(())
 }
 
-async fn refuse(io: &Rc<Io>, error: &RequestError) -> Result<(), ()> {
+async fn refuse<H: Handler>(
+    server: &Rc<Server<H>>,
+    io: &Rc<Io>,
+    error: &RequestError,
+) -> Result<(), ()> {
     if io.http.borrow().is_response_begun() {
         io.http.borrow_mut().abort();
         return Ok(());
     }
+    let (request_id, json) = match io.body_rules.take() {
+        Some(rules) => (rules.request_id, rules.json),
+        None => (server.handler.new_request_id(), false),
+    };
     let answer = OwnAnswer {
         status: error.status,
         sentence: error.to_string(),
         fields: Vec::new(),
-        request_id: String::new(),
-        json: false,
+        request_id,
+        json,
     };
     io.queue_answer(&answer);
     io.flush().await

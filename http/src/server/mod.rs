@@ -29,11 +29,24 @@ pub enum Plan<P> {
     Run {
         /// Whatever the handler needs of the head.
         plan: P,
-        /// Bounds of the body in bytes, if they differ from the listener's: at least, at most.
-        body_limits: Option<(u64, u64)>,
+        /// What the server needs to refuse the body by itself; `None` for a request that has none.
+        body: Option<BodyRules>,
     },
     /// Answer at once.
     Answer(OwnAnswer),
+}
+
+/// Bounds of a request's body, and how to answer a body that breaks them.
+#[derive(Clone, Debug)]
+pub struct BodyRules {
+    /// At least so many bytes, else 400.
+    pub bytes_min: u64,
+    /// At most so many, else 413.
+    pub bytes_max: u64,
+    /// The request's id.
+    pub request_id: String,
+    /// The client asked for JSON.
+    pub json: bool,
 }
 
 /// An answer of the server's own: an error, a redirect.
@@ -58,6 +71,9 @@ pub trait Handler: 'static {
 
     /// Looks at a head, synchronously, and takes what it needs.
     fn accept(&self, head: &RequestHead<'_>, client: &Client) -> Plan<Self::Plan>;
+
+    /// An id for a request whose head was refused before anybody could give it one.
+    fn new_request_id(&self) -> String;
 
     /// Reads the body and sends the response; both may go on at once. When it returns without having answered, the
     /// connection is aborted.
