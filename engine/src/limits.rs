@@ -13,8 +13,9 @@ pub const STREAM_UNREAD_BYTES_MAX: usize = 512 * 1024;
 /// Unread bytes at which a paused stream lets its link read on.
 pub const STREAM_UNREAD_BYTES_LOW: usize = STREAM_UNREAD_BYTES_MAX / 2;
 
-/// Unread bytes of all streams of one link. Past it the link stops reading although no single stream is full.
-pub const LINK_UNREAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Unread bytes of all streams of one link, complete bodies included. Past it the link stops reading although no single stream
+/// is full. A few hundred small responses for slow clients fit.
+pub const LINK_UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How long one reader that takes nothing may hold up the other streams of its link; then its stream alone is given up.
 pub const READER_STALL_MS: u64 = 10_000;

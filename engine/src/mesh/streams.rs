@@ -67,6 +67,8 @@ struct Stream {
     recipient: Option<Recipient>,
     unread: usize,
     full: bool,
+    /// The peer's direction is complete; the entry stays for what its reader has not taken.
+    ended: bool,
     /// When its reader last took something, or when it became unread.
     progress_at: Millis,
     /// `bytes_queued` of the connection when it was opened.
@@ -87,10 +89,15 @@ impl Streams {
             recipient: Some(recipient),
             unread: 0,
             full: false,
+            ended: false,
             progress_at: Millis(0),
             mark,
         };
-        self.table.borrow_mut().insert(stream, entry);
+        let replaced = self.table.borrow_mut().insert(stream, entry);
+        if let Some(mut replaced) = replaced {
+            // A peer may use the number of a stream again that is complete; its reader keeps what it has.
+            self.discharge(&mut replaced);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -130,13 +137,22 @@ impl Streams {
         true
     }
 
-    /// The peer's direction is complete.
+    /// The peer's direction is complete. What its reader has not taken stays charged to the link: else whole bodies for a reader
+    /// that does not read would be memory without a bound. Such a stream alone holds nothing up, for it cannot grow.
     pub(crate) fn end(&self, stream: StreamId) {
-        // Bytes that are still unread stay charged to nobody: the link owes them no memory that grows.
-        if let Some(entry) = self.detach(stream) {
-            if let Some(recipient) = entry.recipient {
-                recipient.end();
-            }
+        let mut table = self.table.borrow_mut();
+        let Some(entry) = table.get_mut(&stream) else {
+            return;
+        };
+        if let Some(recipient) = &entry.recipient {
+            recipient.end();
+        }
+        entry.ended = true;
+        if std::mem::take(&mut entry.full) {
+            self.full.set(self.full.get() - 1);
+        }
+        if entry.unread == 0 {
+            table.remove(&stream);
         }
     }
 
@@ -160,6 +176,9 @@ impl Streams {
         if let Some(entry) = table.get_mut(&stream) {
             entry.recipient = None;
             self.discharge(entry);
+            if entry.ended {
+                table.remove(&stream);
+            }
         }
     }
 
@@ -191,6 +210,9 @@ impl Streams {
             entry.full = false;
             self.full.set(self.full.get() - 1);
         }
+        if entry.ended && entry.unread == 0 {
+            table.remove(&stream);
+        }
     }
 
     /// Whether the link must not read on.
@@ -198,13 +220,34 @@ impl Streams {
         self.full.get() > 0 || self.unread.get() > LINK_UNREAD_BYTES_MAX
     }
 
-    /// Streams whose reader took nothing for [`READER_STALL_MS`] although bytes wait for it.
+    /// Streams that hold the link up and whose readers took nothing for [`READER_STALL_MS`]: those that are full, and the
+    /// largest of the rest while all together are too much.
     pub(crate) fn stalled(&self, now: Millis) -> Vec<StreamId> {
         let table = self.table.borrow();
-        let stalled = table.iter().filter(|(_, entry)| {
-            entry.unread > 0 && now.0.saturating_sub(entry.progress_at.0) >= READER_STALL_MS
+        let mut idle: Vec<(usize, bool, StreamId)> = table
+            .iter()
+            .filter(|(_, entry)| {
+                let idle_ms = now.0.saturating_sub(entry.progress_at.0);
+                entry.unread > 0 && idle_ms >= READER_STALL_MS
+            })
+            .map(|(stream, entry)| (entry.unread, entry.full, *stream))
+            .collect();
+        idle.sort_unstable_by_key(|(unread, ..)| std::cmp::Reverse(*unread));
+        let mut left = self.unread.get();
+        // Well below the limit, so that the next body does not stop the link again at once.
+        let low = if left > LINK_UNREAD_BYTES_MAX {
+            LINK_UNREAD_BYTES_MAX / 2
+        } else {
+            left
+        };
+        idle.retain(|(unread, full, _)| {
+            let holds = *full || left > low;
+            if holds {
+                left -= unread;
+            }
+            holds
         });
-        stalled.map(|(stream, _)| *stream).collect()
+        idle.into_iter().map(|(_, _, stream)| stream).collect()
     }
 
     /// Takes out every stream, with its reader and mark.

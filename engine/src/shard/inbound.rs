@@ -90,10 +90,15 @@ impl Inbound {
         }
     }
 
-    /// Ends it uncleanly: what was received is still read first.
+    /// Ends it uncleanly: what was received is still read first. A reader that stalled loses it, whole or not: the memory that
+    /// it holds is why it is given up.
     pub(crate) fn fail(&self, fault: Fault) {
+        if fault == Fault::Stalled {
+            self.chunks.borrow_mut().clear();
+            self.unread.set(0);
+        }
         let mut end = self.end.borrow_mut();
-        if *end == End::Open {
+        if *end == End::Open || fault == Fault::Stalled {
             *end = End::Broken(fault);
             drop(end);
             self.wake();
@@ -178,10 +183,13 @@ impl Inbound {
         self.chunks.borrow().is_empty() && *self.end.borrow() == End::Clean
     }
 
-    /// The reader has gone: throws away what waits. Returns the bytes thrown away.
-    pub(crate) fn abandon(&self) -> usize {
+    /// The reader has gone: throws away what waits, and tells so whoever is charged for it.
+    pub(crate) fn abandon(&self) {
         self.chunks.borrow_mut().clear();
-        self.source.borrow_mut().take();
-        self.unread.replace(0)
+        let unread = self.unread.replace(0);
+        let source = self.source.borrow_mut().take();
+        if let Some(source) = source.filter(|_| unread > 0) {
+            source.taken(unread);
+        }
     }
 }

@@ -189,6 +189,9 @@ impl Shard {
                         served
                             .link
                             .reset(served.stream, code, "the caller has gone");
+                    } else {
+                        // What the caller did not take of a complete response is nobody's any more.
+                        served.link.ignore(served.stream);
                     }
                 }
             }

@@ -1,0 +1,7 @@
+//! What peers can make this process hold, measured on the process itself. One test at a time.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod process;
+mod unread;
