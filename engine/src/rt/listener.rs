@@ -1,5 +1,5 @@
-//! Listening sockets. The first of a group binds alone, without `SO_REUSEPORT`, so that a port in use is an error and not
-//! a share of somebody else's traffic; the shards' own listeners then share it among themselves.
+//! Listening sockets. The first of a group binds and listens alone, without `SO_REUSEPORT`, so that a port in use is an error and
+//! not a share of somebody else's traffic; the other shards' listeners then join it.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -45,16 +45,17 @@ impl Listener {
         shards: usize,
         options: &ListenOptions,
     ) -> io::Result<(SocketAddr, Vec<OwnedFd>)> {
-        // The probe: without SO_REUSEPORT, so that it fails if any socket, shared or not, is bound here.
-        let probe = bound(addr, false, options)?;
-        probe.listen(1)?;
-        let addr = probe
+        // The first listens alone, without SO_REUSEPORT, so that it fails if any socket, shared or not, listens here. Only then it
+        // may be shared, and it is never closed in between: of several processes that start at once, one gets the port.
+        let first = bound(addr, false, options)?;
+        first.listen(BACKLOG)?;
+        let addr = first
             .local_addr()?
             .as_socket()
             .ok_or(ErrorKind::AddrNotAvailable)?;
-        drop(probe);
-        let mut group = Vec::with_capacity(shards);
-        for _ in 0..shards {
+        first.set_reuse_port(true)?;
+        let mut group = vec![first.into()];
+        while group.len() < shards {
             let sock = bound(addr, true, options)?;
             sock.listen(BACKLOG)?;
             group.push(sock.into());

@@ -118,6 +118,52 @@ fn a_port_in_use_is_an_error_although_our_shards_share_theirs() {
 }
 
 #[test]
+fn of_many_that_bind_one_port_at_once_one_gets_it() {
+    let options = ListenOptions::default();
+    for _ in 0..200 {
+        let free = TcpListener::bind(SocketAddr::from(LOOPBACK)).expect("a port");
+        let addr = free.local_addr().expect("bound");
+        drop(free);
+        let start = std::sync::Barrier::new(4);
+        let bound: Vec<_> = std::thread::scope(|scope| {
+            let bind = || {
+                start.wait();
+                Listener::bind_group(addr, 2, &options).ok()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
+            let results = threads.into_iter();
+            results
+                .filter_map(|thread| thread.join().expect("no panic"))
+                .collect()
+        });
+        assert!(bound.len() <= 1, "{} share {addr} in silence", bound.len());
+    }
+}
+
+#[test]
+fn connections_spread_over_the_listeners_of_a_group() {
+    let (addr, group) =
+        Listener::bind_group(LOOPBACK.into(), 2, &ListenOptions::default()).expect("a port");
+    let dialed: Vec<TcpStream> = (0..200)
+        .map(|_| TcpStream::connect(addr).expect("room"))
+        .collect();
+    let accepted = shard::run(|| async move {
+        let mut accepted = Vec::new();
+        for fd in group {
+            let listener = Listener::adopt(fd).expect("it can be watched");
+            let mut count = 0;
+            while rt::timeout(100, listener.accept()).await.is_ok() {
+                count += 1;
+            }
+            accepted.push(count);
+        }
+        accepted
+    });
+    assert_eq!(accepted.iter().sum::<usize>(), dialed.len());
+    assert!(accepted.iter().all(|&count| count > 0), "{accepted:?}");
+}
+
+#[test]
 fn no_child_process_inherits_a_socket() {
     shard::run(|| async {
         let (addr, group) =
