@@ -13,6 +13,8 @@ from harness.http import Cut
 from harness.load import GROWTH_BYTES_MAX, MIB
 
 SILENT = 1000
+# More than a signed count of 16 bits holds.
+MANY = 33_000
 # Of a request while the hostile ones are at work.
 SECONDS_MAX = 1.0
 
@@ -220,3 +222,22 @@ def dripping_uploads(world):
         return f"{len(ends)} stopped uploads: {', '.join(sorted(set(ends)))}"
 
     return guarded(world, attack)
+
+
+@case("many-connections", seconds=90)
+def many_connections(world):
+    """More connections one after the other than 16 bits count, on both ports of one shard."""
+    gateway = world.gateway(("GET /hello", "hello_world"), mesh_keys="shards = 1")
+    world.npm(gateway, "hello_world")
+    request = b"GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    memory = gateway.process.memory()
+    for port, words in ((gateway.port, request), (gateway.mesh, b"\xff" * 40)):
+        for _ in range(MANY):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(words)
+                while connection.recv(4096):
+                    pass
+    equal(gateway.get("/hello")[2], b"Hello world!", "the answer afterwards")
+    growth = gateway.process.memory("VmHWM") - memory
+    at_most(growth, GROWTH_BYTES_MAX, "growth of the gateway's memory in bytes")
+    return f"2 times {MANY} connections; gateway +{growth // MIB} MiB"

@@ -20,6 +20,8 @@ fn stream_id(id: u32) -> StreamId {
 
 impl Link {
     pub(super) fn on_request<'a>(&mut self, shared: &mut Shared, body: &'a [u8]) -> Received<'a> {
+        // Whoever asks and does not read gets no further answers, refusals included.
+        self.check_reads(shared)?;
         let (id, packet) = request::decode(body)?;
         if self.streams.contains(id) {
             return Err(ProtocolError::StreamInUse {
@@ -46,7 +48,6 @@ impl Link {
             packet => {
                 // Rules B01, N06: an error of this stream alone; what follows on it is dropped.
                 self.malformed += u64::from(packet.is_none());
-                self.check_reads(shared)?;
                 self.send_refusal(shared, id);
                 Ok(None)
             }

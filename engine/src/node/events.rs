@@ -74,6 +74,13 @@ pub enum NodeEvent {
         /// What it did, and the rule.
         what: String,
     },
+    /// A shard ended although nobody asked it to: its links and listeners are dead, and the process should end.
+    ShardDied {
+        /// Which.
+        shard: usize,
+        /// Why.
+        why: String,
+    },
     /// Something on our side that an operator should know.
     Trouble(String),
 }
@@ -90,6 +97,7 @@ impl NodeEvent {
             NodeEvent::Redialing { .. } => "redialing",
             NodeEvent::Discovered { .. } => "discovered",
             NodeEvent::PeerFault { .. } => "peer fault",
+            NodeEvent::ShardDied { .. } => "shard died",
             NodeEvent::Trouble(_) => "trouble",
         }
     }
@@ -136,6 +144,7 @@ impl fmt::Display for NodeEvent {
                 what,
             } => write!(f, "Closing the link to {from}: {what}"),
             NodeEvent::PeerFault { from: None, what } => write!(f, "Closing a link: {what}"),
+            NodeEvent::ShardDied { shard, why } => write!(f, "Shard {shard} died: {why}"),
             NodeEvent::Trouble(what) => f.write_str(what),
         }
     }

@@ -99,7 +99,17 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         };
         let cpu = (builder.pin && count <= cpus.len()).then(|| cpus[index % cpus.len()]);
         let ready = ready.clone();
-        let shard = rt::start_shard(cpu, &format!("shard-{index}"), move || live(seed, ready))
+        let events = shared.events.clone();
+        let ended = move |result: &Result<(), String>| {
+            if let Err(why) = result {
+                events(NodeEvent::ShardDied {
+                    shard: index,
+                    why: why.clone(),
+                });
+            }
+        };
+        let name = format!("shard-{index}");
+        let shard = rt::start_shard(cpu, &name, ended, move || live(seed, ready))
             .map_err(StartError::Shard)?;
         shards.push(shard);
     }

@@ -15,18 +15,18 @@ use super::reactor;
 
 /// A running shard: join it to wait for its main future.
 pub struct ShardThread {
-    handle: glommio::ExecutorJoinHandle<()>,
+    handle: std::thread::JoinHandle<Result<(), String>>,
 }
 
 impl ShardThread {
     /// Waits until the shard's main future has returned.
     ///
     /// # Errors
-    /// A sentence, when the shard's thread panicked or its executor could not be made (memlock, io_uring).
+    /// A sentence, when the shard panicked outside a task or its executor could not be made (memlock, io_uring).
     pub fn join(self) -> Result<(), String> {
         self.handle
             .join()
-            .map_err(|err| format!("a shard ended badly: {err}"))
+            .unwrap_or_else(|panic| Err(panic_text(panic.as_ref())))
     }
 }
 
@@ -41,38 +41,69 @@ pub fn allowed_cpus() -> Vec<usize> {
     }
 }
 
-/// Starts a shard on `cpu` (`None`: unpinned) and runs `main` on it until it returns.
+/// Starts a shard on `cpu` (`None`: unpinned) and runs `main` on it until it returns. `ended` is called on the shard's
+/// thread when the shard is over, whatever the reason: a shard that dies must not do so in silence.
 ///
 /// # Errors
-/// A sentence, when the thread or its ring could not be made.
-pub fn start_shard<F, Fut>(cpu: Option<usize>, name: &str, main: F) -> Result<ShardThread, String>
+/// A sentence, when the thread could not be started.
+pub fn start_shard<F, Fut>(
+    cpu: Option<usize>,
+    name: &str,
+    ended: impl FnOnce(&Result<(), String>) + Send + 'static,
+    main: F,
+) -> Result<ShardThread, String>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = ()> + 'static,
 {
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
-    // The preempt timer stays at its default of 100 ms: with 2 ms, glommio was seen to sleep upon runnable tasks.
-    LocalExecutorBuilder::new(placement)
-        .name(name)
-        .io_memory(RING_MEMORY_BYTES)
-        .ring_depth(RING_DEPTH)
-        .spawn(move || async move {
-            reactor::install();
-            let finished = std::rc::Rc::new(Cell::new(false));
-            let done = finished.clone();
-            let task = glommio::spawn_local(Counted {
-                future: Box::pin(async move {
-                    main().await;
-                    done.set(true);
-                    reactor::end_pump();
-                }),
+    let thread_name = name.to_owned();
+    let run = move || {
+        // The preempt timer stays at its default of 100 ms: with 2 ms, glommio was seen to sleep upon runnable tasks.
+        let executor = LocalExecutorBuilder::new(placement)
+            .name(&thread_name)
+            .io_memory(RING_MEMORY_BYTES)
+            .ring_depth(RING_DEPTH)
+            .make()
+            .map_err(|err| format!("cannot start {thread_name}: {err}"))?;
+        executor.run(live(main));
+        Ok(())
+    };
+    let handle = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let result = std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+                Err(format!(
+                    "the shard panicked: {}",
+                    panic_text(panic.as_ref())
+                ))
             });
-            reactor::pump(&finished).await;
-            task.await;
-            reactor::uninstall();
+            ended(&result);
+            result
         })
-        .map(|handle| ShardThread { handle })
-        .map_err(|err| format!("cannot start {name}: {err}"))
+        .map_err(|err| format!("cannot start {name}: {err}"))?;
+    Ok(ShardThread { handle })
+}
+
+async fn live<F, Fut>(main: F)
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = ()> + 'static,
+{
+    reactor::install();
+    let finished = std::rc::Rc::new(Cell::new(false));
+    let done = finished.clone();
+    let main = main();
+    let counted = Counted {
+        future: Box::pin(async move {
+            main.await;
+            done.set(true);
+        }),
+    };
+    let task = glommio::spawn_local(counted);
+    reactor::pump(&finished).await;
+    task.await;
+    reactor::uninstall();
 }
 
 /// Runs `future` as a task of this shard. Its first poll comes later in the turn, never inside the caller. A panic in it

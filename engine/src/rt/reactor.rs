@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use flatend_codec::Millis;
@@ -105,7 +105,6 @@ struct Reactor {
     hooks: RefCell<Vec<Rc<dyn TurnEnd>>>,
     stats: RefCell<Stats>,
     polls: Cell<u64>,
-    ending: Cell<bool>,
     on_panic: RefCell<Option<Report>>,
 }
 
@@ -143,7 +142,6 @@ pub(crate) fn install() {
         hooks: RefCell::default(),
         stats: RefCell::default(),
         polls: Cell::new(0),
-        ending: Cell::new(false),
         on_panic: RefCell::new(None),
     });
     reactor.read_clock();
@@ -213,10 +211,6 @@ pub(crate) fn note_panic(text: &str) {
             None => eprintln!("a task panicked: {text}"),
         }
     });
-}
-
-pub(crate) fn end_pump() {
-    with(|reactor| reactor.ending.set(true));
 }
 
 /// Registers a descriptor for good, edge-triggered, both directions.
@@ -290,7 +284,8 @@ impl Reactor {
         any
     }
 
-    fn wait(&self) {
+    /// Waits for a descriptor or a timer; at most `at_most_ms` if given.
+    fn wait(&self, at_most_ms: Option<Millis>) {
         let before = self.now.get();
         self.read_clock();
         let held_ms = self.now.get().0.saturating_sub(before.0);
@@ -299,17 +294,16 @@ impl Reactor {
             stats.turns += 1;
             stats.stalls += u64::from(held_ms > 100);
         }
-        let timeout = self
+        let due_ms = self
             .wheel
             .borrow_mut()
             .next_after(self.now.get())
-            .map(|at| {
-                let ms = at.0.saturating_sub(self.now.get().0);
-                rustix::event::Timespec {
-                    tv_sec: (ms / 1000) as i64,
-                    tv_nsec: (ms % 1000 * 1_000_000) as _,
-                }
-            });
+            .map(|at| at.0.saturating_sub(self.now.get().0));
+        let timeout_ms = at_most_ms.map(|ms| ms.0).into_iter().chain(due_ms).min();
+        let timeout = timeout_ms.map(|ms| rustix::event::Timespec {
+            tv_sec: (ms / 1000) as i64,
+            tv_nsec: (ms % 1000 * 1_000_000) as _,
+        });
         let empty = epoll::Event {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(0),
@@ -333,32 +327,35 @@ impl Reactor {
     }
 }
 
+/// Rounds of the run queue after which the shard looks at its descriptors although tasks are still runnable: a task that
+/// always has work must not keep the others from theirs.
+const BUSY_ROUNDS_MAX: u32 = 16;
+
 /// Runs the shard's loop until the main future has ended.
 pub(crate) async fn pump(finished: &Cell<bool>) {
     let reactor = with(Rc::clone);
     let mut polls = reactor.polls.get();
+    let mut rounds = 0;
     loop {
-        let mut yielded = false;
-        std::future::poll_fn(|cx| {
-            if yielded {
-                return Poll::Ready(());
-            }
-            yielded = true;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        futures_lite::future::yield_now().await;
         let after = reactor.polls.get();
         if after != polls {
             polls = after;
+            rounds += 1;
+            if rounds == BUSY_ROUNDS_MAX {
+                rounds = 0;
+                reactor.end_turn();
+                reactor.wait(Some(Millis(0)));
+            }
             continue;
         }
+        rounds = 0;
         if reactor.end_turn() {
             continue;
         }
-        if finished.get() || reactor.ending.get() {
+        if finished.get() {
             return;
         }
-        reactor.wait();
+        reactor.wait(None);
     }
 }

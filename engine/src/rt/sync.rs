@@ -2,25 +2,49 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Tasks that wait for a change which [`WaitQueue::wake_all`] announces.
+/// Tasks that wait for a change which [`WaitQueue::wake_all`] announces. Holds one waker a ticket that waits now, never
+/// more: glommio counts wakers in 16 bits, and 32,768 of one task end the shard.
+#[derive(Default)]
 pub struct WaitQueue {
-    /// Rises with every wake; a ticket of the same round is parked already.
-    round: Cell<u64>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Rc<Waiting>,
 }
 
-/// A waiter's memory of the round in which it parked, so that parking twice costs nothing and stores nothing. One ticket
-/// belongs to one queue and one task.
-#[derive(Default)]
-pub struct Ticket(Cell<u64>);
+struct Waiting {
+    /// Rises with every wake; a ticket of the same round is parked.
+    round: Cell<u64>,
+    wakers: RefCell<Vec<Option<Waker>>>,
+    vacant: RefCell<Vec<usize>>,
+}
 
-impl Default for WaitQueue {
+impl Default for Waiting {
     fn default() -> Self {
-        WaitQueue {
+        Waiting {
             round: Cell::new(1),
-            waiting: RefCell::default(),
+            wakers: RefCell::default(),
+            vacant: RefCell::default(),
+        }
+    }
+}
+
+/// A waiter's place in a queue: parking twice stores nothing, and dropping it takes its waker out. One ticket belongs to
+/// one queue and one task.
+#[derive(Default)]
+pub struct Ticket {
+    round: Cell<u64>,
+    at: Cell<usize>,
+    queue: RefCell<Option<Rc<Waiting>>>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            if queue.round.get() == self.round.get() {
+                queue.wakers.borrow_mut()[self.at.get()] = None;
+                queue.vacant.borrow_mut().push(self.at.get());
+            }
         }
     }
 }
@@ -28,17 +52,32 @@ impl Default for WaitQueue {
 impl WaitQueue {
     /// Wakes everybody who waits now.
     pub fn wake_all(&self) {
-        self.round.set(self.round.get() + 1);
-        for waker in std::mem::take(&mut *self.waiting.borrow_mut()) {
+        let waiting = &self.waiting;
+        waiting.round.set(waiting.round.get() + 1);
+        waiting.vacant.borrow_mut().clear();
+        let wakers = std::mem::take(&mut *waiting.wakers.borrow_mut());
+        for waker in wakers.into_iter().flatten() {
             waker.wake();
         }
     }
 
     /// Parks the task until the next [`WaitQueue::wake_all`]; the caller looks at its condition again when polled.
     pub fn park(&self, cx: &Context<'_>, ticket: &Ticket) {
-        if ticket.0.replace(self.round.get()) != self.round.get() {
-            self.waiting.borrow_mut().push(cx.waker().clone());
+        let waiting = &self.waiting;
+        if ticket.round.replace(waiting.round.get()) == waiting.round.get() {
+            return;
         }
+        let mut wakers = waiting.wakers.borrow_mut();
+        let at = waiting.vacant.borrow_mut().pop().unwrap_or_else(|| {
+            wakers.push(None);
+            wakers.len() - 1
+        });
+        wakers[at] = Some(cx.waker().clone());
+        ticket.at.set(at);
+        ticket
+            .queue
+            .borrow_mut()
+            .get_or_insert_with(|| waiting.clone());
     }
 
     /// Waits until `condition` gives a value; it is asked now and after every [`WaitQueue::wake_all`].
@@ -93,5 +132,35 @@ impl Flag {
     /// Waits until it is true.
     pub async fn wait(&self) {
         self.waiting.until(|| self.set.get().then_some(())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_waiter_leaves_nothing_behind() {
+        let (queue, waker) = (WaitQueue::default(), Waker::noop());
+        let cx = Context::from_waker(waker);
+        for _ in 0..100 {
+            let ticket = Ticket::default();
+            queue.park(&cx, &ticket);
+            queue.park(&cx, &ticket);
+        }
+        assert_eq!(
+            queue.waiting.wakers.borrow().len(),
+            1,
+            "one place, used again and again"
+        );
+        let (early, late) = (Ticket::default(), Ticket::default());
+        queue.park(&cx, &early);
+        queue.wake_all();
+        queue.park(&cx, &late);
+        drop(early);
+        assert!(
+            queue.waiting.wakers.borrow()[0].is_some(),
+            "a ticket of an earlier round takes nobody else out"
+        );
     }
 }

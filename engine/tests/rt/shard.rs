@@ -23,9 +23,14 @@ where
     Fut: Future<Output = T> + 'static,
 {
     let (done, result) = mpsc::channel();
-    let thread = rt::start_shard(None, "test", move || async move {
-        done.send(code().await).ok();
-    });
+    let thread = rt::start_shard(
+        None,
+        "test",
+        |_| {},
+        move || async move {
+            done.send(code().await).ok();
+        },
+    );
     OnShard {
         thread: thread.expect("a shard starts"),
         result,

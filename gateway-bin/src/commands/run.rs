@@ -110,19 +110,23 @@ pub fn start(
     Ok(node)
 }
 
-/// Waits for a signal, drains, and gives the exit status.
+/// Waits for a signal, drains, and gives the exit status. A shard that dies ends the process: half a gateway would leave
+/// connections hanging that a restart serves.
 pub fn wait(node: Node) -> u8 {
-    let (stop, stopped) = std::sync::mpsc::channel();
+    let stop = stop_channel().0.clone();
     let watching = signals::on_stop(move |_| {
-        // The receiver lives as long as this function.
-        stop.send(()).ok();
+        // The receiver lives as long as the process.
+        stop.send(Stop::Signal).ok();
     });
     if let Err(error) = watching {
         log!("Cannot watch for signals: {}.", io_words(&error));
         logs::flush();
         return 1;
     }
-    stopped.recv().ok();
+    if let Ok(Stop::ShardDied) | Err(_) = stop_channel().1.recv() {
+        logs::flush();
+        std::process::exit(1);
+    }
     log!("Shutting down: finishing what runs. A second signal stops at once.");
     let status = match node.shutdown() {
         Ok(()) => 0,
@@ -133,6 +137,24 @@ pub fn wait(node: Node) -> u8 {
     };
     logs::flush();
     status
+}
+
+/// Why the gateway ends.
+enum Stop {
+    Signal,
+    ShardDied,
+}
+
+/// One channel a process: a process has one gateway, and shards may die before anybody waits.
+fn stop_channel() -> &'static (
+    crossbeam_channel::Sender<Stop>,
+    crossbeam_channel::Receiver<Stop>,
+) {
+    static CHANNEL: std::sync::OnceLock<(
+        crossbeam_channel::Sender<Stop>,
+        crossbeam_channel::Receiver<Stop>,
+    )> = std::sync::OnceLock::new();
+    CHANNEL.get_or_init(crossbeam_channel::unbounded)
 }
 
 fn start_sentence(error: &StartError) -> String {
@@ -151,6 +173,11 @@ fn report(event: NodeEvent) {
         NodeEvent::PeerFault { .. } => FAULTS.line(format_args!("{event}")),
         NodeEvent::Trouble(_) => TROUBLE.line(format_args!("{event}")),
         NodeEvent::Listening(_) => log!("{event}"),
+        NodeEvent::ShardDied { .. } => {
+            log!("{event}");
+            // The receiver lives as long as the process.
+            stop_channel().0.send(Stop::ShardDied).ok();
+        }
         _ => LINKS.line(format_args!("{event}")),
     }
 }

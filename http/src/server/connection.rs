@@ -25,6 +25,12 @@ const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// Read buffer of a connection that uploads.
 pub(super) const UPLOAD_BUFFER_BYTES: usize = 128 * 1024;
 
+/// Requests of one connection answered before the shard's other tasks run.
+const REQUESTS_TURN_MAX: u32 = 16;
+
+/// Answers to piped requests gathered for one write.
+const PIPED_BYTES_MAX: usize = 64 * 1024;
+
 /// What a connection's task and its handler share.
 pub(super) struct Io {
     pub(super) socket: Socket,
@@ -144,7 +150,13 @@ impl Io {
 /// Runs a connection to its end.
 pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
     io.read_timer.set_after(io.timeouts.read_header_ms);
+    let mut requests = 0;
     loop {
+        requests += 1;
+        if requests % REQUESTS_TURN_MAX == 0 {
+            // A client that always has a request ready must not keep the others of the shard waiting.
+            rt::yield_now().await;
+        }
         if io.broken.get() {
             io.socket.reset_on_close();
             return;
@@ -209,6 +221,8 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
         if buffered == 0 {
             release_idle(io);
         }
+        // Whatever was answered leaves before we wait.
+        io.flush().await?;
         // One read, or the end of patience, or a nudge because the server drains.
         let filled = std::future::poll_fn(|cx| {
             if let Poll::Ready(result) = io.poll_fill(cx, READ_BUFFER_BYTES) {
@@ -285,8 +299,9 @@ async fn exchange<H: Handler>(
         io.body_rules.take();
     }
     io.read_timer.set_after(io.timeouts.idle_ms);
-    // A piped request may be answered in the same write; otherwise this one leaves now.
-    if io.output.borrow().len() > 0 {
+    // The answer to a piped request that is here already may leave in the same write.
+    let piped = !io.input.borrow().is_empty() && io.output.borrow().len() < PIPED_BYTES_MAX;
+    if !piped {
         io.flush().await?;
     }
     Ok(())
