@@ -76,6 +76,7 @@ pub(crate) fn run(options: &BulkOptions) -> Result<(), String> {
         &[("GET /bytes/:count", "bytes"), ("POST /count", "count")],
     );
     let setup = start(&binary, &config, (http, mesh), cores, &dir)?;
+    let machine = Machine::read();
     let mut transfers = Vec::new();
     for round in 0..options.rounds {
         for way in [Way::Download, Way::Upload] {
@@ -89,7 +90,7 @@ pub(crate) fn run(options: &BulkOptions) -> Result<(), String> {
     drop(setup);
     let bulk = Bulk {
         command: report::command_line(),
-        machine: Machine::read(),
+        machine,
         cores,
         bytes: options.bytes,
         transfers,

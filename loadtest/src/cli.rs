@@ -62,6 +62,10 @@ pub(crate) struct CompareOptions {
     /// Keep-alive connections of the client; several numbers with commas between.
     #[arg(long, default_value = "64", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) connections: Vec<u32>,
+    /// Throws a round away and repeats it if other processes used more than this share of all cores, in percent, during one
+    /// of its runs; 100 keeps all.
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
+    pub(crate) others_max: f64,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::cli::CompareOptions;
-use crate::limits::WARM_UP_S;
+use crate::limits::{DISCARDS_A_ROUND_MAX, WARM_UP_S};
 use crate::machine::{self, Machine};
 use crate::plan::{self, Cores};
 use crate::proc_stat::{cpu_seconds, waited_seconds, MachineStat};
@@ -57,6 +57,8 @@ pub(crate) struct Comparison {
     pub(crate) cores: Cores,
     pub(crate) seconds: u64,
     pub(crate) rounds: u32,
+    /// Rounds that others disturbed too much, which were repeated.
+    pub(crate) discarded: u32,
     pub(crate) samples: Vec<Sample>,
     /// Name and text of each configuration.
     pub(crate) configurations: Vec<(&'static str, String)>,
@@ -87,14 +89,16 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
         )?,
     ];
 
-    let samples = measure(options, &subjects, cores, &dir)?;
+    let machine = Machine::read();
+    let (samples, discarded) = measure(options, &subjects, cores, &dir)?;
     drop(subjects);
     let comparison = Comparison {
         command: report::command_line(),
-        machine: Machine::read(),
+        machine,
         cores,
         seconds: options.seconds,
         rounds: options.rounds,
+        discarded,
         samples,
         configurations: vec![
             ("gateway", gateway_config),
@@ -152,8 +156,10 @@ fn measure(
     subjects: &[Subject],
     cores: Cores,
     dir: &Path,
-) -> Result<Vec<Sample>, String> {
+) -> Result<(Vec<Sample>, u32), String> {
+    let discards_max = options.rounds.saturating_mul(DISCARDS_A_ROUND_MAX);
     let mut samples = Vec::new();
+    let mut discarded = 0;
     for &connections in &options.connections {
         for subject in subjects {
             wrk::run(
@@ -166,24 +172,48 @@ fn measure(
             )?;
         }
         for round in 0..options.rounds {
-            for subject in plan::order(subjects.len(), round).filter_map(|at| subjects.get(at)) {
-                stop::check()?;
-                let quiet_before = machine::wait_quiet(options.common.quiet_wait)?;
-                let run = || {
-                    wrk::run(
-                        subject.addr,
-                        PATH,
-                        connections,
-                        options.seconds,
-                        cores.others,
-                        dir,
-                    )
-                };
-                let sample = sample(subject, connections, round, quiet_before, run)?;
-                eprintln!("{}", report::progress(&sample));
-                samples.push(sample);
+            loop {
+                let found = measure_round(options, subjects, connections, round, cores, dir)?;
+                let disturbed = found
+                    .iter()
+                    .any(|sample| sample.other_share * 100.0 > options.others_max);
+                if !disturbed || discarded >= discards_max {
+                    samples.extend(found);
+                    break;
+                }
+                eprintln!("the round is repeated: others disturbed it");
+                discarded += 1;
             }
         }
+    }
+    Ok((samples, discarded))
+}
+
+fn measure_round(
+    options: &CompareOptions,
+    subjects: &[Subject],
+    connections: u32,
+    round: u32,
+    cores: Cores,
+    dir: &Path,
+) -> Result<Vec<Sample>, String> {
+    let mut samples = Vec::with_capacity(subjects.len());
+    for subject in plan::order(subjects.len(), round).filter_map(|at| subjects.get(at)) {
+        stop::check()?;
+        let quiet_before = machine::wait_quiet(options.common.quiet_wait)?;
+        let run = || {
+            wrk::run(
+                subject.addr,
+                PATH,
+                connections,
+                options.seconds,
+                cores.others,
+                dir,
+            )
+        };
+        let sample = sample(subject, connections, round, quiet_before, run)?;
+        eprintln!("{}", report::progress(&sample));
+        samples.push(sample);
     }
     Ok(samples)
 }

@@ -28,3 +28,5 @@ pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const CLIENT_BUFFER_BYTES: usize = 256 * 1024;
 /// Bytes that the bulk provider hands on at once.
 pub(crate) const PROVIDER_PIECE_BYTES: usize = 64 * 1024;
+/// Rounds thrown away because others disturbed them, for each one that is wanted; after that they are kept and reported as they are.
+pub(crate) const DISCARDS_A_ROUND_MAX: u32 = 10;

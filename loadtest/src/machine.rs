@@ -19,7 +19,7 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     pub(crate) kernel: String,
     pub(crate) congestion_control: String,
-    /// Commit of the working tree, or why it is unknown.
+    /// Commit of the working tree, or why it is unknown; the binaries may be older.
     pub(crate) commit: String,
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn progress(sample: &Sample) -> String {
 /// The machine, as a list.
 pub(crate) fn machine(machine: &Machine) -> String {
     format!(
-        "- {}, {} cores, {} MiB, Linux {}, TCP congestion control {}\n- commit {}\n",
+        "- {}, {} cores, {} MiB, Linux {}, TCP congestion control {}\n- working tree at commit {} when the run began\n",
         machine.processor,
         machine.cores,
         machine.memory_mib,
@@ -64,7 +64,7 @@ pub(crate) fn comparison(all: &Comparison) -> String {
         all.seconds,
         all.cores.proxy,
         all.cores.others,
-        disturbance(&all.samples)
+        disturbance(&all.samples, all.discarded)
     );
     text.push_str(
         "| connections | subject | proxy CPU µs a request (range) | server behind | client | requests/s | p50 ms | p99 ms |\n\
@@ -95,7 +95,7 @@ pub(crate) fn comparison(all: &Comparison) -> String {
     text
 }
 
-fn disturbance(samples: &[Sample]) -> String {
+fn disturbance(samples: &[Sample], discarded: u32) -> String {
     let percent = |value: fn(&Sample) -> f64| {
         let values = || samples.iter().map(value);
         let middle = median(values()).unwrap_or_default() * 100.0;
@@ -103,7 +103,7 @@ fn disturbance(samples: &[Sample]) -> String {
         format!("{middle:.1} % (at most {:.1} %)", high * 100.0)
     };
     format!(
-        "- median share of all cores that the hypervisor took {}, that others used {}; quiet before {} of {} runs\n",
+        "- median share of all cores that the hypervisor took {}, that others used {}; quiet before {} of {} runs; {discarded} disturbed rounds repeated\n",
         percent(|sample| sample.steal_share),
         percent(|sample| sample.other_share),
         samples.iter().filter(|sample| sample.quiet_before).count(),
@@ -214,6 +214,7 @@ mod tests {
             },
             seconds: 5,
             rounds: 3,
+            discarded: 2,
             samples: samples.collect(),
             configurations: vec![("gateway", "shards = 1".to_owned())],
         }
@@ -227,7 +228,7 @@ mod tests {
             "| 64 | nginx | 40.00 (20.00–50.00) | 3.00 | 5.00 | 25000 | 1.00 | 2.00 |",
             // 0.5, 0.3 and 0.6: not the ratio of the medians, which is 0.3.
             "| 64 | gateway | 0.50 (0.30–0.60) | 2.00 (1.67–3.33) | 1.00 (1.00–1.00) |",
-            "quiet before 4 of 6 runs",
+            "quiet before 4 of 6 runs; 2 disturbed rounds repeated",
         ] {
             assert!(text.contains(line), "{line}\nin\n{text}");
         }
