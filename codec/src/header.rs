@@ -22,6 +22,41 @@ impl HeaderBlock {
         }
     }
 
+    /// An empty block with room for `bytes`, so that pushing a usual head does not allocate again and again.
+    #[must_use]
+    pub fn with_room(bytes: usize) -> Self {
+        Self {
+            count: 0,
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
+    /// Bytes that the block can hold without allocating.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Replaces what is in the block by received headers; keeps its memory.
+    pub fn copy_from(&mut self, headers: HeadersRef<'_>) {
+        self.count = headers.count;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(headers.bytes);
+    }
+
+    /// Adds all headers of another block, in one copy.
+    ///
+    /// # Errors
+    /// More than 65,535 headers together. Nothing is added then.
+    pub fn append(&mut self, other: &HeaderBlock) -> Result<(), HeaderTooLarge> {
+        self.count = self
+            .count
+            .checked_add(other.count)
+            .ok_or(HeaderTooLarge::Count)?;
+        self.bytes.extend_from_slice(&other.bytes);
+        Ok(())
+    }
+
     /// Empties the block and keeps its memory.
     pub fn clear(&mut self) {
         self.count = 0;

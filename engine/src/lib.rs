@@ -17,6 +17,7 @@
 //!
 //! Linux only: the engine stands on epoll and io_uring.
 
+mod blocks;
 mod call;
 mod control;
 mod error;
@@ -28,6 +29,7 @@ pub mod routing;
 pub mod rt;
 mod shard;
 
+pub use blocks::{header_block, recycle};
 pub use bytes::Bytes;
 pub use call::{BodyRefused, Call, CallRequest};
 pub use error::{CallError, Fault, StartError};

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use flatend_codec::{OpenError, ResetCode, StreamId};
 
+use super::pick::Chosen;
 use super::{BodyRefused, CallRequest};
 use crate::error::{CallError, Fault};
 use crate::mesh::{Link, Recipient};
@@ -32,37 +33,20 @@ pub(super) struct Attempt {
 }
 
 /// Counts a request as outstanding at its provider while it lives.
-struct Outstanding {
-    shard: Rc<Shard>,
-    provider: ProviderKey,
-}
+struct Outstanding(Rc<Cell<u32>>);
 
 impl Outstanding {
-    fn new(shard: &Rc<Shard>, provider: ProviderKey) -> Outstanding {
-        let mut loads = shard.loads.borrow_mut();
-        let count = loads.entry(provider).or_default();
+    fn new(count: Rc<Cell<u32>>) -> Outstanding {
         count.set(count.get() + 1);
-        Outstanding {
-            shard: shard.clone(),
-            provider,
-        }
+        Outstanding(count)
     }
 }
 
 impl Drop for Outstanding {
     fn drop(&mut self) {
-        let mut loads = self.shard.loads.borrow_mut();
-        if let Some(count) = loads.get(&self.provider) {
-            count.set(count.get() - 1);
-            if count.get() == 0 && loads.len() > LOADS_KEPT {
-                loads.remove(&self.provider);
-            }
-        }
+        self.0.set(self.0.get() - 1);
     }
 }
-
-/// Providers whose idle counter is kept; beyond it counters go when they reach zero.
-const LOADS_KEPT: usize = 1_024;
 
 impl Attempt {
     /// Opens a stream on `link`.
@@ -72,10 +56,10 @@ impl Attempt {
     pub(super) fn open(
         shard: &Rc<Shard>,
         request: &CallRequest,
-        provider: ProviderKey,
-        at: LinkRef,
+        chosen: Chosen,
         end: bool,
     ) -> Result<Attempt, CallError> {
+        let at = chosen.link;
         let inbound = Inbound::new();
         let way = if at.shard == shard.index {
             let link = shard
@@ -98,12 +82,12 @@ impl Attempt {
         };
         Ok(Attempt {
             inbound,
-            provider,
+            provider: chosen.provider,
             link: at,
             way,
             body_done: Cell::new(end),
             ticket: Ticket::default(),
-            _outstanding: Outstanding::new(shard, provider),
+            _outstanding: Outstanding::new(chosen.outstanding),
         })
     }
 

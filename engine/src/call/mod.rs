@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use flatend_codec::HeaderBlock;
 
+use crate::blocks::recycle;
 use crate::error::{CallError, Fault};
 use crate::limits::{
     REPLAY_BYTES_MAX, TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS,
@@ -162,11 +163,12 @@ impl Call {
     /// Chooses a provider, opens a stream there and sends what of the body was sent before.
     async fn open(&self) -> Result<(), CallError> {
         loop {
-            let (provider, link) = self.choose().await?;
+            let chosen = self.choose().await?;
+            let (provider, link) = (chosen.provider, chosen.link);
             let mut state = self.state.borrow_mut();
             state.tried.tries += 1;
             let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
-            match Attempt::open(&self.shard, &self.request, provider, link, end) {
+            match Attempt::open(&self.shard, &self.request, chosen, end) {
                 Ok(attempt) => {
                     for bytes in state.replay.iter().flatten() {
                         attempt.send(bytes.clone()).ok();
@@ -354,6 +356,8 @@ fn is_event_stream(headers: &HeaderBlock) -> bool {
 impl Drop for Call {
     fn drop(&mut self) {
         self.shard.live_calls.set(self.shard.live_calls.get() - 1);
+        recycle(std::mem::take(&mut self.request.headers));
+        recycle(std::mem::take(&mut self.request.extras));
         // Dropping the attempt gives the stream up if it is not complete.
     }
 }

@@ -1,5 +1,8 @@
 //! Finding a provider for a call: choice among those that were not tried, and the wait for one to come back.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use flatend_codec::Millis;
 
 use super::Call;
@@ -7,7 +10,7 @@ use crate::error::CallError;
 use crate::limits::{HOLD_DEFAULT_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
 use crate::routing::{choose, LinkRef, Load, Provider, ProviderKey};
 use crate::rt;
-use crate::shard::Shard;
+use crate::shard::Resolved;
 
 /// What a call has tried already.
 #[derive(Default)]
@@ -23,8 +26,15 @@ pub(super) struct Tried {
     hold_until: Option<Millis>,
 }
 
+/// A provider to try, and the link that leads to it.
+pub(super) struct Chosen {
+    pub(super) provider: ProviderKey,
+    pub(super) link: LinkRef,
+    pub(super) outstanding: Rc<Cell<u32>>,
+}
+
 enum Choice {
-    Link(ProviderKey, LinkRef),
+    Link(Chosen),
     /// Nobody is left: a new snapshot may bring one.
     Nobody,
     /// Somebody is there but must not be asked now.
@@ -33,10 +43,10 @@ enum Choice {
 
 impl Call {
     /// The next provider and link to try; waits for one if the request may be held.
-    pub(super) async fn choose(&self) -> Result<(ProviderKey, LinkRef), CallError> {
+    pub(super) async fn choose(&self) -> Result<Chosen, CallError> {
         loop {
             match self.choose_now() {
-                Choice::Link(provider, link) => return Ok((provider, link)),
+                Choice::Link(chosen) => return Ok(chosen),
                 Choice::Never(error) => return Err(error),
                 Choice::Nobody => {}
             }
@@ -57,16 +67,16 @@ impl Call {
 
     fn choose_now(&self) -> Choice {
         let shard = &self.shard;
-        let all = self.request.services.providers(shard);
+        let mut resolved = self.request.services.resolve(shard);
         let state = self.state.borrow();
         let tried = &state.tried;
-        let untried: Vec<Provider>;
-        let providers: &[Provider] = if tried.links.is_empty() {
-            &all
-        } else {
-            untried = without(&all, tried);
-            &untried
-        };
+        if !tried.links.is_empty() {
+            resolved = Rc::new(without(&resolved, tried));
+        }
+        let Resolved {
+            providers,
+            outstanding,
+        } = &*resolved;
         if providers.is_empty() {
             return match &tried.error {
                 Some(error @ (CallError::Refused | CallError::HeadTooLarge { .. })) => {
@@ -75,24 +85,28 @@ impl Call {
                 _ => Choice::Nobody,
             };
         }
-        let load = |key: &ProviderKey| shard.load(key);
+        let load = |i: usize| Load {
+            outstanding: outstanding[i].get(),
+        };
         let chosen = choose(
             providers,
             shard.index,
             load,
-            &[],
             self.request.max_in_flight,
             &mut shard.rng.borrow_mut(),
         );
-        match chosen.map(|i| &providers[i]) {
-            None => Choice::Never(CallError::Saturated),
-            Some(provider) => {
-                let own = provider.links.iter().find(|link| link.shard == shard.index);
-                match own.or(provider.links.first()) {
-                    Some(link) => Choice::Link(provider.key, *link),
-                    None => Choice::Nobody,
-                }
-            }
+        let Some(i) = chosen else {
+            return Choice::Never(CallError::Saturated);
+        };
+        let links = &providers[i].links;
+        let own = links.iter().find(|link| link.shard == shard.index);
+        match own.or(links.first()) {
+            Some(link) => Choice::Link(Chosen {
+                provider: providers[i].key,
+                link: *link,
+                outstanding: outstanding[i].clone(),
+            }),
+            None => Choice::Nobody,
         }
     }
 
@@ -123,28 +137,22 @@ impl Call {
     }
 }
 
-fn without(all: &[Provider], tried: &Tried) -> Vec<Provider> {
-    all.iter()
-        .filter(|provider| !tried.providers.contains(&provider.key))
-        .filter_map(|provider| {
-            let links: Vec<LinkRef> = provider
-                .links
-                .iter()
-                .filter(|link| !tried.links.contains(link))
-                .copied()
-                .collect();
-            (!links.is_empty()).then(|| Provider {
+fn without(all: &Resolved, tried: &Tried) -> Resolved {
+    let mut left = Resolved::default();
+    for (provider, outstanding) in all.providers.iter().zip(&all.outstanding) {
+        let links: Vec<LinkRef> = provider
+            .links
+            .iter()
+            .filter(|link| !tried.links.contains(link))
+            .copied()
+            .collect();
+        if !links.is_empty() && !tried.providers.contains(&provider.key) {
+            left.providers.push(Provider {
                 links,
                 ..provider.clone()
-            })
-        })
-        .collect()
-}
-
-impl Shard {
-    fn load(&self, key: &ProviderKey) -> Load {
-        Load {
-            outstanding: self.loads.borrow().get(key).map_or(0, |count| count.get()),
+            });
+            left.outstanding.push(outstanding.clone());
         }
     }
+    left
 }

@@ -9,6 +9,7 @@ use flatend_codec::{Event, NodeId, ResetCode, Retirement, StreamId};
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::{accept, Recipient};
+use crate::blocks::header_block;
 use crate::error::Fault;
 use crate::limits::{FIND_NODE_IDS_MAX, HANDLER_STREAMS_MAX};
 use crate::node::{self, NodeEvent, PeerName};
@@ -30,7 +31,9 @@ pub(crate) fn handle(
             headers,
             end,
         } => {
-            link.streams.head(stream, headers.to_block());
+            let mut block = header_block();
+            block.copy_from(headers);
+            link.streams.head(stream, block);
             if end {
                 link.streams.end(stream);
             }

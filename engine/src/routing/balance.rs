@@ -1,7 +1,7 @@
 //! Which provider takes a request: of two drawn at random the one with fewer outstanding requests; when equal, one that
 //! has a link on the asking shard.
 
-use super::snapshot::{Provider, ProviderKey};
+use super::snapshot::Provider;
 
 /// A small xorshift generator; the caller seeds it.
 #[derive(Clone, Debug)]
@@ -38,20 +38,15 @@ pub struct Load {
     pub outstanding: u32,
 }
 
-/// The index of the chosen provider, or `None` if all are excluded or full (`max_in_flight` outstanding already).
+/// The index of the chosen provider, or `None` if there is none or all are full (`max_in_flight` outstanding already).
 pub fn choose(
     providers: &[Provider],
     own_shard: usize,
-    load: impl Fn(&ProviderKey) -> Load,
-    excluded: &[ProviderKey],
+    load: impl Fn(usize) -> Load,
     max_in_flight: Option<u32>,
     rng: &mut Rng,
 ) -> Option<usize> {
-    let usable = |i: usize| {
-        let provider = &providers[i];
-        !excluded.contains(&provider.key)
-            && max_in_flight.is_none_or(|max| load(&provider.key).outstanding < max)
-    };
+    let usable = |i: usize| max_in_flight.is_none_or(|max| load(i).outstanding < max);
     if providers.len() == 1 {
         return usable(0).then_some(0);
     }
@@ -65,7 +60,7 @@ pub fn choose(
             let cost = |i: usize| {
                 let provider = &providers[i];
                 (
-                    load(&provider.key),
+                    load(i),
                     !provider.links.iter().any(|link| link.shard == own_shard),
                 )
             };
@@ -81,7 +76,7 @@ pub fn choose(
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::LinkRef;
+    use super::super::snapshot::{LinkRef, ProviderKey};
     use super::*;
 
     fn providers(n: u8) -> Vec<Provider> {
@@ -97,23 +92,16 @@ mod tests {
             .collect()
     }
 
-    fn key_byte(key: &ProviderKey) -> u8 {
-        match key {
-            ProviderKey::Public(bytes) => bytes[0],
-            ProviderKey::Anonymous(_) => 0,
-        }
-    }
-
     #[test]
     fn draws_spread_and_the_most_loaded_is_never_chosen() {
         let providers = providers(5);
         let mut rng = Rng::new(1);
         let mut counts = [0u32; 5];
         for _ in 0..10_000 {
-            let load = |key: &ProviderKey| Load {
-                outstanding: u32::from(key_byte(key) == 3) * 10,
+            let load = |i: usize| Load {
+                outstanding: u32::from(i == 3) * 10,
             };
-            let i = choose(&providers, 9, load, &[], None, &mut rng).expect("five are usable");
+            let i = choose(&providers, 9, load, None, &mut rng).expect("five are usable");
             counts[i] += 1;
         }
         assert_eq!(counts[3], 0);
@@ -129,42 +117,21 @@ mod tests {
         let mut rng = Rng::new(1);
         for _ in 0..100 {
             assert_eq!(
-                choose(&providers, 1, |_| Load::default(), &[], None, &mut rng),
+                choose(&providers, 1, |_| Load::default(), None, &mut rng),
                 Some(1)
             );
         }
     }
 
     #[test]
-    fn excluded_and_full_ones_are_passed_over() {
+    fn full_ones_are_passed_over() {
         let providers = providers(3);
         let mut rng = Rng::new(1);
-        let excluded = [providers[0].key, providers[1].key];
-        assert_eq!(
-            choose(
-                &providers,
-                0,
-                |_| Load { outstanding: 4 },
-                &excluded,
-                Some(5),
-                &mut rng
-            ),
-            Some(2)
-        );
-        assert_eq!(
-            choose(
-                &providers,
-                0,
-                |_| Load { outstanding: 5 },
-                &excluded,
-                Some(5),
-                &mut rng
-            ),
-            None
-        );
-        assert_eq!(
-            choose(&[], 0, |_| Load::default(), &[], None, &mut rng),
-            None
-        );
+        let load = |i: usize| Load {
+            outstanding: 3 + u32::from(i != 2),
+        };
+        assert_eq!(choose(&providers, 0, load, Some(4), &mut rng), Some(2));
+        assert_eq!(choose(&providers, 0, load, Some(3), &mut rng), None);
+        assert_eq!(choose(&[], 0, load, None, &mut rng), None);
     }
 }

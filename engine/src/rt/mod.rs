@@ -26,6 +26,6 @@ pub use mailbox::{mailboxes, Address, Inbox, Outbox};
 pub use preflight::{preflight, raise_file_limit, PreflightError};
 pub use reactor::{at_turn_end, now, stats, unix_seconds, Stats, TurnEnd};
 pub(crate) use reactor::{on_panic, park};
-pub use socket::{aligned_buffer, ConnectError, Socket};
+pub use socket::{aligned_buffer, make_room, ConnectError, Socket};
 pub use sync::{join_all, Flag, Ticket, WaitQueue};
 pub use timer::{sleep, timeout, TimedOut, Timer};

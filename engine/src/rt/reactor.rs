@@ -97,18 +97,21 @@ struct Reactor {
     slots: RefCell<Vec<Option<Rc<Slot>>>>,
     vacant: RefCell<Vec<usize>>,
     epoch: Instant,
-    now: Cell<Millis>,
     /// Wall clock minus monotone clock is looked up anew every second.
     unix_ms: Cell<u64>,
     unix_read_at: Cell<u64>,
     wheel: RefCell<Wheel>,
+    /// Where `epoll_wait` puts what is ready.
+    events: RefCell<Vec<epoll::Event>>,
     hooks: RefCell<Vec<Rc<dyn TurnEnd>>>,
     stats: RefCell<Stats>,
-    polls: Cell<u64>,
     on_panic: RefCell<Option<Report>>,
 }
 
 thread_local! {
+    /// The turn's clock and the count of polls stand apart: they are asked for many times a request.
+    static NOW: Cell<Millis> = const { Cell::new(Millis(0)) };
+    static POLLS: Cell<u64> = const { Cell::new(0) };
     static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
 }
 
@@ -135,13 +138,12 @@ pub(crate) fn install() {
         slots: RefCell::default(),
         vacant: RefCell::default(),
         epoch: process_epoch(),
-        now: Cell::new(Millis(0)),
         unix_ms: Cell::new(0),
         unix_read_at: Cell::new(0),
         wheel: RefCell::new(Wheel::new()),
+        events: RefCell::new(vec![nothing_ready(); READY_EVENTS_MAX]),
         hooks: RefCell::default(),
         stats: RefCell::default(),
-        polls: Cell::new(0),
         on_panic: RefCell::new(None),
     });
     reactor.read_clock();
@@ -150,6 +152,13 @@ pub(crate) fn install() {
 
 pub(crate) fn uninstall() {
     REACTOR.with(|cell| cell.borrow_mut().take());
+}
+
+fn nothing_ready() -> epoll::Event {
+    epoll::Event {
+        flags: epoll::EventFlags::empty(),
+        data: epoll::EventData::new_u64(0),
+    }
 }
 
 /// One epoch for the process, so that times of different shards can be compared.
@@ -169,7 +178,7 @@ fn if_installed<R>(f: impl FnOnce(&Rc<Reactor>) -> R) -> Option<R> {
 
 /// The turn's clock: read once a turn, so cheap, and at most one turn old. Zero after the shard has ended.
 pub fn now() -> Millis {
-    if_installed(|reactor| reactor.now.get()).unwrap_or_default()
+    NOW.get()
 }
 
 /// The wall clock in seconds since 1970, as of this turn: for Date fields and logs.
@@ -180,7 +189,7 @@ pub fn unix_seconds() -> u64 {
 /// What this shard's runtime counted so far.
 pub fn stats() -> Stats {
     with(|reactor| Stats {
-        polls: reactor.polls.get(),
+        polls: POLLS.get(),
         ..*reactor.stats.borrow()
     })
 }
@@ -196,7 +205,7 @@ pub(crate) fn on_panic(report: impl Fn(&str) + 'static) {
 }
 
 pub(crate) fn note_poll() {
-    with(|reactor| reactor.polls.set(reactor.polls.get() + 1));
+    POLLS.set(POLLS.get() + 1);
 }
 
 pub(crate) fn note_spawn() {
@@ -261,8 +270,8 @@ pub(crate) fn with_wheel(f: impl FnOnce(&mut Wheel)) {
 impl Reactor {
     fn read_clock(&self) {
         let now_ms = self.epoch.elapsed().as_millis() as u64;
-        let passed_ms = now_ms - self.now.get().0;
-        self.now.set(Millis(now_ms));
+        let passed_ms = now_ms - NOW.get().0;
+        NOW.set(Millis(now_ms));
         if self.unix_ms.get() == 0 || now_ms - self.unix_read_at.get() >= 200 {
             let unix = std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)
@@ -286,9 +295,9 @@ impl Reactor {
 
     /// Waits for a descriptor or a timer; at most `at_most_ms` if given.
     fn wait(&self, at_most_ms: Option<Millis>) {
-        let before = self.now.get();
+        let before = NOW.get();
         self.read_clock();
-        let held_ms = self.now.get().0.saturating_sub(before.0);
+        let held_ms = NOW.get().0.saturating_sub(before.0);
         {
             let mut stats = self.stats.borrow_mut();
             stats.turns += 1;
@@ -297,18 +306,14 @@ impl Reactor {
         let due_ms = self
             .wheel
             .borrow_mut()
-            .next_after(self.now.get())
-            .map(|at| at.0.saturating_sub(self.now.get().0));
+            .next_after(NOW.get())
+            .map(|at| at.0.saturating_sub(NOW.get().0));
         let timeout_ms = at_most_ms.map(|ms| ms.0).into_iter().chain(due_ms).min();
         let timeout = timeout_ms.map(|ms| rustix::event::Timespec {
             tv_sec: (ms / 1000) as i64,
             tv_nsec: (ms % 1000 * 1_000_000) as _,
         });
-        let empty = epoll::Event {
-            flags: epoll::EventFlags::empty(),
-            data: epoll::EventData::new_u64(0),
-        };
-        let mut events = [empty; READY_EVENTS_MAX];
+        let mut events = self.events.borrow_mut();
         // EINTR comes from glommio's completions and from signals; either way the next turn looks again.
         let ready = epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()).unwrap_or(0);
         self.read_clock();
@@ -320,7 +325,7 @@ impl Reactor {
             }
         }
         drop(slots);
-        let due = self.wheel.borrow_mut().expire(self.now.get());
+        let due = self.wheel.borrow_mut().expire(NOW.get());
         for waker in due {
             waker.wake();
         }
@@ -334,11 +339,11 @@ const BUSY_ROUNDS_MAX: u32 = 16;
 /// Runs the shard's loop until the main future has ended.
 pub(crate) async fn pump(finished: &Cell<bool>) {
     let reactor = with(Rc::clone);
-    let mut polls = reactor.polls.get();
+    let mut polls = POLLS.get();
     let mut rounds = 0;
     loop {
         futures_lite::future::yield_now().await;
-        let after = reactor.polls.get();
+        let after = POLLS.get();
         if after != polls {
             polls = after;
             rounds += 1;

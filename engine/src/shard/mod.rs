@@ -22,6 +22,7 @@ use crate::rt::{self, Flag, Outbox, WaitQueue};
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
 pub(crate) use relay::{Relays, RemoteCall};
+pub(crate) use services::Resolved;
 pub use services::ServiceSet;
 
 /// What all shards of a node share, immutable but for the registry.

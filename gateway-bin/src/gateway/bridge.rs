@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use flatend::{Call, CallError, CallRequest, HeaderBlock, ServiceSet, Shard};
+use flatend::{
+    header_block, recycle, Call, CallError, CallRequest, HeaderBlock, ServiceSet, Shard,
+};
 use flatend_http::h1::{BodyLength, Method, RequestHead};
 use flatend_http::headers::{self, JoinScratch};
 use flatend_http::router::{Outcome, RouteError, Router, RouterBuilder};
@@ -156,9 +158,9 @@ impl Bridge {
             }
         };
         let route = *matched.value;
-        let (mut headers, mut extras) = (HeaderBlock::new(), HeaderBlock::new());
+        let (mut headers, mut extras) = (header_block(), header_block());
         mapping::headers(&mut headers, &mut self.scratch.borrow_mut(), head, &matched)?;
-        mapping::extras(&mut extras, head, client.addr, request_id)?;
+        mapping::extras(&mut extras, head, &client.ip, request_id)?;
         let retry = self.table.routes[route].retry;
         let safe = matches!(
             head.method,
@@ -207,7 +209,9 @@ impl Bridge {
             Some(Err(error)) => self.answer(exchange, plan, &error).await,
             Some(Ok(headers)) => {
                 let nocache = self.table.routes[plan.route].nocache;
-                match reply::send(exchange, call, &headers, &plan.request_id, nocache).await {
+                let ended = reply::send(exchange, call, &headers, &plan.request_id, nocache).await;
+                recycle(headers);
+                match ended {
                     Ended::Unusable(what) => {
                         self.answer(exchange, plan, &CallError::BadResponse(what))
                             .await

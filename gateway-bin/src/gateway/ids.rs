@@ -2,7 +2,6 @@
 //! shard, and a count, all in hexadecimal.
 
 use std::cell::Cell;
-use std::fmt::Write;
 use std::sync::OnceLock;
 
 /// Hands out ids on one shard.
@@ -31,8 +30,12 @@ impl RequestIds {
         self.next.set(n + 1);
         let mut id = String::with_capacity(self.prefix.len() + 16);
         id.push_str(&self.prefix);
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{n:x}");
+        let digits = (u64::BITS - n.leading_zeros()).div_ceil(4).max(1);
+        for at in (0..digits).rev() {
+            id.push(char::from(
+                b"0123456789abcdef"[(n >> (4 * at)) as usize & 0xf],
+            ));
+        }
         id
     }
 }
@@ -45,6 +48,9 @@ mod tests {
     fn ids_differ_between_shards_and_requests_and_are_valid() {
         let (a, b) = (RequestIds::new(0, 0), RequestIds::new(1, 0));
         let ids = [a.next(), a.next(), b.next(), b.next()];
+        assert!(ids[0].ends_with("-1") && ids[1].ends_with("-2"));
+        a.next.set(0x1f0);
+        assert!(a.next().ends_with("-1f0"));
         for (i, id) in ids.iter().enumerate() {
             assert!(flatend_http::headers::is_request_id(id.as_bytes()), "{id}");
             assert!(!ids[..i].contains(id));

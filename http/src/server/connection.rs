@@ -62,7 +62,7 @@ impl Io {
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
         Io {
             socket,
-            client: Client { addr },
+            client: Client::new(addr),
             http: RefCell::new(Connection::new(limits)),
             input: RefCell::new(BytesMut::new()),
             output: RefCell::default(),
@@ -77,9 +77,7 @@ impl Io {
     /// Reads what is there; waits for bytes. `Ok(0)`: the client's FIN.
     pub(super) fn poll_fill(&self, cx: &Context<'_>, room: usize) -> Poll<io::Result<usize>> {
         let mut input = self.input.borrow_mut();
-        if input.capacity() - input.len() < room / 2 {
-            *input = rt::aligned_buffer(room, &input);
-        }
+        rt::make_room(&mut input, room / 2, room);
         self.socket.poll_recv(cx, &mut input)
     }
 

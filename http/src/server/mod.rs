@@ -17,10 +17,21 @@ pub use timeouts::Timeouts;
 use crate::h1::RequestHead;
 
 /// Where a request came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// The peer's address, IPv4-mapped addresses as IPv4.
     pub addr: SocketAddr,
+    /// Its IP as text: every request of the connection tells it.
+    pub ip: String,
+}
+
+impl Client {
+    fn new(addr: SocketAddr) -> Client {
+        Client {
+            addr,
+            ip: addr.ip().to_string(),
+        }
+    }
 }
 
 /// What a handler makes of a request's head, before the head's bytes are given up.

@@ -1,0 +1,58 @@
+//! Header blocks used again: a request's and a response's head are built in memory that an earlier one left, one pool a
+//! shard, so that a warm shard does not allocate for them.
+
+use std::cell::RefCell;
+
+use flatend_codec::HeaderBlock;
+
+/// Room of a fresh block: the head of a browser's request with what a gateway adds.
+const ROOM_BYTES: usize = 1_024;
+
+/// Blocks kept; a shard with more requests in flight allocates the rest.
+const KEPT_MAX: usize = 256;
+
+/// A block that grew beyond this is not kept: one huge head must not pin memory for ever.
+const KEPT_BYTES_MAX: usize = 8 * 1024;
+
+thread_local! {
+    static POOL: RefCell<Vec<HeaderBlock>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty block.
+pub fn header_block() -> HeaderBlock {
+    POOL.with(|pool| pool.borrow_mut().pop())
+        .unwrap_or_else(|| HeaderBlock::with_room(ROOM_BYTES))
+}
+
+/// Gives a block back that is not needed any more.
+pub fn recycle(mut block: HeaderBlock) {
+    if block.room() == 0 || block.room() > KEPT_BYTES_MAX {
+        return;
+    }
+    block.clear();
+    // A thread that ends has no pool any more; the block is just dropped then.
+    let _ = POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        if pool.len() < KEPT_MAX {
+            pool.push(block);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recycled_block_is_empty_and_a_huge_one_is_not_kept() {
+        let mut block = header_block();
+        block.push(b"a", b"b").expect("it fits");
+        let room = block.room();
+        recycle(block);
+        let again = header_block();
+        assert!(again.is_empty());
+        assert_eq!(again.room(), room);
+        recycle(HeaderBlock::with_room(KEPT_BYTES_MAX + 1));
+        assert_eq!(header_block().room(), ROOM_BYTES);
+    }
+}
