@@ -2,11 +2,13 @@
 //! Everything that a peer can do wrong ends here as a [`CloseReason`], never as a panic.
 
 use std::io::ErrorKind;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
 use flatend_codec::{Event, Opened, Retirement, StreamId};
+use futures_lite::FutureExt;
 
 use super::link::{park_task, CloseReason, Link};
 use super::{accept, events};
@@ -15,7 +17,7 @@ use crate::limits::{
     FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES,
     LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
 };
-use crate::rt::{self, make_room, Timer};
+use crate::rt::{self, aligned_buffer, Timer};
 use crate::shard::Shard;
 
 /// How often a paused link looks for readers that hold it up.
@@ -55,7 +57,12 @@ pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> Clo
     // A dialer speaks first.
     link.flush();
     link.rearm();
-    let reason = drive(shard, link, &mut progress).await;
+    // A fault of our own ends this link alone, and properly: one that stayed in the tables would get requests for ever.
+    let driven = AssertUnwindSafe(drive(shard, link, &mut progress)).catch_unwind();
+    let reason = driven.await.unwrap_or_else(|panic| {
+        rt::report_panic(panic.as_ref());
+        CloseReason::Broken("a panic in the link's task".to_owned())
+    });
     shard.shared.registry.withdraw(link.at);
     link.lose();
     shard.links.borrow_mut().remove(&link.at.id);
@@ -145,7 +152,9 @@ async fn read(
 ) -> Result<(), CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
     loop {
-        make_room(buffer, *buffer_bytes / 4, *buffer_bytes);
+        if buffer.capacity() - buffer.len() < *buffer_bytes / 4 {
+            *buffer = aligned_buffer(*buffer_bytes, buffer);
+        }
         let n = match link.socket.try_recv(buffer) {
             Ok(0) => return Err(CloseReason::PeerLeft),
             Ok(n) => n,
@@ -171,6 +180,9 @@ async fn read(
     }
     if link.socket.is_drained() {
         link.conn.borrow_mut().read_empty(rt::now());
+    }
+    if buffer.is_empty() && buffer.capacity() < LINK_BUFFER_BYTES / 4 {
+        *buffer = BytesMut::new();
     }
     Ok(())
 }

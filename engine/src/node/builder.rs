@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -114,10 +115,13 @@ impl NodeBuilder {
         self
     }
 
-    /// Where events go; standard error if not said. Called on the shards: it must not block.
+    /// Where events go; standard error if not said. Called on the shards: it must not block. A panic in it costs that event.
     #[must_use]
     pub fn on_event(mut self, events: impl Fn(NodeEvent) + Send + Sync + 'static) -> Self {
-        self.events = Arc::new(events);
+        self.events = Arc::new(move |event| {
+            // A link must not end, and be left behind half ended, because a log line could not be written.
+            std::panic::catch_unwind(AssertUnwindSafe(|| events(event))).ok();
+        });
         self
     }
 

@@ -83,3 +83,24 @@ fn settings_that_make_no_sense_are_refused() {
         assert!(matches!(result, Err(StartError::Setting(_))));
     }
 }
+
+#[test]
+fn a_log_that_panics_costs_its_lines_alone() {
+    let node = provider()
+        .bind("127.0.0.1:0")
+        .shards(1)
+        .pin(false)
+        .on_event(|event| panic!("cannot write: {event}"))
+        .start()
+        .expect("the node starts");
+    let caller = TestNode::start(
+        Node::builder()
+            .bind("127.0.0.1:0")
+            .bootstrap(node.addrs()[0].to_string()),
+    );
+    caller.wait_providers("hello", 1);
+    let reply = get(&caller, 0, "hello").expect("a response");
+    assert_eq!(reply.text(), "Hello world!");
+    caller.shutdown();
+    node.shutdown().expect("every shard ends well");
+}

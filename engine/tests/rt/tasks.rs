@@ -187,3 +187,44 @@ fn spawned_tasks_all_run() {
     });
     assert!(count >= 50_000);
 }
+
+/// A thread that is no shard knows nothing but the waker. Such a wake does not ring the readiness set: it was seen to take up to
+/// 200 ms, which is why shards talk by mailboxes; but it must arrive.
+#[test]
+fn a_wake_from_another_thread_reaches_a_sleeping_shard() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::Arc;
+    shard::run(|| async {
+        for _ in 0..3 {
+            let done = Arc::new(AtomicBool::new(false));
+            let (send, wakers) = mpsc::channel::<Waker>();
+            let told = done.clone();
+            let thread = std::thread::spawn(move || {
+                let waker = wakers.recv().expect("the task parks");
+                // Long enough for the shard to fall asleep.
+                std::thread::sleep(std::time::Duration::from_millis(2));
+                told.store(true, Ordering::SeqCst);
+                waker.wake();
+            });
+            let finished = Rc::new(Flag::default());
+            let flag = finished.clone();
+            rt::spawn(async move {
+                let mut send = Some(send);
+                std::future::poll_fn(move |cx| {
+                    if let Some(send) = send.take() {
+                        send.send(cx.waker().clone()).expect("the thread waits");
+                    }
+                    if done.load(Ordering::SeqCst) {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                })
+                .await;
+                flag.set();
+            });
+            finished.wait().await;
+            thread.join().expect("no panic");
+        }
+    });
+}
