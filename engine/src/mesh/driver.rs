@@ -17,7 +17,7 @@ use crate::limits::{
     FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES,
     LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
 };
-use crate::rt::{self, aligned_buffer, Timer};
+use crate::rt::{self, make_room, Timer};
 use crate::shard::Shard;
 
 /// How often a paused link looks for readers that hold it up.
@@ -152,9 +152,7 @@ async fn read(
 ) -> Result<(), CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
     loop {
-        if buffer.capacity() - buffer.len() < *buffer_bytes / 4 {
-            *buffer = aligned_buffer(*buffer_bytes, buffer);
-        }
+        make_room(buffer, *buffer_bytes / 4, *buffer_bytes);
         let n = match link.socket.try_recv(buffer) {
             Ok(0) => return Err(CloseReason::PeerLeft),
             Ok(n) => n,
@@ -180,9 +178,6 @@ async fn read(
     }
     if link.socket.is_drained() {
         link.conn.borrow_mut().read_empty(rt::now());
-    }
-    if buffer.is_empty() && buffer.capacity() < LINK_BUFFER_BYTES / 4 {
-        *buffer = BytesMut::new();
     }
     Ok(())
 }
