@@ -9,6 +9,9 @@ use crate::{in_batches, timed, Case};
 /// Bytes of the tag behind each ciphertext.
 const TAG_BYTES: usize = 16;
 
+/// Iterations that are opened between two readings of the clock.
+const OPEN_BATCH: usize = 16;
+
 /// What a floor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -25,7 +28,9 @@ pub struct Floor {
     what: String,
     work: Work,
     key: LessSafeKey,
-    /// Plaintexts with room for their tags.
+    /// Frames of one iteration.
+    per_iteration: usize,
+    /// Plaintexts with room for their tags; of several iterations where a batch is opened.
     frames: Vec<Vec<u8>>,
     copies: Vec<Vec<u8>>,
     counter: u64,
@@ -35,22 +40,24 @@ impl Floor {
     /// The floor of `what`, whose frames hold plaintexts of `lengths`.
     pub fn new(what: &str, work: Work, lengths: &[usize]) -> Floor {
         let key = UnboundKey::new(&AES_256_GCM, &[7; 32]).expect("a key of 32 bytes");
+        let sets = if work == Work::Open { OPEN_BATCH } else { 1 };
         let frames = |byte| -> Vec<Vec<u8>> {
-            let frame = |length: &usize| vec![byte; length + TAG_BYTES];
-            lengths.iter().map(frame).collect()
+            let all = lengths.iter().cycle().take(sets * lengths.len());
+            all.map(|length| vec![byte; length + TAG_BYTES]).collect()
         };
         Floor {
             what: what.to_owned(),
             work,
             key: LessSafeKey::new(key),
+            per_iteration: lengths.len(),
             frames: frames(1),
             copies: frames(2),
             counter: 0,
         }
     }
 
-    fn seal_all(&mut self) {
-        for frame in &mut self.frames {
+    fn seal(&mut self, count: usize) {
+        for frame in self.frames.iter_mut().take(count) {
             let at = frame.len() - TAG_BYTES;
             let (plaintext, room) = frame.split_at_mut(at);
             let tag = self
@@ -62,9 +69,9 @@ impl Floor {
         }
     }
 
-    fn open_all(&mut self) {
-        self.counter -= self.frames.len() as u64;
-        for frame in &mut self.frames {
+    fn open(&mut self, count: usize) {
+        self.counter -= count as u64;
+        for frame in self.frames.iter_mut().take(count) {
             let plaintext = self
                 .key
                 .open_in_place(nonce(self.counter), Aad::empty(), frame)
@@ -92,22 +99,24 @@ impl Case for Floor {
     }
 
     fn bytes(&self) -> u64 {
-        let bytes: usize = self.frames.iter().map(|frame| frame.len()).sum();
+        let frames = self.frames.iter().take(self.per_iteration);
+        let bytes: usize = frames.map(Vec::len).sum();
         bytes as u64
     }
 
     fn time(&mut self, iterations: u64) -> Duration {
         match self.work {
-            Work::Seal => timed(|| (0..iterations).for_each(|_| self.seal_all())).0,
+            Work::Seal => timed(|| (0..iterations).for_each(|_| self.seal(self.per_iteration))).0,
             Work::Copy => {
                 let time = timed(|| (0..iterations).for_each(|_| self.copy_all())).0;
                 assert_eq!(self.frames, self.copies);
                 time
             }
             // Each opening needs a sealing, which is not counted.
-            Work::Open => in_batches(iterations, 1, |_| {
-                self.seal_all();
-                timed(|| self.open_all()).0
+            Work::Open => in_batches(iterations, OPEN_BATCH as u64, |size| {
+                let count = size as usize * self.per_iteration;
+                self.seal(count);
+                timed(|| self.open(count)).0
             }),
         }
     }
