@@ -72,6 +72,8 @@ pub const HELD_LINK_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const TRANSMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Streams in flight in each direction of one link: about 5 MiB of table at the worst.
 pub const STREAMS_OPEN_MAX: usize = 65_536;
+/// Requests of ours that were given up although the peer may still answer. Beyond it the oldest is forgotten.
+pub const DISCARDED_MAX: usize = 4_096;
 /// FindNode requests of ours without an answer yet.
 pub const RPC_PENDING_MAX: usize = 64;
 /// FindNode requests of the peer that our caller has not answered yet; legacy peers ask one at a time.

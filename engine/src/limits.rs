@@ -82,6 +82,15 @@ pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// end is small beside what was used.
 pub const LINK_BUFFER_BULK_BYTES: usize = 256 * 1024;
 
+/// How long a frame may take from its first byte to its last, while we read: 128 KiB at 4.4 KB/s.
+pub const FRAME_WAIT_MS: u64 = 30_000;
+
+/// Links that a shard accepts; more are closed at once, for HTTP needs descriptors too.
+pub const LINKS_MAX: usize = 8_192;
+
+/// Bytes of the heads of requests whose handlers run, a link. Past it requests are refused: another provider may take them.
+pub const HANDLER_HEAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Bytes that one link processes before the shard's other tasks run.
 pub const LINK_TURN_BYTES_MAX: usize = 256 * 1024;
 

@@ -4,8 +4,9 @@
 use super::send::wire_id;
 use super::Link;
 use crate::connection::Shared;
+use crate::limits::DISCARDED_MAX;
 use crate::packet::Opcode;
-use crate::stream::Send;
+use crate::stream::{Send, Stream};
 use crate::wire::{put_u16, put_u32};
 use crate::{Millis, StreamId};
 
@@ -31,6 +32,21 @@ impl Link {
             // What still comes on it is late, and dropped.
             self.streams.remove(id);
             self.send_refusal(shared, id);
+        }
+    }
+
+    /// A peer that never answers must not fill the table with requests about which nobody cares any more. What comes late for
+    /// a forgotten one is dropped all the same: its number was used.
+    fn forget_oldest_discarded(&mut self, newest: u32) {
+        self.discarded.push_back(newest);
+        while self.discarded.len() > DISCARDED_MAX {
+            let Some(id) = self.discarded.pop_front() else {
+                break;
+            };
+            let forgettable = |stream: &Stream| stream.discard && !stream.abandoned;
+            if self.streams.get(id).is_some_and(forgettable) {
+                self.streams.remove(id);
+            }
         }
     }
 
@@ -60,6 +76,8 @@ impl Link {
                 }
                 if over {
                     self.streams.remove(id);
+                } else if send != Send::Open {
+                    self.forget_oldest_discarded(id);
                 }
                 self.note_waiting(shared, now);
             }

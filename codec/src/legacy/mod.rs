@@ -13,6 +13,8 @@ mod send;
 mod silence;
 mod timers;
 
+use std::collections::VecDeque;
+
 use crate::connection::{Opened, Peer, Plaintext, Retirement, Role, Shared};
 use crate::dialect::{Dialect, PeerKind};
 use crate::error::ProtocolError;
@@ -59,6 +61,8 @@ pub(crate) struct Link {
     silent: SilentQueue,
     liveness: Liveness,
     abandoned: Abandoned,
+    /// Requests of ours, complete and given up, whose answers may still come; the oldest first.
+    discarded: VecDeque<u32>,
     lookups: Lookups,
     said_goodbye: bool,
     dropped: u64,
@@ -92,6 +96,7 @@ impl Link {
             silent: SilentQueue::default(),
             liveness: Liveness::new(shared.clock.at(now)),
             abandoned: Abandoned::default(),
+            discarded: VecDeque::new(),
             lookups: Lookups::default(),
             said_goodbye: false,
             dropped: 0,

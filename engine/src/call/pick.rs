@@ -45,6 +45,8 @@ impl Call {
     /// The next provider and link to try; waits for one if the request may be held.
     pub(super) async fn choose(&self) -> Result<Chosen, CallError> {
         loop {
+            // Read first: a snapshot that is published while we choose must not be slept through.
+            let generation = self.shard.generation();
             match self.choose_now() {
                 Choice::Link(chosen) => return Ok(chosen),
                 Choice::Never(error) => return Err(error),
@@ -56,7 +58,6 @@ impl Call {
                 let error = self.state.borrow_mut().tried.error.take();
                 return Err(error.unwrap_or(CallError::NoProvider));
             }
-            let generation = self.shard.generation();
             let republished = self
                 .shard
                 .republished

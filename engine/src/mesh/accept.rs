@@ -10,7 +10,7 @@ use flatend_codec::{Config, Connection, Limits, Role};
 
 use super::driver;
 use super::link::{CloseReason, Link};
-use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, UNVERIFIED_LINKS_MAX};
+use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, LINKS_MAX, UNVERIFIED_LINKS_MAX};
 use crate::node::NodeEvent;
 use crate::rt::{self, Listener, Socket};
 use crate::shard::Shard;
@@ -58,6 +58,9 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
 fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
     let shown = socket.local_addr()?;
     let link = new_link(shard, socket, Role::Acceptor, shown)?;
+    if shard.live_links.get() >= LINKS_MAX {
+        link.close(CloseReason::Crowded);
+    }
     // Our frames are answered at once until we know whom we talk to.
     link.socket.quick_ack();
     UNVERIFIED.with(|unverified| {

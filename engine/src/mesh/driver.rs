@@ -14,7 +14,7 @@ use super::link::{park_task, CloseReason, Link};
 use super::{accept, events};
 use crate::error::Fault;
 use crate::limits::{
-    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES,
+    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES,
     LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
 };
 use crate::rt::{self, make_room, Timer};
@@ -29,6 +29,7 @@ enum Wake {
     Deadline,
     Poked,
     StallCheck,
+    FrameLate,
     Readable,
 }
 
@@ -90,7 +91,8 @@ impl Drop for Alive {
 
 async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> CloseReason {
     let mut buffer = BytesMut::new();
-    let mut buffer_bytes = LINK_BUFFER_BYTES;
+    let mut size = BufferSize::default();
+    let frame_timer = Timer::new();
     let stall_check = Timer::new();
     let mut reading = true;
     loop {
@@ -120,7 +122,12 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
                 }
             }
             if !reading {
+                // The peer is not to blame for a frame that we do not read.
+                frame_timer.clear();
                 return stall_check.poll(cx).map(|()| Wake::StallCheck);
+            }
+            if frame_timer.poll(cx).is_ready() {
+                return Poll::Ready(Wake::FrameLate);
             }
             link.socket.poll_readable(cx).map(|()| Wake::Readable)
         })
@@ -134,8 +141,18 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
                 stall_check.set_after(STALL_CHECK_MS);
                 Ok(())
             }
-            Wake::Readable => read(shard, link, progress, &mut buffer, &mut buffer_bytes).await,
+            Wake::FrameLate => Err(CloseReason::Fault(format!(
+                "a frame was begun and not finished within {} s",
+                FRAME_WAIT_MS / 1000
+            ))),
+            Wake::Readable => read(shard, link, progress, &mut buffer, &mut size).await,
         };
+        // A frame that has begun holds memory; it must not do so for ever.
+        match size.frame_begun {
+            true if !frame_timer.is_set() => frame_timer.set_after(FRAME_WAIT_MS),
+            true => {}
+            false => frame_timer.clear(),
+        }
         if let Err(reason) = result.and_then(|()| check_state(shard, link, progress)) {
             return reason;
         }
@@ -148,11 +165,11 @@ async fn read(
     link: &Rc<Link>,
     progress: &mut Progress,
     buffer: &mut BytesMut,
-    buffer_bytes: &mut usize,
+    size: &mut BufferSize,
 ) -> Result<(), CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
     loop {
-        make_room(buffer, *buffer_bytes / 4, *buffer_bytes);
+        make_room(buffer, size.room_min(buffer.len()), size.room());
         let n = match link.socket.try_recv(buffer) {
             Ok(0) => return Err(CloseReason::PeerLeft),
             Ok(n) => n,
@@ -160,10 +177,7 @@ async fn read(
             Err(err) => return Err(CloseReason::Broken(err.to_string())),
         };
         let wants_more = take_frames(shard, link, progress, buffer)?;
-        // A frame larger than the buffer, or a full buffer: bulk data travels here.
-        if wants_more > *buffer_bytes || n >= LINK_BUFFER_BYTES {
-            *buffer_bytes = LINK_BUFFER_BULK_BYTES.max(wants_more);
-        }
+        size.note_read(n, wants_more);
         if link.conn.borrow().dialect().quick_ack {
             link.socket.quick_ack();
         }
@@ -178,9 +192,59 @@ async fn read(
     }
     if link.socket.is_drained() {
         link.conn.borrow_mut().read_empty(rt::now());
+        if buffer.is_empty() && size.is_idle(buffer.capacity()) {
+            *buffer = BytesMut::new();
+        }
     }
     Ok(())
 }
+
+/// How large a link's receive buffer is: small at first, as large as a frame that needs it, and large while bulk data
+/// travels.
+#[derive(Default)]
+struct BufferSize {
+    /// Reads in a row that brought much.
+    full_reads: u32,
+    /// Bytes that the frame at the front needs in all.
+    wants: usize,
+    /// A frame has begun and is not whole.
+    frame_begun: bool,
+}
+
+impl BufferSize {
+    fn note_read(&mut self, bytes: usize, wants: usize) {
+        self.full_reads = if bytes >= LINK_BUFFER_BYTES / 2 {
+            self.full_reads.saturating_add(1)
+        } else {
+            0
+        };
+        // A new frame at the front: the clock of the old one stops.
+        self.frame_begun = wants > 0;
+        self.wants = wants;
+    }
+
+    fn room(&self) -> usize {
+        let usual = if self.full_reads >= BULK_READS_MIN {
+            LINK_BUFFER_BULK_BYTES
+        } else {
+            LINK_BUFFER_BYTES
+        };
+        usual.max(self.wants)
+    }
+
+    /// Room below which a buffer with `have` bytes is replaced.
+    fn room_min(&self, have: usize) -> usize {
+        self.wants.saturating_sub(have).max(self.room() / 4)
+    }
+
+    /// Whether an empty buffer of this capacity is more than the link's traffic needs.
+    fn is_idle(&self, capacity: usize) -> bool {
+        self.full_reads == 0 && capacity > 2 * LINK_BUFFER_BYTES
+    }
+}
+
+/// Full reads in a row that make a link's traffic bulk.
+const BULK_READS_MIN: u32 = 3;
 
 /// Opens and hands on every whole frame of the buffer. Returns how many bytes the next frame needs in all.
 fn take_frames(

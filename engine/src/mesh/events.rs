@@ -11,7 +11,7 @@ use super::link::{CloseReason, Link};
 use super::{accept, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
-use crate::limits::{FIND_NODE_IDS_MAX, HANDLER_STREAMS_MAX};
+use crate::limits::{FIND_NODE_IDS_MAX, HANDLER_HEAD_BYTES_MAX, HANDLER_STREAMS_MAX};
 use crate::node::{self, NodeEvent, PeerName};
 use crate::routing::{LinkInfo, ProviderKey};
 use crate::rt;
@@ -63,10 +63,12 @@ pub(crate) fn handle(
                     .ok()
                     .and_then(|name| shard.handlers.find(name))
             });
+            let block = headers.to_block();
+            let head_bytes = link.handler_head_bytes.get() + block.byte_len();
+            let has_room =
+                link.streams.len() < HANDLER_STREAMS_MAX && head_bytes <= HANDLER_HEAD_BYTES_MAX;
             match handler {
-                Some(handler)
-                    if link.streams.len() < HANDLER_STREAMS_MAX && !shard.draining().is_set() =>
-                {
+                Some(handler) if has_room && !shard.draining().is_set() => {
                     let inbound = Inbound::new();
                     inbound.set_source(Source::Link(link.clone(), stream));
                     if end {
@@ -76,15 +78,7 @@ pub(crate) fn handle(
                             .insert(stream, Recipient::Local(inbound.clone()), 0);
                     }
                     let peer = peer_id(link);
-                    node::start_handler(
-                        shard,
-                        link,
-                        stream,
-                        handler,
-                        headers.to_block(),
-                        inbound,
-                        peer,
-                    );
+                    node::start_handler(shard, link, stream, handler, block, inbound, peer);
                 }
                 _ => {
                     link.refuse(stream);

@@ -45,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) task: RefCell<Option<Waker>>,
     /// Somebody changed something that the task shall look at.
     pub(crate) poked: Cell<bool>,
+    /// Bytes of the heads of the peer's requests whose handlers run.
+    pub(crate) handler_head_bytes: Cell<usize>,
     /// The codec's next deadline.
     pub(crate) deadline: Timer,
     corked: Cell<bool>,
@@ -64,6 +66,7 @@ impl Link {
             streams: Streams::default(),
             task: RefCell::new(None),
             poked: Cell::new(false),
+            handler_head_bytes: Cell::new(0),
             deadline: Timer::new(),
             corked: Cell::new(false),
             write_blocked: Cell::new(false),

@@ -58,10 +58,12 @@ pub(crate) fn start_handler(
     body: Rc<Inbound>,
     peer: Option<NodeId>,
 ) {
+    let charge = HeadCharge::new(link, headers.byte_len());
     let context = Context::new(shard.clone(), link.clone(), stream, headers, body, peer);
     let reply = context.reply();
     let handler = handler.clone();
     rt::spawn(async move {
+        let _charge = charge;
         // The handler's own call may panic too, before it returns a future.
         let outcome = AssertUnwindSafe(async move { handler(context).await })
             .catch_unwind()
@@ -75,4 +77,29 @@ pub(crate) fn start_handler(
         };
         reply.conclude(result).await;
     });
+}
+
+/// Charges a request's head to its link while the handler runs.
+struct HeadCharge {
+    link: Rc<Link>,
+    bytes: usize,
+}
+
+impl HeadCharge {
+    fn new(link: &Rc<Link>, bytes: usize) -> HeadCharge {
+        link.handler_head_bytes
+            .set(link.handler_head_bytes.get() + bytes);
+        HeadCharge {
+            link: link.clone(),
+            bytes,
+        }
+    }
+}
+
+impl Drop for HeadCharge {
+    fn drop(&mut self) {
+        self.link
+            .handler_head_bytes
+            .set(self.link.handler_head_bytes.get() - self.bytes);
+    }
 }

@@ -147,6 +147,7 @@ pub(crate) fn install() {
         on_panic: RefCell::new(None),
     });
     reactor.read_clock();
+    super::timer::forget_idle();
     REACTOR.with(|cell| *cell.borrow_mut() = Some(reactor));
 }
 

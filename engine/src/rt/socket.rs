@@ -177,6 +177,16 @@ impl Socket {
         Poll::Pending
     }
 
+    /// Bytes that the peer's system has not acknowledged yet, or that were not sent.
+    pub fn unsent_bytes(&self) -> usize {
+        const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
+        // SAFETY: SIOCOUTQ writes one C int, which is what the getter gives it (tcp(7)).
+        let asked = unsafe {
+            rustix::ioctl::ioctl(self.fd(), rustix::ioctl::Getter::<SIOCOUTQ, i32>::new())
+        };
+        asked.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
+    }
+
     /// Whether the last read left the socket empty.
     pub fn is_drained(&self) -> bool {
         !self.slot.readable.get()

@@ -23,6 +23,31 @@ struct Entry {
     waker: RefCell<Option<Waker>>,
 }
 
+impl Entry {
+    fn new() -> Rc<Entry> {
+        Rc::new(Entry {
+            deadline_ms: Cell::new(NEVER),
+            filed_tick: Cell::new(NEVER),
+            fired: Cell::new(false),
+            waker: RefCell::new(None),
+        })
+    }
+}
+
+/// Entries kept for the next timer.
+const IDLE_MAX: usize = 16 * 1024;
+
+thread_local! {
+    /// Entries of dropped timers, most of them still filed: a timer made for each call would fill the wheel with them, so
+    /// they are used again instead.
+    static IDLE: RefCell<Vec<Rc<Entry>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A new wheel knows none of the entries that an old one had.
+pub(super) fn forget_idle() {
+    IDLE.with(|idle| idle.borrow_mut().clear());
+}
+
 /// A deadline that can be moved at the price of a store. Fires at most 4 ms late, never early.
 pub struct Timer {
     entry: Rc<Entry>,
@@ -31,13 +56,9 @@ pub struct Timer {
 impl Timer {
     /// A timer that is not set.
     pub fn new() -> Timer {
+        let used = IDLE.with(|idle| idle.borrow_mut().pop());
         Timer {
-            entry: Rc::new(Entry {
-                deadline_ms: Cell::new(NEVER),
-                filed_tick: Cell::new(NEVER),
-                fired: Cell::new(false),
-                waker: RefCell::new(None),
-            }),
+            entry: used.unwrap_or_else(Entry::new),
         }
     }
 
@@ -90,8 +111,17 @@ impl Default for Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.entry.deadline_ms.set(NEVER);
-        self.entry.waker.take();
+        let entry = &self.entry;
+        entry.deadline_ms.set(NEVER);
+        entry.fired.set(false);
+        entry.waker.take();
+        // Without the list, as at a thread's end, the entry goes with its slot.
+        let _ = IDLE.try_with(|idle| {
+            let mut idle = idle.borrow_mut();
+            if idle.len() < IDLE_MAX {
+                idle.push(entry.clone());
+            }
+        });
     }
 }
 

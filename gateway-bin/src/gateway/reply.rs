@@ -48,6 +48,10 @@ pub(super) async fn send(
     {
         return Ended::Unusable(describe(&error));
     }
+    if exchange.facts().is_head || matches!(status, 204 | 205 | 304) {
+        // Nobody gets the body, so nobody waits for its end: dropping the call has it thrown away.
+        return finish(exchange).await;
+    }
     loop {
         match next(exchange, call).await {
             Ok(Some(bytes)) => {

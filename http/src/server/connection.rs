@@ -28,6 +28,9 @@ pub(super) const UPLOAD_BUFFER_BYTES: usize = 128 * 1024;
 /// Requests of one connection answered before the shard's other tasks run.
 const REQUESTS_TURN_MAX: u32 = 16;
 
+/// Bytes of one connection's bodies read before the shard's other tasks run.
+const TURN_BYTES_MAX: usize = 256 * 1024;
+
 /// Answers to piped requests gathered for one write.
 const PIPED_BYTES_MAX: usize = 64 * 1024;
 
@@ -41,6 +44,8 @@ pub(super) struct Io {
     pub(super) timeouts: Timeouts,
     pub(super) read_timer: Timer,
     pub(super) write_timer: Timer,
+    /// Bytes of bodies read since the shard's other tasks last had a turn.
+    turn_bytes: Cell<usize>,
     /// Of the current request, if it has a body.
     body_rules: RefCell<Option<BodyRules>>,
     /// The connection cannot be used any more: reset, or a timeout of the client.
@@ -69,9 +74,24 @@ impl Io {
             timeouts,
             read_timer: Timer::new(),
             write_timer: Timer::new(),
+            turn_bytes: Cell::new(0),
             body_rules: RefCell::new(None),
             broken: Cell::new(false),
         }
+    }
+
+    /// Counts bytes of a body.
+    pub(super) fn spend(&self, bytes: usize) {
+        self.turn_bytes.set(self.turn_bytes.get() + bytes);
+    }
+
+    /// Whether it is time to let the shard's other tasks go first; starts counting anew then.
+    pub(super) fn is_turn_spent(&self) -> bool {
+        let spent = self.turn_bytes.get() >= TURN_BYTES_MAX;
+        if spent {
+            self.turn_bytes.set(0);
+        }
+        spent
     }
 
     /// Reads what is there; waits for bytes. `Ok(0)`: the client's FIN.
@@ -98,13 +118,7 @@ impl Io {
                     if !self.write_timer.is_set() {
                         self.write_timer.set_after(self.timeouts.write_ms);
                     }
-                    let writable = std::future::poll_fn(|cx| {
-                        if self.socket.poll_writable(cx).is_ready() {
-                            return Poll::Ready(true);
-                        }
-                        self.write_timer.poll(cx).map(|()| false)
-                    });
-                    if !writable.await {
+                    if !self.poll_write_patience().await {
                         self.broken.set(true);
                         return Err(());
                     }
@@ -114,6 +128,29 @@ impl Io {
                     return Err(());
                 }
             }
+        }
+    }
+
+    /// Waits until the socket takes bytes. False when the client took nothing for the write timeout: a slow client frees no
+    /// room for a while and still takes some, which the kernel's count of unsent bytes shows.
+    async fn poll_write_patience(&self) -> bool {
+        let mut waiting = self.socket.unsent_bytes();
+        loop {
+            let writable = std::future::poll_fn(|cx| {
+                if self.socket.poll_writable(cx).is_ready() {
+                    return Poll::Ready(true);
+                }
+                self.write_timer.poll(cx).map(|()| false)
+            });
+            if writable.await {
+                return true;
+            }
+            let left = self.socket.unsent_bytes();
+            if left >= waiting {
+                return false;
+            }
+            waiting = left;
+            self.write_timer.set_after(self.timeouts.write_ms);
         }
     }
 
@@ -340,6 +377,10 @@ async fn drain(io: &Rc<Io>) -> Result<(), ()> {
         };
         let Ok(step) = step else { return Ok(()) };
         io.input.borrow_mut().advance(step.consumed);
+        io.spend(step.consumed);
+        if io.is_turn_spent() {
+            rt::yield_now().await;
+        }
         if step.consumed > 0 || step.done {
             continue;
         }

@@ -80,6 +80,10 @@ impl<'a> Exchange<'a> {
             io.flush().await.map_err(|()| BodyError::Gone)?;
         }
         loop {
+            // Only here: between a step of the decoder and taking its bytes off the buffer this future must not be left.
+            if io.is_turn_spent() {
+                rt::yield_now().await;
+            }
             let step = {
                 let input = io.input.borrow();
                 io.http
@@ -87,6 +91,7 @@ impl<'a> Exchange<'a> {
                     .recv_body(&input)
                     .map_err(BodyError::Refused)?
             };
+            io.spend(step.consumed);
             if !step.data.is_empty() {
                 let mut input = io.input.borrow_mut();
                 if step.data.len() < SLICE_BYTES_MIN {
