@@ -10,19 +10,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flatend_codec::HeaderBlock;
+use flatend_codec::{HeaderBlock, Millis};
 
 use crate::blocks::recycle;
 use crate::error::{CallError, Fault};
 use crate::limits::{
     REPLAY_BYTES_MAX, TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS,
 };
-use crate::rt::{Ticket, WaitQueue};
+use crate::rt::{self, Ticket, Timer, WaitQueue};
 use crate::shard::{ServiceSet, Shard};
 pub(crate) use attempt::not_opened;
 use attempt::Attempt;
 pub(crate) use budget::RetryBudget;
-use pick::Tried;
+use pick::{Chosen, Tried};
 
 /// What to call and how.
 pub struct CallRequest {
@@ -62,6 +62,8 @@ pub struct Call {
 
 struct State {
     attempt: Option<Attempt>,
+    /// A response's head that waits for the rest of a small body.
+    head: Option<HeaderBlock>,
     tried: Tried,
     /// Pieces of the body sent so far, while a second try is possible.
     replay: Option<Vec<Bytes>>,
@@ -82,6 +84,7 @@ impl Shard {
             request,
             state: RefCell::new(State {
                 attempt: None,
+                head: None,
                 tried: Tried::default(),
                 replay: Some(Vec::new()),
                 replay_bytes: 0,
@@ -101,11 +104,26 @@ impl Call {
     /// # Errors
     /// [`CallError`] when no provider can answer, or the request may not be repeated.
     pub async fn response(&self) -> Result<HeaderBlock, CallError> {
-        let result = match self.request.timeout_ms {
-            Some(ms) => crate::rt::timeout(ms, self.drive())
+        let until = self
+            .request
+            .timeout_ms
+            .map(|ms| Millis(rt::now().0.saturating_add(ms)));
+        let first = match until {
+            None => std::future::poll_fn(|cx| self.poll_first(cx)).await,
+            Some(until) => {
+                let timer = Timer::new();
+                timer.set(until);
+                std::future::poll_fn(|cx| match self.poll_first(cx) {
+                    Poll::Pending => timer.poll(cx).map(|()| Some(Err(CallError::TimedOut))),
+                    ready => ready,
+                })
                 .await
-                .unwrap_or(Err(CallError::TimedOut)),
-            None => self.drive().await,
+            }
+        };
+        let result = match first {
+            Some(result) => result,
+            // Rare, and large: in memory of its own, so that the usual call stays small.
+            None => Box::pin(self.drive_until(until)).await,
         };
         let mut state = self.state.borrow_mut();
         state.replay = None;
@@ -118,11 +136,68 @@ impl Call {
         result
     }
 
+    /// The usual way: the first provider answers, and whole. `None`: anything else, which [`Call::drive`] goes on with.
+    fn poll_first(&self, cx: &Context<'_>) -> Poll<Option<Result<HeaderBlock, CallError>>> {
+        if self.state.borrow().attempt.is_none() {
+            if self.state.borrow().tried.tries > 0 {
+                return Poll::Ready(None);
+            }
+            let Some(chosen) = self.choose_at_once() else {
+                return Poll::Ready(None);
+            };
+            match self.open_on(chosen) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        let mut state = self.state.borrow_mut();
+        let Some(attempt) = &state.attempt else {
+            return Poll::Ready(None);
+        };
+        let fault = match std::task::ready!(attempt.inbound.poll_head(cx)) {
+            Ok(headers) => {
+                let whole = attempt.inbound.has_ended() || !self.awaits_whole(&state, &headers);
+                let fault = attempt.inbound.fault();
+                match fault {
+                    None if whole => return Poll::Ready(Some(Ok(headers))),
+                    None => {
+                        state.head = Some(headers);
+                        return Poll::Ready(None);
+                    }
+                    Some(fault) if self.awaits_whole(&state, &headers) => fault,
+                    // It cannot be repeated: what there is goes on, and then the cut.
+                    Some(_) => return Poll::Ready(Some(Ok(headers))),
+                }
+            }
+            Err(fault) => fault,
+        };
+        drop(state);
+        Poll::Ready(self.failed_over(fault).err().map(Err))
+    }
+
+    async fn drive_until(&self, until: Option<Millis>) -> Result<HeaderBlock, CallError> {
+        match until {
+            None => self.drive().await,
+            Some(until) => {
+                let left_ms = until.0.saturating_sub(rt::now().0);
+                rt::timeout(left_ms, self.drive())
+                    .await
+                    .unwrap_or(Err(CallError::TimedOut))
+            }
+        }
+    }
+
     async fn drive(&self) -> Result<HeaderBlock, CallError> {
         loop {
-            self.open().await?;
+            if self.state.borrow().attempt.is_none() {
+                self.open().await?;
+            }
             let head = std::future::poll_fn(|cx| {
-                let state = self.state.borrow();
+                let mut state = self.state.borrow_mut();
+                if let Some(headers) = state.head.take() {
+                    return Poll::Ready(Ok(headers));
+                }
                 match &state.attempt {
                     Some(attempt) => attempt.inbound.poll_head(cx),
                     None => Poll::Ready(Err(Fault::LinkLost { left: false })),
@@ -138,12 +213,14 @@ impl Call {
         }
     }
 
+    /// Whether a response is awaited whole before it is passed on.
+    fn awaits_whole(&self, state: &State, headers: &HeaderBlock) -> bool {
+        self.request.repeatable && state.replay.is_some() && !is_event_stream(headers)
+    }
+
     /// While the request may be repeated, a small response is awaited whole for a moment. The fault, if it broke meanwhile.
     async fn broken_before_whole(&self, headers: &HeaderBlock) -> Option<Fault> {
-        if !self.request.repeatable
-            || self.state.borrow().replay.is_none()
-            || is_event_stream(headers)
-        {
+        if !self.awaits_whole(&self.state.borrow(), headers) {
             return None;
         }
         let inbound = self
@@ -155,7 +232,7 @@ impl Call {
         if !inbound.has_ended() {
             let whole = std::future::poll_fn(|cx| inbound.poll_whole(cx, WHOLE_RESPONSE_BYTES_MAX));
             // A response that takes longer is passed on as it comes.
-            crate::rt::timeout(WHOLE_RESPONSE_WAIT_MS, whole).await.ok();
+            rt::timeout(WHOLE_RESPONSE_WAIT_MS, whole).await.ok();
         }
         inbound.fault()
     }
@@ -164,27 +241,35 @@ impl Call {
     async fn open(&self) -> Result<(), CallError> {
         loop {
             let chosen = self.choose().await?;
-            let (provider, link) = (chosen.provider, chosen.link);
-            let mut state = self.state.borrow_mut();
-            state.tried.tries += 1;
-            let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
-            match Attempt::open(&self.shard, &self.request, chosen, end) {
-                Ok(attempt) => {
-                    for bytes in state.replay.iter().flatten() {
-                        attempt.send(bytes.clone()).ok();
-                    }
-                    if state.body_done && !end {
-                        attempt.finish();
-                    }
-                    state.attempt = Some(attempt);
-                    drop(state);
-                    self.changed.wake_all();
-                    return Ok(());
+            if self.open_on(chosen)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens a stream at the chosen provider. `false`: it could not be opened there, and another may be tried.
+    fn open_on(&self, chosen: Chosen) -> Result<bool, CallError> {
+        let (provider, link) = (chosen.provider, chosen.link);
+        let mut state = self.state.borrow_mut();
+        state.tried.tries += 1;
+        let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
+        match Attempt::open(&self.shard, &self.request, chosen, end) {
+            Ok(attempt) => {
+                for bytes in state.replay.iter().flatten() {
+                    attempt.send(bytes.clone()).ok();
                 }
-                Err(error) => {
-                    drop(state);
-                    self.note_failure(provider, link, error, false)?;
+                if state.body_done && !end {
+                    attempt.finish();
                 }
+                state.attempt = Some(attempt);
+                drop(state);
+                self.changed.wake_all();
+                Ok(true)
+            }
+            Err(error) => {
+                drop(state);
+                self.note_failure(provider, link, error, false)?;
+                Ok(false)
             }
         }
     }

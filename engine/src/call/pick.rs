@@ -42,6 +42,14 @@ enum Choice {
 }
 
 impl Call {
+    /// A provider that can be asked now.
+    pub(super) fn choose_at_once(&self) -> Option<Chosen> {
+        match self.choose_now() {
+            Choice::Link(chosen) => Some(chosen),
+            Choice::Nobody | Choice::Never(_) => None,
+        }
+    }
+
     /// The next provider and link to try; waits for one if the request may be held.
     pub(super) async fn choose(&self) -> Result<Chosen, CallError> {
         loop {

@@ -1,6 +1,7 @@
 //! The bridge: routes a request, calls the service, lets both bodies stream at once, and answers for what goes wrong.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,7 +13,6 @@ use flatend_http::h1::{BodyLength, Method, RequestHead};
 use flatend_http::headers::{self, JoinScratch};
 use flatend_http::router::{Outcome, RouteError, Router, RouterBuilder};
 use flatend_http::server::{BodyError, BodyRules, Client, Exchange, Handler, OwnAnswer, Plan};
-use futures_lite::FutureExt;
 
 use super::ids::RequestIds;
 use super::mapping::{self, MapError};
@@ -200,9 +200,13 @@ impl Bridge {
 
     /// Waits for the response and sends it on.
     async fn respond(&self, exchange: &Exchange<'_>, call: &Call, plan: &Facts) -> Ended {
-        let head = async { Some(call.response().await) }.or(async {
-            exchange.left().await;
-            None
+        let mut response = std::pin::pin!(call.response());
+        let mut left = std::pin::pin!(exchange.left());
+        let head = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = response.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            left.as_mut().poll(cx).map(|()| None)
         });
         match head.await {
             None => Ended::ClientGone,
@@ -316,7 +320,7 @@ impl Handler for Bridge {
             timeout_ms: route.timeout.map(|timeout| timeout.as_millis() as u64),
         });
         let ended = if plan.has_body {
-            self.run_with_body(exchange, &call, &facts).await
+            Box::pin(self.run_with_body(exchange, &call, &facts)).await
         } else {
             Some(self.respond(exchange, &call, &facts).await)
         };

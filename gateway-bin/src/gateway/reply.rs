@@ -52,6 +52,24 @@ pub(super) async fn send(
         // Nobody gets the body, so nobody waits for its end: dropping the call has it thrown away.
         return finish(exchange).await;
     }
+    // Nearly every response is small and all here.
+    while let Some(bytes) = call.try_data() {
+        if exchange.queue_data(bytes).is_err() {
+            return Ended::Cut;
+        }
+        if exchange.wants_flush() {
+            break;
+        }
+    }
+    if call.is_complete() {
+        return finish(exchange).await;
+    }
+    // In memory of its own, so that the usual answer stays small.
+    Box::pin(stream(exchange, call)).await
+}
+
+/// Sends the rest of a body as it comes.
+async fn stream(exchange: &Exchange<'_>, call: &Call) -> Ended {
     loop {
         match next(exchange, call).await {
             Ok(Some(bytes)) => {
@@ -102,6 +120,9 @@ enum Lost {
 
 /// The next piece. A head that waits alone is flushed first: a slow body must not hold it back.
 async fn next(exchange: &Exchange<'_>, call: &Call) -> Result<Option<bytes::Bytes>, Lost> {
+    if exchange.wants_flush() {
+        exchange.flush().await.map_err(|_| Lost::Client)?;
+    }
     if let Some(bytes) = call.try_data() {
         return Ok(Some(bytes));
     }

@@ -101,39 +101,55 @@ impl Io {
         self.socket.poll_recv(cx, &mut input)
     }
 
-    /// Sends everything that waits, within the write timeout since the client last took something.
-    pub(super) async fn flush(&self) -> Result<(), ()> {
+    /// Sends what the socket takes now. `None`: some of it still waits.
+    fn try_flush(&self) -> Option<Result<(), ()>> {
         if self.broken.get() {
-            return Err(());
+            return Some(Err(()));
         }
         loop {
             let sent = self.output.borrow_mut().send(&self.socket);
             match sent {
                 Ok(true) => {
                     self.write_timer.clear();
-                    return Ok(());
+                    return Some(Ok(()));
                 }
                 Ok(false) => self.write_timer.set_after(self.timeouts.write_ms),
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.write_timer.is_set() {
-                        self.write_timer.set_after(self.timeouts.write_ms);
-                    }
-                    if !self.poll_write_patience().await {
-                        self.broken.set(true);
-                        return Err(());
-                    }
-                }
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(_) => {
                     self.broken.set(true);
-                    return Err(());
+                    return Some(Err(()));
                 }
+            }
+        }
+    }
+
+    /// Sends everything that waits, within the write timeout since the client last took something.
+    pub(super) async fn flush(&self) -> Result<(), ()> {
+        match self.try_flush() {
+            Some(result) => result,
+            // A client that does not keep up: in memory of its own, so that the usual answer stays small.
+            None => Box::pin(self.flush_slowly()).await,
+        }
+    }
+
+    async fn flush_slowly(&self) -> Result<(), ()> {
+        loop {
+            if !self.write_timer.is_set() {
+                self.write_timer.set_after(self.timeouts.write_ms);
+            }
+            if !self.took_in_time().await {
+                self.broken.set(true);
+                return Err(());
+            }
+            if let Some(result) = self.try_flush() {
+                return result;
             }
         }
     }
 
     /// Waits until the socket takes bytes. False when the client took nothing for the write timeout: a slow client frees no
     /// room for a while and still takes some, which the kernel's count of unsent bytes shows.
-    async fn poll_write_patience(&self) -> bool {
+    async fn took_in_time(&self) -> bool {
         let mut waiting = self.socket.unsent_bytes();
         loop {
             let writable = std::future::poll_fn(|cx| {
@@ -204,9 +220,9 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
                 io.http.borrow_mut().abort();
                 Ok(())
             }
-            Next::Refuse(error) => refuse(server, io, &error).await,
-            Next::Drain => drain(io).await,
-            Next::Linger => return linger(io).await,
+            Next::Refuse(error) => Box::pin(refuse(server, io, &error)).await,
+            Next::Drain => Box::pin(drain(io)).await,
+            Next::Linger => return Box::pin(linger(io)).await,
             Next::Close | Next::Upgraded => {
                 io.flush().await.ok();
                 return;
