@@ -85,6 +85,7 @@ impl HeaderBlock {
     ///
     /// # Errors
     /// A name outside of 1 to 255 bytes, a value over 65,535 bytes, a 65,536th header (rule B01). Nothing is added then.
+    #[inline]
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeaderTooLarge> {
         self.push_parts(&[name], &[value])
     }
@@ -93,6 +94,7 @@ impl HeaderBlock {
     ///
     /// # Errors
     /// As [`push`](Self::push), for the joined lengths.
+    #[inline]
     pub fn push_parts(&mut self, name: &[&[u8]], value: &[&[u8]]) -> Result<(), HeaderTooLarge> {
         let name_bytes: usize = name.iter().map(|part| part.len()).sum();
         let value_bytes: usize = value.iter().map(|part| part.len()).sum();

@@ -56,6 +56,7 @@ pub struct Bridge {
     services: Vec<Rc<ServiceSet>>,
     ids: RequestIds,
     scratch: RefCell<JoinScratch>,
+    constant_extras: HeaderBlock,
 }
 
 /// What is kept of a request's head.
@@ -84,6 +85,7 @@ impl Bridge {
             table,
             services,
             scratch: RefCell::default(),
+            constant_extras: mapping::constant_extras(),
         }
     }
 
@@ -160,7 +162,13 @@ impl Bridge {
         let route = *matched.value;
         let (mut headers, mut extras) = (header_block(), header_block());
         mapping::headers(&mut headers, &mut self.scratch.borrow_mut(), head, &matched)?;
-        mapping::extras(&mut extras, head, &client.ip, request_id)?;
+        mapping::extras(
+            &mut extras,
+            &self.constant_extras,
+            head,
+            &client.ip,
+            request_id,
+        )?;
         let retry = self.table.routes[route].retry;
         let safe = matches!(
             head.method,

@@ -70,26 +70,37 @@ pub(super) fn headers<T>(
     Ok(())
 }
 
+/// What is the same for every request of a section: appended in one copy.
+pub(super) fn constant_extras() -> HeaderBlock {
+    let mut block = HeaderBlock::new();
+    for (name, value) in [(":scheme", "http"), ("x-forwarded-proto", "http")] {
+        // Both fit by far; a block without them would only say less.
+        let _ = block.push(name.as_bytes(), value.as_bytes());
+    }
+    block
+}
+
 /// What the gateway adds, and leaves out first where the provider's frame is too small for both.
 pub(super) fn extras(
     block: &mut HeaderBlock,
+    constant: &HeaderBlock,
     head: &RequestHead<'_>,
     client_ip: &str,
     request_id: &str,
 ) -> Result<(), MapError> {
-    let (path, query) = (head.target.path, head.target.query.unwrap_or_default());
-    let mark = if head.target.query.is_some() { "?" } else { "" };
-    let parts = [path.as_bytes(), mark.as_bytes(), query.as_bytes()];
+    let (path, query) = (head.target.path.as_bytes(), head.target.query);
     let authority = head.authority.unwrap_or_default().as_bytes();
     let pushed = block
         .push(b":method", head.method.as_str().as_bytes())
-        .and_then(|()| block.push_parts(&[b":path"], &parts))
+        .and_then(|()| match query {
+            None => block.push(b":path", path),
+            Some(query) => block.push_parts(&[b":path"], &[path, b"?", query.as_bytes()]),
+        })
         .and_then(|()| block.push(b":authority", authority))
-        .and_then(|()| block.push(b":scheme", b"http"))
         .and_then(|()| block.push(b"x-forwarded-for", client_ip.as_bytes()))
-        .and_then(|()| block.push(b"x-forwarded-proto", b"http"))
         .and_then(|()| block.push(b"x-forwarded-host", authority))
-        .and_then(|()| block.push(b"x-request-id", request_id.as_bytes()));
+        .and_then(|()| block.push(b"x-request-id", request_id.as_bytes()))
+        .and_then(|()| block.append(constant));
     pushed.map_err(too_large("the request target or host is over 65,535 bytes"))
 }
 
