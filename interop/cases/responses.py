@@ -147,3 +147,16 @@ def head_and_options(world):
     for method, target in (("TRACE", "/headers"), ("CONNECT", "example.com:443")):
         true(gateway.get(target, method=method)[0] in (405, 501), method)
     return "HEAD without a body, OPTIONS with allow"
+
+
+@case("head-of-an-endless-body")
+def head_of_an_endless_body(world):
+    """The answer to HEAD ends with its head, whatever the service goes on sending; the connection lives."""
+    gateway = world.gateway(("GET /pattern", "pattern"), ("GET /hello", "hello_world"))
+    world.npm(gateway, "pattern", "hello_world")
+    with gateway.connect(seconds=5) as connection:
+        for _ in range(3):
+            response = connection.request("HEAD", "/pattern?bytes=1000000&then=hang")
+            equal((response.status, response.body()), (200, b""), "HEAD")
+            equal(connection.request("GET", "/hello").text(), "Hello world!", "the next request")
+    return "three times, one connection"

@@ -2,6 +2,7 @@
 
 use crate::support::identified;
 use crate::support::raw::{data, find_node, handshake, message, request, response, wire, Meeting};
+use flatend_codec::limits::DISCARDED_MAX;
 use flatend_codec::{HeaderBlock, OpenError, ResetCode, Retirement, Role, StreamId};
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -239,4 +240,35 @@ fn a_stream_that_is_cut_after_its_complete_answer_leaves_nothing_but_the_count()
         .open_stream(meeting.now, ["s"], &NONE, &NONE, false)
         .unwrap();
     assert_eq!(meeting.sent().len(), 1, "no empty Data for the first");
+}
+
+/// Found by an attacker: a peer that answers nothing filled the table with requests about which nobody cared any more.
+#[test]
+fn a_peer_that_never_answers_can_be_asked_for_ever() {
+    let mut config = identified(Role::Acceptor, 3, &[]);
+    config.limits.streams_open_max = DISCARDED_MAX + 10;
+    let mut meeting = Meeting::keyed(config);
+    meeting.send(&message(1, 0, &handshake(&["s"]))).unwrap();
+    meeting.send(&find_node(3, [0; 32])).unwrap();
+    let mut first = None;
+    for _ in 0..3 * DISCARDED_MAX {
+        let stream = meeting
+            .conn
+            .open_stream(meeting.now, ["s"], &NONE, &NONE, true)
+            .unwrap();
+        first.get_or_insert(stream);
+        meeting
+            .conn
+            .reset(meeting.now, stream, ResetCode::Cancel, "timed out");
+        let queued = meeting.conn.transmit().len();
+        meeting.conn.transmitted(queued);
+    }
+    assert_eq!(meeting.conn.abandoned_streams(), 0);
+    assert_eq!(meeting.conn.retirement(), Retirement::Active);
+    // The answer to a forgotten one is late, and no fault.
+    let dropped = meeting.conn.dropped_packets();
+    meeting
+        .send(&response(wire(first.unwrap()), true, &[]))
+        .unwrap();
+    assert_eq!(meeting.conn.dropped_packets(), dropped + 1);
 }

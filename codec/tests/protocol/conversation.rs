@@ -393,7 +393,10 @@ fn a_dialer_knows_an_acceptor_of_ours_by_its_first_request() {
     pair.dialer.conn.send_data(now, stream, &body).unwrap();
     pair.settle();
     let news = pair.acceptor.news();
-    let pieces = news.iter().filter(|happened| matches!(happened, Happened::Data(..))).count();
+    let pieces = news
+        .iter()
+        .filter(|happened| matches!(happened, Happened::Data(..)))
+        .count();
     assert!((1..20).contains(&pieces), "{pieces} pieces");
     assert!(joined(&news).contains(&Happened::Data(stream, body)));
 }

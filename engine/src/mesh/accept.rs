@@ -32,7 +32,10 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
                 shard.draining().wait().await;
                 None
             });
-            match next.await {
+            let next = next.await;
+            // A full backlog must not keep the shard's other tasks waiting.
+            rt::yield_now().await;
+            match next {
                 None => return,
                 Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket))
                 {

@@ -25,7 +25,8 @@ pub(crate) fn keep_dialed(shard: &Rc<Shard>, target: DialTarget) {
             let mut attempt = 0;
             loop {
                 match dial(&shard, &target).await {
-                    Ok(CloseReason::Ourselves) => return,
+                    // Whoever answers there shows our own key: no use to ask again soon, but the address may change hands.
+                    Ok(CloseReason::Ourselves) => attempt = u32::MAX,
                     // It was up: the next loss starts with short pauses again.
                     Ok(_) => attempt = 0,
                     Err(what) if attempt == 0 => {

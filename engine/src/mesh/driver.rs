@@ -36,6 +36,9 @@ enum Wake {
 /// What the engine knows of a link beside the codec's own state.
 pub(crate) struct Progress {
     pub(crate) handshaked: bool,
+    /// The peer has shaken hands again, with these services.
+    pub(crate) reprobed: bool,
+    pub(crate) services: Vec<String>,
     pub(crate) announced_ready: bool,
     pub(crate) announced_retiring: bool,
     pub(crate) dialed: bool,
@@ -47,6 +50,8 @@ pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> Clo
     shard.links.borrow_mut().insert(link.at.id, link.clone());
     let mut progress = Progress {
         handshaked: false,
+        reprobed: false,
+        services: Vec::new(),
         announced_ready: false,
         announced_retiring: false,
         dialed,

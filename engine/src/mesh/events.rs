@@ -140,6 +140,12 @@ fn handshake(
         }
     }
     accept::forget_unverified(link);
+    if again && progress.reprobed && services_of(link) == progress.services {
+        // Nothing new: a peer that shakes hands all the time costs neither a snapshot nor a log line.
+        return Ok(());
+    }
+    progress.reprobed = again;
+    progress.services = services_of(link);
     progress.handshaked = true;
     let (peer, services) = (name_of(link), services_of(link));
     shard.emit(match (again, progress.dialed) {

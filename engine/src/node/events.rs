@@ -103,12 +103,25 @@ impl NodeEvent {
     }
 }
 
-/// `[a b]`, as the seed prints lists.
+/// `[a b]`, as the seed prints lists; a peer chooses the names, so a long list is cut.
 struct List<'a>(&'a [String]);
+
+/// Bytes of names in one line of the log.
+const LIST_BYTES_MAX: usize = 1_024;
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}]", self.0.join(" ").escape_debug())
+        f.write_str("[")?;
+        let mut bytes = 0;
+        for (i, name) in self.0.iter().enumerate() {
+            bytes += name.len();
+            if bytes > LIST_BYTES_MAX {
+                return write!(f, " … and {} more]", self.0.len() - i);
+            }
+            let gap = if i == 0 { "" } else { " " };
+            write!(f, "{gap}{}", name.escape_debug())?;
+        }
+        f.write_str("]")
     }
 }
 
@@ -147,5 +160,33 @@ impl fmt::Display for NodeEvent {
             NodeEvent::ShardDied { shard, why } => write!(f, "Shard {shard} died: {why}"),
             NodeEvent::Trouble(what) => f.write_str(what),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(services: &[String]) -> String {
+        let event = NodeEvent::Accepted {
+            peer: PeerName(None),
+            services: services.to_vec(),
+        };
+        event.to_string()
+    }
+
+    #[test]
+    fn lines_are_the_seeds_and_long_lists_are_cut() {
+        assert_eq!(accepted(&[]), "<anon> has connected. Services: []");
+        assert_eq!(
+            accepted(&["a".to_owned(), "b".to_owned()]),
+            "<anon> has connected. Services: [a b]"
+        );
+        let many: Vec<String> = (0..255).map(|_| "n".repeat(255)).collect();
+        let line = accepted(&many);
+        assert!(
+            line.len() < 1_200 && line.ends_with("… and 251 more]"),
+            "{line}"
+        );
     }
 }

@@ -228,3 +228,34 @@ fn a_wake_from_another_thread_reaches_a_sleeping_shard() {
         }
     });
 }
+
+/// Found by an attacker: a task that yields and is runnable again at once kept the shard from its sockets, timers and flushes.
+#[test]
+fn a_task_that_always_has_work_starves_nobody() {
+    let (rounds, hooks) = shard::run(|| async {
+        struct Hook(Cell<u32>);
+        impl rt::TurnEnd for Hook {
+            fn turn_end(self: Rc<Self>) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        let (over, rounds) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0u64)));
+        let (stop, count) = (over.clone(), rounds.clone());
+        rt::spawn(async move {
+            while !stop.get() {
+                count.set(count.get() + 1);
+                rt::yield_now().await;
+            }
+        });
+        let hook = Rc::new(Hook(Cell::new(0)));
+        rt::at_turn_end(hook.clone());
+        // Neither the timer nor the clock would move.
+        let begun = rt::now();
+        rt::sleep(50).await;
+        assert!(rt::now().0 >= begun.0 + 50);
+        over.set(true);
+        (rounds.get(), hook.0.get())
+    });
+    assert!(rounds > 100, "{rounds} rounds");
+    assert_eq!(hooks, 1);
+}

@@ -149,7 +149,13 @@ impl Bridge {
                 return Err(Own::with(204, String::new(), "allow", allow))
             }
             Outcome::MethodNotAllowed { allow } => {
-                let sentence = format!("This path takes {allow}, not {}.", head.method.as_str());
+                let method: String = head
+                    .method
+                    .as_str()
+                    .chars()
+                    .take(METHOD_SHOWN_MAX)
+                    .collect();
+                let sentence = format!("This path takes {allow}, not {method}.");
                 return Err(Own::with(405, sentence, "allow", allow));
             }
             Outcome::NotFound => {
@@ -241,6 +247,9 @@ struct Facts {
     request_id: String,
     json: bool,
 }
+
+/// Characters of a client's method in an answer.
+const METHOD_SHOWN_MAX: usize = 20;
 
 /// How the request's body ended.
 enum Upload {

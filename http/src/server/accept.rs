@@ -98,7 +98,10 @@ async fn accept_all<H: Handler>(server: &Rc<Server<H>>, shard: &Rc<Shard>, liste
             shard.draining().wait().await;
             None
         });
-        match next.await {
+        let next = next.await;
+        // A full backlog must not keep the shard's other tasks waiting.
+        rt::yield_now().await;
+        match next {
             None => return,
             Some(Ok(fd)) => match Socket::adopt(fd) {
                 Ok(socket) => start(server, socket),
