@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::CompareOptions;
 use crate::limits::{DISCARDS_A_ROUND_MAX, WARM_UP_S};
 use crate::machine::{self, Machine};
+use crate::nginx::Fields;
 use crate::plan::{self, Cores};
 use crate::proc_stat::{cpu_seconds, waited_seconds, MachineStat};
 use crate::process::Running;
@@ -72,18 +73,30 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
     let cores = Cores::choose(&flatend::rt::allowed_cpus())?;
     let binary = gateway::binary(options.common.gateway.as_deref())?;
     let dir = plan::directory(options.common.dir.as_deref())?;
-    let [http, mesh, proxy, upstream] = plan::free_addrs()?;
+    let [http, mesh, proxy, telling, upstream, behind] = plan::free_addrs()?;
     let most = options.connections.iter().copied().max().unwrap_or(1);
 
     let gateway_config = gateway::config(gateway::Addrs { http, mesh }, &[("GET /hello", "hello")]);
-    let proxy_config = nginx::proxy_config(proxy, upstream, most);
+    let proxy_config = nginx::proxy_config(proxy, upstream, most, Fields::None);
+    let telling_config = nginx::proxy_config(telling, behind, most, Fields::AsTheGateway);
     let upstream_config = nginx::upstream_config(upstream);
     let subjects = [
         start_gateway(&binary, &gateway_config, (http, mesh), cores, &dir)?,
         start_nginx(
-            &proxy_config,
-            &upstream_config,
+            ("nginx", "nginx-proxy", "nginx-upstream"),
+            (&proxy_config, &upstream_config),
             (proxy, upstream),
+            cores,
+            &dir,
+        )?,
+        start_nginx(
+            (
+                "nginx, fields as the gateway",
+                "nginx-telling",
+                "nginx-behind",
+            ),
+            (&telling_config, &nginx::upstream_config(behind)),
+            (telling, behind),
             cores,
             &dir,
         )?,
@@ -103,6 +116,7 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
         configurations: vec![
             ("gateway", gateway_config),
             ("nginx-proxy", proxy_config),
+            ("nginx-telling", telling_config),
             ("nginx-upstream", upstream_config),
         ],
     };
@@ -133,18 +147,18 @@ fn start_gateway(
 }
 
 fn start_nginx(
-    proxy_config: &str,
-    upstream_config: &str,
+    (name, proxy_name, server_name): (&'static str, &str, &str),
+    (proxy_config, upstream_config): (&str, &str),
     (addr, upstream): (SocketAddr, SocketAddr),
     cores: Cores,
     dir: &Path,
 ) -> Result<Subject, String> {
-    let mut server = nginx::start("nginx-upstream", upstream_config, cores.others, dir)?;
+    let mut server = nginx::start(server_name, upstream_config, cores.others, dir)?;
     server.answers(upstream, PATH)?;
-    let mut proxy = nginx::start("nginx-proxy", proxy_config, cores.proxy, dir)?;
+    let mut proxy = nginx::start(proxy_name, proxy_config, cores.proxy, dir)?;
     proxy.answers(addr, PATH)?;
     Ok(Subject {
-        name: "nginx",
+        name,
         addr,
         proxy,
         server,

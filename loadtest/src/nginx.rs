@@ -26,9 +26,40 @@ pub(crate) fn upstream_config(addr: SocketAddr) -> String {
     config(&server)
 }
 
+/// What a proxy tells the server behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fields {
+    /// Nothing: the least that nginx can do.
+    None,
+    /// What the gateway always tells: where the request came from, its host, and an id that the client gets too.
+    AsTheGateway,
+}
+
+impl Fields {
+    fn lines(self) -> &'static str {
+        match self {
+            Fields::None => "",
+            Fields::AsTheGateway => {
+                "            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Request-Id $request_id;
+            add_header X-Request-Id $request_id;
+"
+            }
+        }
+    }
+}
+
 /// The configuration of the proxy in front of it, with room in its pool for `connections` clients.
-pub(crate) fn proxy_config(addr: SocketAddr, upstream: SocketAddr, connections: u32) -> String {
-    let pool = 2 * connections;
+pub(crate) fn proxy_config(
+    addr: SocketAddr,
+    upstream: SocketAddr,
+    connections: u32,
+    fields: Fields,
+) -> String {
+    let (pool, fields) = (2 * connections, fields.lines());
     let server = format!(
         "    upstream hello {{
         server {upstream};
@@ -42,7 +73,7 @@ pub(crate) fn proxy_config(addr: SocketAddr, upstream: SocketAddr, connections: 
             proxy_pass http://hello;
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";
-        }}
+{fields}        }}
     }}
 "
     );
@@ -100,7 +131,10 @@ mod tests {
 
     #[test]
     fn the_pool_holds_every_client() {
-        let config = proxy_config(addr(1000), addr(2000), 64);
+        let config = proxy_config(addr(1000), addr(2000), 64, Fields::None);
+        assert!(!config.contains("X-Request-Id"));
+        let more = proxy_config(addr(1000), addr(2000), 64, Fields::AsTheGateway);
+        assert!(more.contains("add_header X-Request-Id $request_id;"));
         for part in [
             "listen 127.0.0.1:1000;",
             "server 127.0.0.1:2000;",

@@ -13,8 +13,8 @@ use crate::compare::{Comparison, Sample};
 use crate::machine::Machine;
 use crate::stats::{median, range};
 
-/// The subject that the others are measured by.
-const BASE: &str = "nginx";
+/// The subject that is measured by each of the others.
+const OURS: &str = "gateway";
 
 /// How this program was called, without directories.
 pub(crate) fn command_line() -> String {
@@ -80,7 +80,7 @@ pub(crate) fn comparison(all: &Comparison) -> String {
         for subject in distinct(at.iter().map(|sample| sample.subject)) {
             let own: Vec<&Sample> = of(&at, subject).collect();
             let _ = writeln!(text, "| {connections} | {subject} | {} |", cells(&own));
-            if subject != BASE {
+            if subject != OURS {
                 ratios.push_str(&ratio_row(&at, subject, connections));
             }
         }
@@ -88,8 +88,8 @@ pub(crate) fn comparison(all: &Comparison) -> String {
     if !ratios.is_empty() {
         let _ = write!(
             text,
-            "\nRatios to {BASE} within a round, median (range):\n\n\
-             | connections | subject | proxy CPU a request | requests/s | p99 |\n| --- | --- | --- | --- | --- |\n{ratios}"
+            "\nRatios of the {OURS} to each of the others within a round, median (range):\n\n\
+             | connections | to | proxy CPU a request | requests/s | p99 |\n| --- | --- | --- | --- | --- |\n{ratios}"
         );
     }
     text
@@ -127,11 +127,11 @@ fn cells(own: &[&Sample]) -> String {
     )
 }
 
-fn ratio_row(at: &[&Sample], subject: &str, connections: u32) -> String {
+fn ratio_row(at: &[&Sample], base: &str, connections: u32) -> String {
     let cell = |value: fn(&Sample) -> f64| {
-        let ratios: Vec<f64> = of(at, subject)
+        let ratios: Vec<f64> = of(at, OURS)
             .filter_map(|own| {
-                let base = of(at, BASE).find(|base| base.round == own.round)?;
+                let base = of(at, base).find(|base| base.round == own.round)?;
                 Some(value(own) / value(base))
             })
             .collect();
@@ -140,7 +140,7 @@ fn ratio_row(at: &[&Sample], subject: &str, connections: u32) -> String {
         format!("{middle:.2} ({low:.2}–{high:.2})")
     };
     format!(
-        "| {connections} | {subject} | {} | {} | {} |\n",
+        "| {connections} | {base} | {} | {} | {} |\n",
         cell(|sample| sample.proxy_cpu_us),
         cell(|sample| sample.requests_per_s),
         cell(|sample| sample.p99_us)
@@ -227,7 +227,7 @@ mod tests {
             "| 64 | gateway | 12.00 (10.00–30.00) | 3.00 | 5.00 | 83333 | 1.00 | 2.00 |",
             "| 64 | nginx | 40.00 (20.00–50.00) | 3.00 | 5.00 | 25000 | 1.00 | 2.00 |",
             // 0.5, 0.3 and 0.6: not the ratio of the medians, which is 0.3.
-            "| 64 | gateway | 0.50 (0.30–0.60) | 2.00 (1.67–3.33) | 1.00 (1.00–1.00) |",
+            "| 64 | nginx | 0.50 (0.30–0.60) | 2.00 (1.67–3.33) | 1.00 (1.00–1.00) |",
             "quiet before 4 of 6 runs; 2 disturbed rounds repeated",
         ] {
             assert!(text.contains(line), "{line}\nin\n{text}");
