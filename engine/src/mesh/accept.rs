@@ -28,14 +28,7 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
     let shard = shard.clone();
     rt::spawn(async move {
         loop {
-            let next = futures_lite::future::or(async { Some(listener.accept().await) }, async {
-                shard.draining().wait().await;
-                None
-            });
-            let next = next.await;
-            // A full backlog must not keep the shard's other tasks waiting.
-            rt::yield_now().await;
-            match next {
+            match listener.accept_until(shard.draining()).await {
                 None => return,
                 Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket))
                 {

@@ -1,23 +1,20 @@
 //! The task of a link: waits, reads, opens frames, hands events on, keeps the deadlines, and ends the link properly.
 //! Everything that a peer can do wrong ends here as a [`CloseReason`], never as a panic.
 
-use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::{Buf, Bytes, BytesMut};
-use flatend_codec::{Event, Opened, Retirement, StreamId};
+use bytes::BytesMut;
+use flatend_codec::Retirement;
 use futures_lite::FutureExt;
 
 use super::link::{park_task, CloseReason, Link};
+use super::reader::{read, BufferSize};
 use super::{accept, events};
 use crate::error::Fault;
-use crate::limits::{
-    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES,
-    LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
-};
-use crate::rt::{self, make_room, Timer};
+use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS};
+use crate::rt::{self, Timer};
 use crate::shard::Shard;
 
 /// How often a paused link looks for readers that hold it up.
@@ -164,163 +161,7 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
     }
 }
 
-/// Reads until the socket is empty, the turn's budget is used up, or a reader is full.
-async fn read(
-    shard: &Rc<Shard>,
-    link: &Rc<Link>,
-    progress: &mut Progress,
-    buffer: &mut BytesMut,
-    size: &mut BufferSize,
-) -> Result<(), CloseReason> {
-    let mut budget = LINK_TURN_BYTES_MAX;
-    loop {
-        make_room(buffer, size.room_min(buffer.len()), size.room());
-        let n = match link.socket.try_recv(buffer) {
-            Ok(0) => return Err(CloseReason::PeerLeft),
-            Ok(n) => n,
-            Err(err) if err.kind() == ErrorKind::WouldBlock => break,
-            Err(err) => return Err(CloseReason::Broken(err.to_string())),
-        };
-        let wants_more = take_frames(shard, link, progress, buffer)?;
-        size.note_read(n, wants_more);
-        if link.conn.borrow().dialect().quick_ack {
-            link.socket.quick_ack();
-        }
-        if link.socket.is_drained() || link.streams.is_paused() || link.closing.borrow().is_some() {
-            break;
-        }
-        budget = budget.saturating_sub(n);
-        if budget == 0 {
-            rt::yield_now().await;
-            budget = LINK_TURN_BYTES_MAX;
-        }
-    }
-    if link.socket.is_drained() {
-        link.conn.borrow_mut().read_empty(rt::now());
-        if buffer.is_empty() && size.is_idle(buffer.capacity()) {
-            *buffer = BytesMut::new();
-        }
-    }
-    Ok(())
-}
-
-/// How large a link's receive buffer is: small at first, as large as a frame that needs it, and large while bulk data
-/// travels.
-#[derive(Default)]
-struct BufferSize {
-    /// Reads in a row that brought much.
-    full_reads: u32,
-    /// Bytes that the frame at the front needs in all.
-    wants: usize,
-    /// A frame has begun and is not whole.
-    frame_begun: bool,
-}
-
-impl BufferSize {
-    fn note_read(&mut self, bytes: usize, wants: usize) {
-        self.full_reads = if bytes >= LINK_BUFFER_BYTES / 2 {
-            self.full_reads.saturating_add(1)
-        } else {
-            0
-        };
-        // A new frame at the front: the clock of the old one stops.
-        self.frame_begun = wants > 0;
-        self.wants = wants;
-    }
-
-    fn room(&self) -> usize {
-        let usual = if self.full_reads >= BULK_READS_MIN {
-            LINK_BUFFER_BULK_BYTES
-        } else {
-            LINK_BUFFER_BYTES
-        };
-        usual.max(self.wants)
-    }
-
-    /// Room below which a buffer with `have` bytes is replaced.
-    fn room_min(&self, have: usize) -> usize {
-        self.wants.saturating_sub(have).max(self.room() / 4)
-    }
-
-    /// Whether an empty buffer of this capacity is more than the link's traffic needs.
-    fn is_idle(&self, capacity: usize) -> bool {
-        self.full_reads == 0 && capacity > 2 * LINK_BUFFER_BYTES
-    }
-}
-
-/// Full reads in a row that make a link's traffic bulk.
-const BULK_READS_MIN: u32 = 3;
-
-/// Opens and hands on every whole frame of the buffer. Returns how many bytes the next frame needs in all.
-fn take_frames(
-    shard: &Rc<Shard>,
-    link: &Rc<Link>,
-    progress: &mut Progress,
-    buffer: &mut BytesMut,
-) -> Result<usize, CloseReason> {
-    let now = rt::now();
-    let mut wants = 0;
-    while !buffer.is_empty() {
-        // The payload of a lone large Data, handed on as a slice once the frame is split off.
-        let mut large: Option<(StreamId, &[u8])> = None;
-        let base = buffer.as_ptr() as usize;
-        let opened = link
-            .conn
-            .borrow_mut()
-            .open(now, &mut buffer[..])
-            .map_err(fault)?;
-        let (consumed, large) = match opened {
-            Opened::Incomplete { at_least } => {
-                wants = at_least;
-                break;
-            }
-            Opened::Frame {
-                consumed,
-                mut messages,
-            } => {
-                loop {
-                    let event = link
-                        .conn
-                        .borrow_mut()
-                        .next_event(now, &mut messages)
-                        .map_err(fault)?;
-                    match event {
-                        None => break,
-                        Some(Event::Data { stream, bytes })
-                            if bytes.len() >= SLICE_BYTES_MIN && large.is_none() =>
-                        {
-                            large = Some((stream, bytes));
-                        }
-                        Some(event) => {
-                            if let Some((stream, bytes)) = large.take() {
-                                // Something follows it in the same frame: order matters more than the copy.
-                                events::data(link, stream, Bytes::copy_from_slice(bytes));
-                            }
-                            events::handle(shard, link, progress, event)?;
-                        }
-                    }
-                }
-                let large = large
-                    .map(|(stream, bytes)| (stream, bytes.as_ptr() as usize - base, bytes.len()));
-                (consumed, large)
-            }
-        };
-        if let Some((stream, start, len)) = large {
-            events::data(
-                link,
-                stream,
-                buffer.split_to(consumed).freeze().slice(start..start + len),
-            );
-        } else {
-            buffer.advance(consumed);
-        }
-        poll_events(shard, link, progress)?;
-    }
-    poll_events(shard, link, progress)?;
-    Ok(wants)
-}
-
-fn poll_events(
+pub(super) fn poll_events(
     shard: &Rc<Shard>,
     link: &Rc<Link>,
     progress: &mut Progress,
@@ -395,7 +236,7 @@ fn give_up_stalled(link: &Rc<Link>) {
     }
 }
 
-fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
+pub(super) fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
     CloseReason::Fault(err.to_string())
 }
 

@@ -5,6 +5,7 @@ mod dial;
 mod driver;
 mod events;
 mod link;
+mod reader;
 mod streams;
 
 pub(crate) use accept::serve_listener;

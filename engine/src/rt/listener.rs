@@ -11,6 +11,7 @@ use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::reactor::{self, Slot};
+use super::sync::Flag;
 
 /// How a listener is made.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +76,19 @@ impl Listener {
             key,
             slot,
         })
+    }
+
+    /// The next connection, or `None` once `stop` is set. Lets the shard's other tasks go first, so that a full backlog does
+    /// not keep them waiting.
+    pub async fn accept_until(&self, stop: &Flag) -> Option<io::Result<Accepted>> {
+        let accepted = async { Some(self.accept().await) };
+        let next = futures_lite::future::or(accepted, async {
+            stop.wait().await;
+            None
+        });
+        let next = next.await;
+        super::yield_now().await;
+        next
     }
 
     /// The next connection.

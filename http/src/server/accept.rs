@@ -7,7 +7,8 @@ use std::rc::{Rc, Weak};
 use flatend::rt::{self, Listener, Socket, WaitQueue};
 use flatend::Shard;
 
-use super::connection::{self, Io};
+use super::connection;
+use super::io::Io;
 use super::{Handler, Timeouts};
 use crate::limits::Limits;
 
@@ -94,14 +95,7 @@ impl<H> Server<H> {
 
 async fn accept_all<H: Handler>(server: &Rc<Server<H>>, shard: &Rc<Shard>, listener: &Listener) {
     loop {
-        let next = futures_lite::future::or(async { Some(listener.accept().await) }, async {
-            shard.draining().wait().await;
-            None
-        });
-        let next = next.await;
-        // A full backlog must not keep the shard's other tasks waiting.
-        rt::yield_now().await;
-        match next {
+        match listener.accept_until(shard.draining()).await {
             None => return,
             Some(Ok(fd)) => match Socket::adopt(fd) {
                 Ok(socket) => start(server, socket),

@@ -1,202 +1,29 @@
 //! One HTTP connection: follows [`Next`] with a socket, a read buffer, an output queue and two timers. The handler's view
 //! of a request is [`Exchange`].
 
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
-use flatend::rt::{self, Socket, Timer};
+use flatend::rt;
 
 use super::accept::Server;
 use super::exchange::Exchange;
-use super::queue::OutQueue;
-use super::{BodyRules, Client, Handler, OwnAnswer, Plan, Timeouts};
-use crate::date::DateCache;
+use super::io::Io;
+use super::{Handler, OwnAnswer, Plan};
 use crate::error::RequestError;
-use crate::h1::{Answer, Connection, FieldScratch, Next, Parsed, Wait};
-use crate::limits::{Limits, LINGER_BYTES_MAX, LINGER_TIMEOUT_MS};
+use crate::h1::{FieldScratch, Next, Parsed, Wait};
+use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT_MS};
 
 /// First read buffer; most requests are one read of it.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
-/// Read buffer of a connection that uploads.
-pub(super) const UPLOAD_BUFFER_BYTES: usize = 128 * 1024;
-
 /// Requests of one connection answered before the shard's other tasks run.
 const REQUESTS_TURN_MAX: u32 = 16;
 
-/// Bytes of one connection's bodies read before the shard's other tasks run.
-const TURN_BYTES_MAX: usize = 256 * 1024;
-
 /// Answers to piped requests gathered for one write.
 const PIPED_BYTES_MAX: usize = 64 * 1024;
-
-/// What a connection's task and its handler share.
-pub(super) struct Io {
-    pub(super) socket: Socket,
-    pub(super) client: Client,
-    pub(super) http: RefCell<Connection>,
-    pub(super) input: RefCell<BytesMut>,
-    pub(super) output: RefCell<OutQueue>,
-    pub(super) timeouts: Timeouts,
-    pub(super) read_timer: Timer,
-    pub(super) write_timer: Timer,
-    /// Bytes of bodies read since the shard's other tasks last had a turn.
-    turn_bytes: Cell<usize>,
-    /// Of the current request, if it has a body.
-    body_rules: RefCell<Option<BodyRules>>,
-    /// The connection cannot be used any more: reset, or a timeout of the client.
-    pub(super) broken: Cell<bool>,
-}
-
-thread_local! {
-    /// The Date of this second; one a shard.
-    static DATES: RefCell<DateCache> = RefCell::new(DateCache::new(0));
-}
-
-/// Runs `f` with the current Date field.
-pub(super) fn with_date<R>(f: impl FnOnce(&[u8; crate::date::DATE_BYTES]) -> R) -> R {
-    DATES.with(|dates| f(dates.borrow_mut().at(rt::unix_seconds())))
-}
-
-impl Io {
-    pub(super) fn new(socket: Socket, addr: SocketAddr, limits: Limits, timeouts: Timeouts) -> Io {
-        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-        Io {
-            socket,
-            client: Client::new(addr),
-            http: RefCell::new(Connection::new(limits)),
-            input: RefCell::new(BytesMut::new()),
-            output: RefCell::default(),
-            timeouts,
-            read_timer: Timer::new(),
-            write_timer: Timer::new(),
-            turn_bytes: Cell::new(0),
-            body_rules: RefCell::new(None),
-            broken: Cell::new(false),
-        }
-    }
-
-    /// Counts bytes of a body.
-    pub(super) fn spend(&self, bytes: usize) {
-        self.turn_bytes.set(self.turn_bytes.get() + bytes);
-    }
-
-    /// Whether it is time to let the shard's other tasks go first; starts counting anew then.
-    pub(super) fn is_turn_spent(&self) -> bool {
-        let spent = self.turn_bytes.get() >= TURN_BYTES_MAX;
-        if spent {
-            self.turn_bytes.set(0);
-        }
-        spent
-    }
-
-    /// Reads what is there; waits for bytes. `Ok(0)`: the client's FIN.
-    pub(super) fn poll_fill(&self, cx: &Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        let mut input = self.input.borrow_mut();
-        rt::make_room(&mut input, room / 2, room);
-        self.socket.poll_recv(cx, &mut input)
-    }
-
-    /// Sends what the socket takes now. `None`: some of it still waits.
-    fn try_flush(&self) -> Option<Result<(), ()>> {
-        if self.broken.get() {
-            return Some(Err(()));
-        }
-        loop {
-            let sent = self.output.borrow_mut().send(&self.socket);
-            match sent {
-                Ok(true) => {
-                    self.write_timer.clear();
-                    return Some(Ok(()));
-                }
-                Ok(false) => self.write_timer.set_after(self.timeouts.write_ms),
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(_) => {
-                    self.broken.set(true);
-                    return Some(Err(()));
-                }
-            }
-        }
-    }
-
-    /// Sends everything that waits, within the write timeout since the client last took something.
-    pub(super) async fn flush(&self) -> Result<(), ()> {
-        match self.try_flush() {
-            Some(result) => result,
-            // A client that does not keep up: in memory of its own, so that the usual answer stays small.
-            None => Box::pin(self.flush_slowly()).await,
-        }
-    }
-
-    async fn flush_slowly(&self) -> Result<(), ()> {
-        loop {
-            if !self.write_timer.is_set() {
-                self.write_timer.set_after(self.timeouts.write_ms);
-            }
-            if !self.took_in_time().await {
-                self.broken.set(true);
-                return Err(());
-            }
-            if let Some(result) = self.try_flush() {
-                return result;
-            }
-        }
-    }
-
-    /// Waits until the socket takes bytes. False when the client took nothing for the write timeout: a slow client frees no
-    /// room for a while and still takes some, which the kernel's count of unsent bytes shows.
-    async fn took_in_time(&self) -> bool {
-        let mut waiting = self.socket.unsent_bytes();
-        loop {
-            let writable = std::future::poll_fn(|cx| {
-                if self.socket.poll_writable(cx).is_ready() {
-                    return Poll::Ready(true);
-                }
-                self.write_timer.poll(cx).map(|()| false)
-            });
-            if writable.await {
-                return true;
-            }
-            let left = self.socket.unsent_bytes();
-            if left >= waiting {
-                return false;
-            }
-            waiting = left;
-            self.write_timer.set_after(self.timeouts.write_ms);
-        }
-    }
-
-    /// Queues an answer of the server's own.
-    pub(super) fn queue_answer(&self, answer: &OwnAnswer) {
-        let mut output = self.output.borrow_mut();
-        let before = output.tail().len();
-        let fields: Vec<(&str, &str)> = answer
-            .fields
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let result = with_date(|date| {
-            let whole = Answer {
-                status: answer.status,
-                sentence: &answer.sentence,
-                json: answer.json,
-                request_id: (!answer.request_id.is_empty()).then_some(&answer.request_id),
-                date,
-                fields: &fields,
-            };
-            self.http.borrow_mut().send_answer(output.tail(), &whole)
-        });
-        output.appended(before);
-        if result.is_err() {
-            // A response has begun already: all that is left is to cut it.
-            self.http.borrow_mut().abort();
-        }
-    }
-}
 
 /// Runs a connection to its end.
 pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {

@@ -9,7 +9,7 @@ use std::task::Poll;
 use bytes::{Buf, Bytes};
 use flatend::rt;
 
-use super::connection::{with_date, Io, UPLOAD_BUFFER_BYTES};
+use super::io::{with_date, Io, UPLOAD_BUFFER_BYTES};
 use super::OwnAnswer;
 use crate::error::{RequestError, ResponseError};
 use crate::h1::{RequestFacts, ResponseHead, CONTINUE};

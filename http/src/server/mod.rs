@@ -4,6 +4,7 @@
 mod accept;
 mod connection;
 mod exchange;
+mod io;
 mod queue;
 mod timeouts;
 

@@ -1,0 +1,216 @@
+//! From a request to the head of its response: the usual way without a task's detours, and the loop that goes on with another
+//! provider where the first did not answer. What may be repeated is decided here and nowhere else (docs/http.md, Statuses).
+
+use std::task::{Context, Poll};
+
+use flatend_codec::{HeaderBlock, Millis};
+
+use super::attempt::Attempt;
+use super::pick::Chosen;
+use super::{Call, State};
+use crate::error::{CallError, Fault};
+use crate::limits::{TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS};
+use crate::rt;
+
+impl Call {
+    /// The usual way: the first provider answers, and whole. `None`: anything else, which [`Call::drive`] goes on with.
+    pub(super) fn poll_first(
+        &self,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<HeaderBlock, CallError>>> {
+        if self.state.borrow().attempt.is_none() {
+            if self.state.borrow().tried.tries > 0 {
+                return Poll::Ready(None);
+            }
+            let Some(chosen) = self.choose_at_once() else {
+                return Poll::Ready(None);
+            };
+            match self.open_on(chosen) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        let mut state = self.state.borrow_mut();
+        let Some(attempt) = &state.attempt else {
+            return Poll::Ready(None);
+        };
+        let fault = match std::task::ready!(attempt.inbound.poll_head(cx)) {
+            Ok(headers) => {
+                let whole = attempt.inbound.has_ended() || !self.awaits_whole(&state, &headers);
+                let fault = attempt.inbound.fault();
+                match fault {
+                    None if whole => return Poll::Ready(Some(Ok(headers))),
+                    None => {
+                        state.head = Some(headers);
+                        return Poll::Ready(None);
+                    }
+                    Some(fault) if self.awaits_whole(&state, &headers) => fault,
+                    // It cannot be repeated: what there is goes on, and then the cut.
+                    Some(_) => return Poll::Ready(Some(Ok(headers))),
+                }
+            }
+            Err(fault) => fault,
+        };
+        drop(state);
+        Poll::Ready(self.failed_over(fault).err().map(Err))
+    }
+
+    pub(super) async fn drive_until(
+        &self,
+        until: Option<Millis>,
+    ) -> Result<HeaderBlock, CallError> {
+        match until {
+            None => self.drive().await,
+            Some(until) => {
+                let left_ms = until.0.saturating_sub(rt::now().0);
+                rt::timeout(left_ms, self.drive())
+                    .await
+                    .unwrap_or(Err(CallError::TimedOut))
+            }
+        }
+    }
+
+    async fn drive(&self) -> Result<HeaderBlock, CallError> {
+        loop {
+            if self.state.borrow().attempt.is_none() {
+                self.open().await?;
+            }
+            let head = std::future::poll_fn(|cx| {
+                let mut state = self.state.borrow_mut();
+                if let Some(headers) = state.head.take() {
+                    return Poll::Ready(Ok(headers));
+                }
+                match &state.attempt {
+                    Some(attempt) => attempt.inbound.poll_head(cx),
+                    None => Poll::Ready(Err(Fault::LinkLost { left: false })),
+                }
+            });
+            match head.await {
+                Ok(headers) => match self.broken_before_whole(&headers).await {
+                    None => return Ok(headers),
+                    Some(fault) => self.failed_over(fault)?,
+                },
+                Err(fault) => self.failed_over(fault)?,
+            }
+        }
+    }
+
+    /// Whether a response is awaited whole before it is passed on.
+    fn awaits_whole(&self, state: &State, headers: &HeaderBlock) -> bool {
+        self.request.repeatable && state.replay.is_some() && !is_event_stream(headers)
+    }
+
+    /// While the request may be repeated, a small response is awaited whole for a moment. The fault, if it broke meanwhile.
+    async fn broken_before_whole(&self, headers: &HeaderBlock) -> Option<Fault> {
+        if !self.awaits_whole(&self.state.borrow(), headers) {
+            return None;
+        }
+        let inbound = self
+            .state
+            .borrow()
+            .attempt
+            .as_ref()
+            .map(|attempt| attempt.inbound.clone())?;
+        if !inbound.has_ended() {
+            let whole = std::future::poll_fn(|cx| inbound.poll_whole(cx, WHOLE_RESPONSE_BYTES_MAX));
+            // A response that takes longer is passed on as it comes.
+            rt::timeout(WHOLE_RESPONSE_WAIT_MS, whole).await.ok();
+        }
+        inbound.fault()
+    }
+
+    /// Chooses a provider, opens a stream there and sends what of the body was sent before.
+    async fn open(&self) -> Result<(), CallError> {
+        loop {
+            let chosen = self.choose().await?;
+            if self.open_on(chosen)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens a stream at the chosen provider. `false`: it could not be opened there, and another may be tried.
+    fn open_on(&self, chosen: Chosen) -> Result<bool, CallError> {
+        let (provider, link) = (chosen.provider, chosen.link);
+        let mut state = self.state.borrow_mut();
+        state.tried.tries += 1;
+        let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
+        match Attempt::open(&self.shard, &self.request, chosen, end) {
+            Ok(attempt) => {
+                for bytes in state.replay.iter().flatten() {
+                    attempt.send(bytes.clone()).ok();
+                }
+                if state.body_done && !end {
+                    attempt.finish();
+                }
+                state.attempt = Some(attempt);
+                drop(state);
+                self.changed.wake_all();
+                Ok(true)
+            }
+            Err(error) => {
+                drop(state);
+                self.note_failure(provider, link, error, false)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Decides after a fault whether another provider is tried: `Ok` goes on.
+    fn failed_over(&self, fault: Fault) -> Result<(), CallError> {
+        let mut state = self.state.borrow_mut();
+        let Some(attempt) = state.attempt.take() else {
+            return Err(CallError::Broken(fault));
+        };
+        let (provider, link) = (attempt.provider, attempt.link);
+        drop(attempt);
+        let whole = state.replay.is_some();
+        drop(state);
+        match fault {
+            Fault::Refused if whole => self.note_failure(provider, link, CallError::Refused, true),
+            Fault::NotOpened(error) if whole => self.note_failure(provider, link, *error, false),
+            Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => self
+                .note_failure(
+                    provider,
+                    link,
+                    CallError::Broken(Fault::LinkLost { left }),
+                    false,
+                ),
+            // Not started, but the body cannot be sent again: unavailable, not broken.
+            Fault::Refused => Err(CallError::Refused),
+            Fault::Malformed(what) => Err(CallError::BadResponse(what)),
+            fault => Err(CallError::Broken(fault)),
+        }
+    }
+
+    /// Remembers what does not work and gives the error back if there is no further try.
+    fn note_failure(
+        &self,
+        provider: crate::routing::ProviderKey,
+        link: crate::routing::LinkRef,
+        error: CallError,
+        whole_provider: bool,
+    ) -> Result<(), CallError> {
+        let mut state = self.state.borrow_mut();
+        let tried = &mut state.tried;
+        tried.links.push(link);
+        if whole_provider || matches!(error, CallError::HeadTooLarge { .. }) {
+            tried.providers.push(provider);
+        }
+        let last = tried.tries >= TRIES_MAX || !self.shard.retry_budget.retry();
+        tried.error = Some(error.clone());
+        if last {
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// Events are for now: they are not awaited whole.
+fn is_event_stream(headers: &HeaderBlock) -> bool {
+    let is_kind = |name: &[u8]| name.eq_ignore_ascii_case(b"content-type");
+    headers
+        .iter()
+        .any(|(name, value)| is_kind(name) && value.starts_with(b"text/event-stream"))
+}
