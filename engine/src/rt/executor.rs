@@ -6,11 +6,12 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_lite::FutureExt;
-use glommio::{LocalExecutorBuilder, Placement};
+use glommio::{GlommioError, LocalExecutorBuilder, Placement};
 
-use super::limits::{RING_DEPTH, RING_MEMORY_BYTES};
+use super::limits::{RINGS_LOOK_MS, RINGS_RELEASE_MS, RING_DEPTH, RING_MEMORY_BYTES};
 use super::reactor;
 
 /// A running shard: join it to wait for its main future.
@@ -60,12 +61,24 @@ where
     let thread_name = name.to_owned();
     let run = move || {
         // The preempt timer stays at its default of 100 ms: with 2 ms, glommio was seen to sleep upon runnable tasks.
-        let executor = LocalExecutorBuilder::new(placement)
-            .name(&thread_name)
-            .io_memory(RING_MEMORY_BYTES)
-            .ring_depth(RING_DEPTH)
-            .make()
-            .map_err(|err| format!("cannot start {thread_name}: {err}"))?;
+        let make = || {
+            LocalExecutorBuilder::new(placement.clone())
+                .name(&thread_name)
+                .io_memory(RING_MEMORY_BYTES)
+                .ring_depth(RING_DEPTH)
+                .make()
+        };
+        let mut waited_ms = 0;
+        let executor = loop {
+            match make() {
+                Ok(executor) => break executor,
+                Err(err) if is_out_of_memory(&err) && waited_ms < RINGS_RELEASE_MS => {
+                    std::thread::sleep(Duration::from_millis(RINGS_LOOK_MS));
+                    waited_ms += RINGS_LOOK_MS;
+                }
+                Err(err) => return Err(format!("cannot start {thread_name}: {err}; if it is memory, raise the limit of locked memory (ulimit -l, LimitMEMLOCK)")),
+            }
+        };
         executor.run(live(main));
         Ok(())
     };
@@ -83,6 +96,11 @@ where
         })
         .map_err(|err| format!("cannot start {name}: {err}"))?;
     Ok(ShardThread { handle })
+}
+
+fn is_out_of_memory(err: &GlommioError<()>) -> bool {
+    let nomem = rustix::io::Errno::NOMEM.raw_os_error();
+    matches!(err, GlommioError::IoError(err) if err.raw_os_error() == Some(nomem))
 }
 
 async fn live<F, Fut>(main: F)

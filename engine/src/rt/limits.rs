@@ -19,6 +19,13 @@ pub(crate) const RING_DEPTH: usize = 64;
 /// Memlock that one shard needs in the worst case: rings and registered buffers (kernels before 5.12 count them).
 pub(crate) const MEMLOCK_BYTES_MIN: u64 = 1024 * 1024;
 
+/// How long a start waits for locked memory: the kernel gives back that of a process that has just ended a little later, and
+/// a gateway is restarted at once.
+pub(crate) const RINGS_RELEASE_MS: u64 = 2_000;
+
+/// Between two tries meanwhile.
+pub(crate) const RINGS_LOOK_MS: u64 = 50;
+
 /// Messages that wait for one shard. Past it the sender keeps its own in order and tries again at its next turn; what
 /// may wait there is bounded by the credit of the calls.
 pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;

@@ -1,9 +1,11 @@
 //! Can shards run here at all? Asked once at start, so that a missing io_uring is one sentence with the remedy and not a
 //! panic inside a library.
 
+use std::time::Duration;
+
 use rustix::process::{getrlimit, Resource};
 
-use super::limits::MEMLOCK_BYTES_MIN;
+use super::limits::{MEMLOCK_BYTES_MIN, RINGS_LOOK_MS, RINGS_RELEASE_MS};
 
 /// Why shards cannot run on this machine, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,12 +75,29 @@ pub fn preflight(shards: usize) -> Result<(), PreflightError> {
             });
         }
     }
-    let mut params = rustix::io_uring::io_uring_params::default();
-    // SAFETY: `params` is a valid, zeroed parameter block; the ring's descriptor is closed on drop and its memory is never mapped.
-    match unsafe { rustix::io_uring::io_uring_setup(4, &mut params) } {
-        Ok(_ring) => Ok(()),
-        Err(rustix::io::Errno::NOSYS) => Err(PreflightError::Missing),
-        Err(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => Err(PreflightError::Forbidden),
-        Err(err) => Err(PreflightError::Other(err.to_string())),
+    let need_bytes = MEMLOCK_BYTES_MIN * shards as u64;
+    let mut waited_ms = 0;
+    loop {
+        let mut params = rustix::io_uring::io_uring_params::default();
+        // SAFETY: `params` is a valid, zeroed parameter block; the ring's descriptor is closed on drop and its memory is never mapped.
+        match unsafe { rustix::io_uring::io_uring_setup(4, &mut params) } {
+            Ok(_ring) => return Ok(()),
+            Err(rustix::io::Errno::NOSYS) => return Err(PreflightError::Missing),
+            Err(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
+                return Err(PreflightError::Forbidden)
+            }
+            Err(rustix::io::Errno::NOMEM) if waited_ms >= RINGS_RELEASE_MS => {
+                let have_bytes = getrlimit(Resource::Memlock).current.unwrap_or(u64::MAX);
+                return Err(PreflightError::Memlock {
+                    have_bytes,
+                    need_bytes,
+                });
+            }
+            Err(rustix::io::Errno::NOMEM) => {}
+            Err(err) => return Err(PreflightError::Other(err.to_string())),
+        }
+        // The memory of a process of this user that has just ended is given back a little later.
+        std::thread::sleep(Duration::from_millis(RINGS_LOOK_MS));
+        waited_ms += RINGS_LOOK_MS;
     }
 }
