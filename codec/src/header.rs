@@ -186,6 +186,12 @@ impl<'a> HeadersRef<'a> {
         self.count == 0
     }
 
+    /// Bytes of all pairs with their lengths, without the count.
+    #[must_use]
+    pub const fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The headers in order, repeated names included.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
         let mut reader = Reader::new(self.bytes);

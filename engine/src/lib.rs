@@ -22,6 +22,7 @@ mod call;
 mod control;
 mod error;
 mod idmap;
+mod json;
 pub mod limits;
 mod mesh;
 mod node;
@@ -34,6 +35,7 @@ pub use bytes::Bytes;
 pub use call::{BodyRefused, Call, CallRequest};
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
+pub use json::json_string;
 pub use node::{
     Context, HandlerError, Node, NodeBuilder, NodeEvent, PeerName, ReadError, WriteError,
 };

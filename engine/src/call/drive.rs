@@ -37,17 +37,15 @@ impl Call {
         };
         let fault = match std::task::ready!(attempt.inbound.poll_head(cx)) {
             Ok(headers) => {
-                let whole = attempt.inbound.has_ended() || !self.awaits_whole(&state, &headers);
-                let fault = attempt.inbound.fault();
-                match fault {
-                    None if whole => return Poll::Ready(Some(Ok(headers))),
-                    None => {
+                let awaits_whole = self.awaits_whole(&state, &headers);
+                match attempt.inbound.fault() {
+                    Some(fault) if awaits_whole => fault,
+                    None if awaits_whole && !attempt.inbound.has_ended() => {
                         state.head = Some(headers);
                         return Poll::Ready(None);
                     }
-                    Some(fault) if self.awaits_whole(&state, &headers) => fault,
-                    // It cannot be repeated: what there is goes on, and then the cut.
-                    Some(_) => return Poll::Ready(Some(Ok(headers))),
+                    // Whole, or it cannot be repeated: what there is goes on, and then the cut if it is one.
+                    _ => return Poll::Ready(Some(Ok(headers))),
                 }
             }
             Err(fault) => fault,

@@ -75,7 +75,6 @@ struct State {
 impl Shard {
     /// Starts a call. Nothing is sent before [`Call::response`] is polled.
     pub fn call(self: &Rc<Self>, request: CallRequest) -> Call {
-        self.live_calls.set(self.live_calls.get() + 1);
         self.retry_budget.request();
         let body_done = !request.has_body;
         Call {
@@ -244,7 +243,6 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.shard.live_calls.set(self.shard.live_calls.get() - 1);
         recycle(std::mem::take(&mut self.request.headers));
         recycle(std::mem::take(&mut self.request.extras));
         // Dropping the attempt gives the stream up if it is not complete.

@@ -63,8 +63,7 @@ pub(crate) fn handle(
                     .ok()
                     .and_then(|name| shard.handlers.find(name))
             });
-            let block = headers.to_block();
-            let head_bytes = link.handler_head_bytes.get() + block.byte_len();
+            let head_bytes = link.handler_head_bytes.get() + headers.byte_len();
             let has_room =
                 link.streams.len() < HANDLER_STREAMS_MAX && head_bytes <= HANDLER_HEAD_BYTES_MAX;
             match handler {
@@ -78,7 +77,15 @@ pub(crate) fn handle(
                             .insert(stream, Recipient::Local(inbound.clone()), 0);
                     }
                     let peer = peer_id(link);
-                    node::start_handler(shard, link, stream, handler, block, inbound, peer);
+                    node::start_handler(
+                        shard,
+                        link,
+                        stream,
+                        handler,
+                        headers.to_block(),
+                        inbound,
+                        peer,
+                    );
                 }
                 _ => {
                     link.refuse(stream);

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use flatend_codec::{HeaderBlock, HeaderTooLarge, NodeId, ResetCode, StreamId};
 
 use crate::error::Fault;
+use crate::json::json_string;
 use crate::mesh::Link;
 use crate::shard::{Inbound, Shard};
 
@@ -342,15 +343,7 @@ impl Reply {
     }
 
     async fn send_error(&self, error: &HandlerError) -> Result<(), WriteError> {
-        let mut body = String::from("{\"error\":\"");
-        for c in error.message.chars() {
-            match c {
-                '"' | '\\' => body.extend(['\\', c]),
-                c if u32::from(c) < 0x20 => body.push_str(&format!("\\u{:04x}", u32::from(c))),
-                c => body.push(c),
-            }
-        }
-        body.push_str("\"}");
+        let body = format!("{{\"error\":{}}}", json_string(&error.message));
         {
             let mut headers = self.headers.borrow_mut();
             headers.clear();

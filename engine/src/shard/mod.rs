@@ -49,7 +49,6 @@ pub struct Shard {
     pub(crate) loads:
         RefCell<std::collections::HashMap<crate::routing::ProviderKey, Rc<Cell<u32>>>>,
     pub(crate) rng: RefCell<Rng>,
-    pub(crate) live_calls: Cell<u32>,
     pub(crate) retry_budget: RetryBudget,
     draining: Flag,
     /// Links whose task has not ended, those that wait for a FIN included.
@@ -80,7 +79,6 @@ impl Shard {
             republished: WaitQueue::default(),
             loads: RefCell::default(),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
-            live_calls: Cell::new(0),
             retry_budget: RetryBudget::new(),
             draining: Flag::default(),
             live_links: Cell::new(0),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flatend::{Context, HandlerError};
+use flatend::{json_string, Context, HandlerError};
 
 /// Largest text of one entry.
 const TEXT_BYTES_MAX: usize = 500;
@@ -104,33 +104,10 @@ fn json(list: &List) -> String {
         .map(|(id, todo)| {
             format!(
                 "{{\"id\":{id},\"text\":{},\"done\":{}}}",
-                quoted(&todo.text),
+                json_string(&todo.text),
                 todo.done
             )
         })
         .collect();
     format!("[{}]\n", todos.join(","))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_quoted() {
-        assert_eq!(quoted("a \"b\" \\ \n é"), "\"a \\\"b\\\" \\\\ \\u000a é\"");
-    }
 }

@@ -53,13 +53,8 @@ pub(super) async fn send(
         return finish(exchange).await;
     }
     // Nearly every response is small and all here.
-    while let Some(bytes) = call.try_data() {
-        if exchange.queue_data(bytes).is_err() {
-            return Ended::Cut;
-        }
-        if exchange.wants_flush() {
-            break;
-        }
+    if queue_ready(exchange, call).is_err() {
+        return Ended::Cut;
     }
     if call.is_complete() {
         return finish(exchange).await;
@@ -68,21 +63,23 @@ pub(super) async fn send(
     Box::pin(stream(exchange, call)).await
 }
 
+/// Queues the pieces that are there, until enough wait for a flush.
+fn queue_ready(exchange: &Exchange<'_>, call: &Call) -> Result<(), SendError> {
+    while !exchange.wants_flush() {
+        let Some(bytes) = call.try_data() else { break };
+        exchange.queue_data(bytes)?;
+    }
+    Ok(())
+}
+
 /// Sends the rest of a body as it comes.
 async fn stream(exchange: &Exchange<'_>, call: &Call) -> Ended {
     loop {
         match next(exchange, call).await {
             Ok(Some(bytes)) => {
-                let mut burst = Some(bytes);
-                while let Some(bytes) = burst {
-                    if exchange.queue_data(bytes).is_err() {
-                        return Ended::Cut;
-                    }
-                    burst = if exchange.wants_flush() {
-                        None
-                    } else {
-                        call.try_data()
-                    };
+                let queued = exchange.queue_data(bytes);
+                if queued.and_then(|()| queue_ready(exchange, call)).is_err() {
+                    return Ended::Cut;
                 }
                 if call.is_complete() {
                     return finish(exchange).await;

@@ -260,11 +260,6 @@ impl<'a> Exchange<'a> {
         })
         .await;
     }
-
-    /// The turn's clock, for durations.
-    pub fn now(&self) -> flatend::Millis {
-        rt::now()
-    }
 }
 
 impl From<SendError> for io::Error {
