@@ -1,10 +1,15 @@
-//! The gateway proper: HTTP requests in, service calls out. [`section`] makes the handler of one `[[http]]` section on one
-//! shard; `mapping` turns heads into headers of the mesh, `reply` turns answers back, `statuses` holds the table of errors.
+//! The gateway proper: HTTP requests in, answers out. [`Bridge`] is the handler of one `[[http]]` section on one shard: it
+//! finds the route and hands the request to the module of its target (`services`; `own` for what needs nobody). `mapping`
+//! turns heads into headers of the mesh, `reply` turns answers back, `statuses` holds the table of errors.
 
 mod bridge;
 mod ids;
 mod mapping;
+mod own;
 mod reply;
+mod services;
 mod statuses;
+mod table;
 
-pub use bridge::{Bridge, RouteTable};
+pub use bridge::Bridge;
+pub use table::RouteTable;

@@ -1,0 +1,80 @@
+//! Answers of the gateway's own that need nobody else: where no route leads, what a method may be, where else to go.
+
+use flatend_http::h1::{Method, RequestHead};
+use flatend_http::router::{Match, Outcome, Router};
+
+use super::mapping::MapError;
+
+/// Characters of a client's method in an answer.
+const METHOD_SHOWN_MAX: usize = 20;
+
+/// An answer of the gateway's own, before ids are added.
+pub(super) struct Own {
+    pub(super) status: u16,
+    pub(super) sentence: String,
+    pub(super) fields: Vec<(&'static str, String)>,
+}
+
+impl Own {
+    pub(super) fn plain(status: u16, sentence: String) -> Own {
+        Own {
+            status,
+            sentence,
+            fields: Vec::new(),
+        }
+    }
+
+    pub(super) fn with(status: u16, sentence: String, name: &'static str, value: String) -> Own {
+        Own {
+            status,
+            sentence,
+            fields: vec![(name, value)],
+        }
+    }
+}
+
+impl From<MapError> for Own {
+    fn from(error: MapError) -> Own {
+        match error {
+            MapError::Request(error) => Own::plain(error.status, error.to_string()),
+            MapError::TooLarge { what } => {
+                Own::plain(431, format!("The request cannot be passed on: {what}."))
+            }
+        }
+    }
+}
+
+/// The route of a request, or the answer that there is none.
+pub(super) fn route<'t, 'p, T>(
+    router: &'t Router<T>,
+    head: &RequestHead<'p>,
+) -> Result<Match<'t, 'p, T>, Own> {
+    let allow_all = || router.allow_all(head.authority);
+    if matches!(head.method, Method::Connect | Method::Trace) {
+        let sentence = format!("This gateway does not serve {}.", head.method.as_str());
+        return Err(Own::with(405, sentence, "allow", allow_all()));
+    }
+    if head.target.path == "*" {
+        return Err(Own::with(204, String::new(), "allow", allow_all()));
+    }
+    let method = head.method.as_str();
+    match router.lookup(method, head.authority, head.target.path, head.target.query) {
+        Outcome::Found(matched) => Ok(matched),
+        Outcome::Redirect { status, location } => {
+            let sentence = "The resource is at another path.".to_owned();
+            Err(Own::with(status, sentence, "location", location))
+        }
+        Outcome::MethodNotAllowed { allow } if head.method == Method::Options => {
+            Err(Own::with(204, String::new(), "allow", allow))
+        }
+        Outcome::MethodNotAllowed { allow } => {
+            let shown: String = method.chars().take(METHOD_SHOWN_MAX).collect();
+            let sentence = format!("This path takes {allow}, not {shown}.");
+            Err(Own::with(405, sentence, "allow", allow))
+        }
+        Outcome::NotFound => Err(Own::plain(
+            404,
+            "No route of this gateway takes this path.".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,244 @@
+//! Routes to services: makes a call of a request, lets both bodies stream at once, and answers for what goes wrong.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use std::task::Poll;
+
+use flatend::{
+    header_block, recycle, Call, CallError, CallRequest, HeaderBlock, ServiceSet, Shard,
+};
+use flatend_http::h1::{BodyLength, Method, RequestHead};
+use flatend_http::headers::JoinScratch;
+use flatend_http::router::Match;
+use flatend_http::server::{BodyError, Client, Exchange};
+
+use super::bridge::Facts;
+use super::mapping;
+use super::own::Own;
+use super::reply::{self, Ended};
+use super::statuses;
+use crate::config::{Retry, Route, Target};
+
+/// The services of a section's routes on one shard.
+pub(super) struct Services {
+    shard: Rc<Shard>,
+    /// One a route: names resolved for the current snapshot. Empty where the route has another target.
+    sets: Vec<Rc<ServiceSet>>,
+    scratch: RefCell<JoinScratch>,
+    constant_extras: HeaderBlock,
+}
+
+/// What is kept of a request's head.
+pub(super) struct ServiceCall {
+    headers: HeaderBlock,
+    extras: HeaderBlock,
+    has_body: bool,
+    repeatable: bool,
+}
+
+impl Services {
+    pub(super) fn new(shard: Rc<Shard>, routes: &[Route]) -> Services {
+        let sets = routes.iter().map(|route| match &route.target {
+            Target::Services(names) => shard.service_set(names.iter().cloned()),
+            _ => shard.service_set(Vec::<String>::new()),
+        });
+        Services {
+            sets: sets.collect(),
+            shard,
+            scratch: RefCell::default(),
+            constant_extras: mapping::constant_extras(),
+        }
+    }
+
+    /// Takes what the call needs of the head.
+    ///
+    /// # Errors
+    /// The answer to a head that cannot be passed on.
+    pub(super) fn take<T>(
+        &self,
+        route: &Route,
+        head: &RequestHead<'_>,
+        matched: &Match<'_, '_, T>,
+        client: &Client,
+        request_id: &str,
+    ) -> Result<ServiceCall, Own> {
+        let (mut headers, mut extras) = (header_block(), header_block());
+        mapping::headers(&mut headers, &mut self.scratch.borrow_mut(), head, matched)?;
+        mapping::extras(
+            &mut extras,
+            &self.constant_extras,
+            head,
+            &client.ip,
+            request_id,
+        )?;
+        let safe = matches!(
+            head.method,
+            Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete
+        );
+        Ok(ServiceCall {
+            headers,
+            extras,
+            has_body: head.body != BodyLength::None && head.body != BodyLength::Length(0),
+            repeatable: route.retry == Retry::Always || (route.retry == Retry::Auto && safe),
+        })
+    }
+
+    /// Calls the service and answers with what it says.
+    pub(super) async fn run(
+        &self,
+        route: &Route,
+        request: ServiceCall,
+        facts: &Facts,
+        exchange: &Exchange<'_>,
+    ) {
+        let has_body = request.has_body;
+        let call = self.shard.call(CallRequest {
+            services: self.sets[facts.route].clone(),
+            headers: request.headers,
+            extras: request.extras,
+            has_body,
+            repeatable: request.repeatable,
+            hold_ms: route.hold.map(|hold| hold.as_millis() as u64),
+            max_in_flight: route.max_in_flight,
+            timeout_ms: route.timeout.map(|timeout| timeout.as_millis() as u64),
+        });
+        let ended = if has_body {
+            Box::pin(self.run_with_body(route, exchange, &call, facts)).await
+        } else {
+            Some(self.respond(route, exchange, &call, facts).await)
+        };
+        match ended {
+            // The server answers for the body's fault by itself, or the connection is gone.
+            None | Some(Ended::Complete) => {}
+            Some(Ended::Cut | Ended::ClientGone | Ended::Unusable(_)) => exchange.abort(),
+        }
+    }
+
+    /// The names that a route asks for, for messages.
+    fn names(&self, route: usize) -> String {
+        let names: Vec<String> = self.sets[route]
+            .names()
+            .map(|name| format!("'{}'", name.escape_debug()))
+            .collect();
+        names.join(" or ")
+    }
+
+    async fn answer(&self, exchange: &Exchange<'_>, facts: &Facts, error: &CallError) -> Ended {
+        let refusal = statuses::of(error, &self.names(facts.route));
+        let fields = refusal
+            .retry_after
+            .map(|after| ("retry-after", after.to_owned()))
+            .into_iter()
+            .collect();
+        exchange.answer(&facts.answer(Own {
+            status: refusal.status,
+            sentence: refusal.sentence,
+            fields,
+        }));
+        // Now, not when the rest of the request's body has come: the client may wait for it.
+        match exchange.flush().await {
+            Ok(()) => Ended::Complete,
+            Err(_) => Ended::ClientGone,
+        }
+    }
+
+    /// Waits for the response and sends it on.
+    async fn respond(
+        &self,
+        route: &Route,
+        exchange: &Exchange<'_>,
+        call: &Call,
+        facts: &Facts,
+    ) -> Ended {
+        let mut response = std::pin::pin!(call.response());
+        let mut left = std::pin::pin!(exchange.left());
+        let head = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = response.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            left.as_mut().poll(cx).map(|()| None)
+        });
+        match head.await {
+            None => Ended::ClientGone,
+            Some(Err(error)) => self.answer(exchange, facts, &error).await,
+            Some(Ok(headers)) => {
+                let nocache = route.nocache;
+                let ended = reply::send(exchange, call, &headers, &facts.request_id, nocache).await;
+                recycle(headers);
+                match ended {
+                    Ended::Unusable(what) => {
+                        self.answer(exchange, facts, &CallError::BadResponse(what))
+                            .await
+                    }
+                    ended => ended,
+                }
+            }
+        }
+    }
+
+    /// Both bodies at once. `None`: the request's body was cut before a response began.
+    async fn run_with_body(
+        &self,
+        route: &Route,
+        exchange: &Exchange<'_>,
+        call: &Call,
+        facts: &Facts,
+    ) -> Option<Ended> {
+        let mut uploading = std::pin::pin!(upload(exchange, call));
+        let mut uploaded = None;
+        let mut responding = std::pin::pin!(self.respond(route, exchange, call, facts));
+        let ended = std::future::poll_fn(|cx| {
+            if uploaded.is_none() {
+                if let Poll::Ready(result) = uploading.as_mut().poll(cx) {
+                    uploaded = Some(result);
+                }
+            }
+            if matches!(uploaded, Some(Upload::Cut)) {
+                // A body that is not whole: the call is dropped, so the service's stream is given up, never ended.
+                return Poll::Ready(None);
+            }
+            responding.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        match ended {
+            None if exchange.is_response_begun() => Some(Ended::Cut),
+            None => None,
+            Some(ended) => {
+                if matches!(ended, Ended::Complete) && uploaded.is_none() && exchange.is_draining()
+                {
+                    // An early answer: the rest of the body goes where it was meant to go, as far as the service takes it;
+                    // npm services keep their stream until it is complete.
+                    uploading.await;
+                }
+                Some(ended)
+            }
+        }
+    }
+}
+
+/// How the request's body ended.
+enum Upload {
+    Complete,
+    /// The provider wants no more of it.
+    Refused,
+    /// The client broke it off, or broke a rule: it must never look whole.
+    Cut,
+}
+
+async fn upload(exchange: &Exchange<'_>, call: &Call) -> Upload {
+    loop {
+        match exchange.recv_body().await {
+            Ok(Some(bytes)) => {
+                if call.send(bytes).await.is_err() {
+                    return Upload::Refused;
+                }
+            }
+            Ok(None) => {
+                call.finish();
+                return Upload::Complete;
+            }
+            Err(BodyError::Refused(_) | BodyError::Gone) => return Upload::Cut,
+        }
+    }
+}
