@@ -1,8 +1,8 @@
 //! What a request can be refused for, and what a response can be refused for.
 //!
-//! Owns the two error families: [`RequestError`] (the client is at fault; it carries the status
-//! that it is answered with) and [`ResponseError`] (the service, or whoever builds the response,
-//! is at fault; a gateway answers 502). Refuses to hold input bytes: every reason is a fixed
+//! Owns the error families: [`RequestError`] (the client is at fault; it carries the status
+//! that it is answered with), [`ResponseError`] (the service, or whoever builds the response,
+//! is at fault; a gateway answers 502) and [`UpstreamError`] (what an upstream sent is no response). Refuses to hold input bytes: every reason is a fixed
 //! sentence, so that a client cannot choose the words of a log line or of an error page.
 
 use std::fmt;
@@ -122,3 +122,51 @@ impl fmt::Display for ResponseError {
 }
 
 impl std::error::Error for ResponseError {}
+
+/// Why the response of an upstream cannot be used; its connection closes. Displays as a clause that follows "the response
+/// cannot be used:".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamError {
+    /// The fault, without a full stop.
+    pub reason: &'static str,
+    /// The limit that was reached, if one was.
+    pub limit: Option<LimitHit>,
+}
+
+impl UpstreamError {
+    pub(crate) const fn new(reason: &'static str) -> Self {
+        UpstreamError {
+            reason,
+            limit: None,
+        }
+    }
+
+    pub(crate) const fn limit(reason: &'static str, name: &'static str, value: u64) -> Self {
+        UpstreamError {
+            reason,
+            limit: Some(LimitHit { name, value }),
+        }
+    }
+}
+
+/// The decoder of bodies is the same for both sides.
+impl From<RequestError> for UpstreamError {
+    fn from(error: RequestError) -> Self {
+        UpstreamError {
+            reason: error.reason,
+            limit: error.limit,
+        }
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason)?;
+        match self.limit {
+            Some(limit) => write!(f, " ({} = {})", limit.name, limit.value),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for UpstreamError {}

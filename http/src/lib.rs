@@ -86,4 +86,4 @@ pub mod query;
 pub mod router;
 pub mod server;
 
-pub use error::{LimitHit, RequestError, ResponseError};
+pub use error::{LimitHit, RequestError, ResponseError, UpstreamError};

@@ -66,6 +66,12 @@ pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// what it reserves ahead of the caller's fields.
 pub const RESPONSE_OWN_BYTES_MAX: usize = 192;
 
+/// Largest response head of an upstream, status line and blank line included; above it 502. As large as a request's.
+pub const UPSTREAM_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Interim (1xx) responses of an upstream to one request that are skipped; above it 502. A server sends one or two.
+pub const INTERIM_RESPONSES_MAX: u32 = 16;
+
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(TRAILERS_MAX <= FIELDS_MAX);

@@ -176,13 +176,18 @@ pub(super) fn parse_length(value: &[u8]) -> Result<u64, RequestError> {
 /// A tab beside the value of a framing field is allowed white space, and hides the field from
 /// parsers that know only the space. No client sends it.
 fn refuse_tabs(head: &[u8], header: &Header<'_>) -> Result<(), RequestError> {
-    let from = offset(head, header.name.as_bytes()) + header.name.len();
-    let line = head.get(from..).unwrap_or_default();
-    let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
-    if memchr::memchr(b'\t', &line[..end]).is_some() {
+    if has_tab(head, header) {
         return Err(RequestError::bad(
             "Content-Length or Transfer-Encoding has a tab beside its value",
         ));
     }
     Ok(())
+}
+
+/// Whether the line of `header`, which stands in `head`, has a tab behind its name.
+pub(super) fn has_tab(head: &[u8], header: &Header<'_>) -> bool {
+    let from = offset(head, header.name.as_bytes()) + header.name.len();
+    let line = head.get(from..).unwrap_or_default();
+    let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
+    memchr::memchr(b'\t', &line[..end]).is_some()
 }

@@ -1,13 +1,15 @@
 //! HTTP/1.1 (RFC 9112) as pure cores.
 //!
 //! Owns: request heads (`head`, `request`, with `target`, `host` and `framing`), request bodies (`body`, `trailers`),
-//! responses (`response`, `status`, `out_body`, `answer`) and the order of events on one connection (`connection`).
+//! responses (`response`, `status`, `out_body`, `answer`), the order of events on one connection (`connection`), and the same
+//! seen from the side that asks (`client`).
 //! Refuses: sockets, clocks, tasks. Invariant: a byte is either consumed by exactly one of the
 //! parsers or still in the caller's buffer; nothing here keeps request bytes of its own, except a
 //! bounded trailer section.
 
 mod answer;
 mod body;
+mod client;
 mod connection;
 mod framing;
 mod head;
@@ -21,6 +23,10 @@ mod trailers;
 
 pub use answer::{encode_answer, Answer};
 pub use body::{BodyDecoder, BodyStep};
+pub use client::{
+    parse_response, wants_chunks, ClientConnection, ClientNext, ParsedResponse, RequestRefused,
+    ResponseLength, UpstreamHead,
+};
 pub use connection::{Connection, Next, Wait};
 pub use framing::BodyLength;
 pub use head::{Field, FieldScratch, Fields, Method, RequestFacts, RequestHead, Version};

@@ -243,7 +243,7 @@ pub(super) fn write_field(
     Ok(())
 }
 
-fn write_length(out: &mut Vec<u8>, bytes: u64) {
+pub(super) fn write_length(out: &mut Vec<u8>, bytes: u64) {
     out.extend_from_slice(b"content-length: ");
     write_number(out, bytes);
     out.extend_from_slice(b"\r\n");

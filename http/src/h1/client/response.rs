@@ -1,0 +1,317 @@
+//! Response heads of upstreams (RFC 9112 4, 5 and 6.3).
+//!
+//! Owns the step from bytes to a borrowed [`UpstreamHead`] and the one length that its body has. Refuses every response whose
+//! end two parsers could see differently, also where RFC 9112 allows a repair: an upstream that sends one answers all clients
+//! of the connection, and a wrong end gives one of them the answer of another. Invariant: the verdict depends on the bytes
+//! alone, never on how they were cut into reads.
+
+use flatend::HeaderBlock;
+use httparse::{Error as ParseError, Header, Status};
+
+use crate::error::UpstreamError;
+use crate::h1::framing::{has_tab, parse_length};
+use crate::h1::head::{FieldScratch, Fields, Version};
+use crate::headers::{is_hop_by_hop, is_nominated, list};
+use crate::limits::{FIELDS_MAX, UPSTREAM_HEAD_BYTES_MAX};
+
+/// How the end of a response's body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseLength {
+    /// No body: the answer to HEAD, 204, 304.
+    None,
+    /// Content-Length, in bytes; may be 0.
+    Length(u64),
+    /// Transfer-Encoding: chunked.
+    Chunked,
+    /// Neither: the end of the connection is the end of the body (RFC 9112 6.3, rule 8).
+    UntilClose,
+}
+
+/// A response head, borrowed from the read buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamHead<'a> {
+    /// 200 to 599.
+    pub status: u16,
+    /// The version.
+    pub version: Version,
+    /// The fields, hop-by-hop ones too.
+    pub fields: Fields<'a>,
+    /// Where its body ends.
+    pub body: ResponseLength,
+    /// Whether the upstream lets the connection live on (RFC 9112 9.3).
+    pub keep_alive: bool,
+    /// How long it keeps it idle, if it says so (`keep-alive: timeout=5`), in seconds.
+    pub keep_alive_s: Option<u64>,
+}
+
+/// The outcome of [`parse_response`].
+#[derive(Debug)]
+pub enum ParsedResponse<'a> {
+    /// No fault so far, and not all of the head yet.
+    Partial,
+    /// A 1xx response of so many bytes; another head follows (RFC 9110 15.2).
+    Interim(usize),
+    /// A whole head, and how many bytes of the buffer it took.
+    Head(UpstreamHead<'a>, usize),
+}
+
+/// Whether a head that is not whole in `buf` is too large.
+pub(super) fn is_full(buf: &[u8]) -> bool {
+    buf.len() >= UPSTREAM_HEAD_BYTES_MAX
+}
+
+/// Whether `buf` cannot begin with a response.
+pub(super) fn is_foreign(buf: &[u8]) -> bool {
+    let known = buf.len().min(VERSION_BEGIN.len());
+    buf.get(..known) != VERSION_BEGIN.get(..known)
+}
+
+const VERSION_BEGIN: &[u8] = b"HTTP/1.";
+
+/// Parses the response head that `buf` begins with. To be called again with the same bytes and more after
+/// [`ParsedResponse::Partial`]. `is_head`: it answers a HEAD request.
+///
+/// # Errors
+/// [`UpstreamError`]; nothing of the connection can be used then.
+pub fn parse_response<'b, 's>(
+    buf: &'b [u8],
+    is_head: bool,
+    scratch: &'s mut FieldScratch<'b>,
+) -> Result<ParsedResponse<'s>, UpstreamError>
+where
+    'b: 's,
+{
+    if is_foreign(buf) {
+        return Err(NOT_HTTP);
+    }
+    let bounded = &buf[..buf.len().min(UPSTREAM_HEAD_BYTES_MAX)];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bounded,
+        &mut scratch.fields,
+    );
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if is_full(buf) => {
+            return Err(UpstreamError::limit(
+                "the response's head has more bytes than are taken",
+                "upstream_head_bytes_max",
+                UPSTREAM_HEAD_BYTES_MAX as u64,
+            ));
+        }
+        Ok(Status::Partial) => return Ok(ParsedResponse::Partial),
+        Err(error) => return Err(explain(error)),
+    };
+    let head = bounded.get(..length).unwrap_or_default();
+    check_line_ends(head)?;
+    let (Some(status), Some(version)) = (response.code, response.version) else {
+        return Err(NOT_HTTP);
+    };
+    let version = if version == 0 {
+        Version::Http10
+    } else {
+        Version::Http11
+    };
+    let raw: &'s [Header<'b>] = response.headers;
+    let framing = Framing::of(head, raw, version)?;
+    match status {
+        101 => Err(UpstreamError::new(
+            "it switched protocols, which nobody had asked for",
+        )),
+        // RFC 9110 15.2, RFC 9112 6.3: an interim response has no body and may not announce one.
+        100..=199 if framing.length.is_some() || framing.chunked => Err(UpstreamError::new(
+            "an interim response of it announces a body",
+        )),
+        100..=199 if version == Version::Http10 => Err(UpstreamError::new(
+            "it sent an interim response over HTTP/1.0",
+        )),
+        100..=199 => Ok(ParsedResponse::Interim(length)),
+        200..=599 => Ok(ParsedResponse::Head(
+            framing.into_head(status, version, is_head, Fields::new(raw)),
+            length,
+        )),
+        _ => Err(UpstreamError::new("its status is not from 200 to 599")),
+    }
+}
+
+const NOT_HTTP: UpstreamError =
+    UpstreamError::new("what it sent does not begin as a response of HTTP/1.1");
+
+/// httparse takes a bare LF for a line end. All line ends are CRLF here: an LF can stand nowhere else, for the parser lets no
+/// control character into a value.
+fn check_line_ends(head: &[u8]) -> Result<(), UpstreamError> {
+    let bare = memchr::memchr_iter(b'\n', head)
+        .any(|at| at == 0 || head.get(at - 1).is_none_or(|&before| before != b'\r'));
+    if bare || !head.ends_with(b"\r\n\r\n") {
+        return Err(UpstreamError::new(
+            "a line of the response's head ends with LF without CR",
+        ));
+    }
+    Ok(())
+}
+
+fn explain(error: ParseError) -> UpstreamError {
+    match error {
+        ParseError::TooManyHeaders => UpstreamError::limit(
+            "the response has more header fields than are taken",
+            "fields_max",
+            FIELDS_MAX as u64,
+        ),
+        ParseError::HeaderName => UpstreamError::new(
+            "a header field of the response is folded, has white space in its name, or a name that is no token",
+        ),
+        ParseError::HeaderValue => {
+            UpstreamError::new("a header field value of the response has a control character")
+        }
+        ParseError::NewLine => UpstreamError::new("the response's head has a CR without LF"),
+        ParseError::Version => NOT_HTTP,
+        ParseError::Token | ParseError::Status => UpstreamError::new(
+            "the status line of the response is not a version, three digits and a reason",
+        ),
+    }
+}
+
+/// What the framing fields of a head say (RFC 9112 6 and 9).
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    keep_alive: bool,
+    keep_alive_s: Option<u64>,
+}
+
+impl Framing {
+    fn of(head: &[u8], raw: &[Header<'_>], version: Version) -> Result<Framing, UpstreamError> {
+        let mut framing = Framing::default();
+        let (mut close, mut keep_alive) = (false, false);
+        for header in raw {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            match header.name.len() {
+                10 if is("connection") => {
+                    for token in list(header.value) {
+                        close |= token.eq_ignore_ascii_case(b"close");
+                        keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                10 if is("keep-alive") => framing.keep_alive_s = timeout_of(header.value),
+                14 if is("content-length") => {
+                    if framing.length.is_some() {
+                        return Err(UpstreamError::new(
+                            "the response has more than one Content-Length",
+                        ));
+                    }
+                    refuse_tab(head, header)?;
+                    let length = parse_length(header.value).map_err(|_| {
+                        UpstreamError::new(
+                            "the Content-Length of the response is not one decimal number of 64 bits",
+                        )
+                    })?;
+                    framing.length = Some(length);
+                }
+                17 if is("transfer-encoding") => {
+                    refuse_tab(head, header)?;
+                    // The one coding that we ask for; RFC 9112 7: none other without TE.
+                    if framing.chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
+                        return Err(UpstreamError::new(
+                            "the response has a transfer coding other than chunked alone",
+                        ));
+                    }
+                    framing.chunked = true;
+                }
+                _ => {}
+            }
+        }
+        if framing.chunked && framing.length.is_some() {
+            return Err(UpstreamError::new(
+                "the response has both Content-Length and Transfer-Encoding",
+            ));
+        }
+        // RFC 9112 6.1: such a message is framed wrongly, whatever else it says.
+        if framing.chunked && version == Version::Http10 {
+            return Err(UpstreamError::new(
+                "the response has a Transfer-Encoding, which is not part of HTTP/1.0",
+            ));
+        }
+        framing.keep_alive = !close && (version == Version::Http11 || keep_alive);
+        Ok(framing)
+    }
+
+    fn into_head(
+        self,
+        status: u16,
+        version: Version,
+        is_head: bool,
+        fields: Fields<'_>,
+    ) -> UpstreamHead<'_> {
+        let announced = self.chunked || self.length.is_some_and(|bytes| bytes > 0);
+        let body = match (status, self.length) {
+            _ if is_head || matches!(status, 204 | 304) => ResponseLength::None,
+            _ if self.chunked => ResponseLength::Chunked,
+            (_, Some(bytes)) => ResponseLength::Length(bytes),
+            (_, None) => ResponseLength::UntilClose,
+        };
+        // 204 may announce nothing (RFC 9110 8.6, RFC 9112 6.1); one that does may be followed by what it announced.
+        let trusted = status != 204 || !announced;
+        UpstreamHead {
+            status,
+            version,
+            fields,
+            body,
+            keep_alive: self.keep_alive && trusted && body != ResponseLength::UntilClose,
+            keep_alive_s: self.keep_alive_s,
+        }
+    }
+}
+
+/// See `refuse_tabs` of the request side.
+fn refuse_tab(head: &[u8], header: &Header<'_>) -> Result<(), UpstreamError> {
+    if has_tab(head, header) {
+        return Err(UpstreamError::new(
+            "Content-Length or Transfer-Encoding of the response has a tab beside its value",
+        ));
+    }
+    Ok(())
+}
+
+/// Seconds of `timeout=5, max=100`.
+fn timeout_of(value: &[u8]) -> Option<u64> {
+    list(value).find_map(|parameter| {
+        let (name, seconds) = parameter.split_at_checked(b"timeout=".len())?;
+        if !name.eq_ignore_ascii_case(b"timeout=") {
+            return None;
+        }
+        std::str::from_utf8(seconds).ok()?.parse().ok()
+    })
+}
+
+impl UpstreamHead<'_> {
+    /// Adds the head to a block for the mesh: `:status`, and every end-to-end field, repeated ones as often as they came, names
+    /// in lower case.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]: a name over 255 bytes or a value over 65,535.
+    pub fn to_block(&self, block: &mut HeaderBlock) -> Result<(), UpstreamError> {
+        let digits = [100, 10, 1].map(|unit| b'0' + (self.status / unit % 10) as u8);
+        let mut pushed = block.push(b":status", &digits);
+        let mut name = Vec::new();
+        for field in self.fields.iter() {
+            let is_nominated = || {
+                self.fields
+                    .values("connection")
+                    .any(|connection| is_nominated(connection, field.name.as_bytes()))
+            };
+            if is_hop_by_hop(field.name.as_bytes()) || is_nominated() {
+                continue;
+            }
+            name.clear();
+            name.extend(field.name.bytes().map(|byte| byte.to_ascii_lowercase()));
+            pushed = pushed.and_then(|()| block.push(&name, field.value));
+        }
+        pushed.map_err(|_| {
+            UpstreamError::new(
+                "a header field of the response has a name over 255 bytes or a value over 65,535",
+            )
+        })
+    }
+}
