@@ -32,11 +32,12 @@ mod shard;
 
 pub use blocks::{header_block, recycle};
 pub use bytes::Bytes;
-pub use call::{BodyRefused, Call, CallRequest};
+pub use call::{BodyRefused, Call, CallRequest, Outlet, OutletRequest, OutletStream, ResponseSink};
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
 pub use json::json_string;
 pub use node::{
     Context, HandlerError, Node, NodeBuilder, NodeEvent, PeerName, ReadError, WriteError,
 };
+pub use routing::ProviderName;
 pub use shard::{ServiceSet, Shard};

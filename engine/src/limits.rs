@@ -23,6 +23,12 @@ pub const READER_STALL_MS: u64 = 10_000;
 /// Bytes of one request body on their way between two shards and not yet taken by the link.
 pub const RELAY_WINDOW_BYTES: usize = 256 * 1024;
 
+/// Bytes of a response that an outlet puts in before it waits for their reader: as much as a client's queue takes.
+pub const OUTLET_UNREAD_BYTES_MAX: usize = 256 * 1024;
+
+/// How often a held request looks whether an outlet that was unwell is well again: no snapshot tells of it.
+pub const OUTLET_LOOK_MS: u64 = 100;
+
 /// Request body kept for a second try.
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
@@ -32,6 +38,9 @@ pub const WHOLE_RESPONSE_WAIT_MS: u64 = 25;
 
 /// A response of which this much has arrived is passed on without waiting for its end.
 pub const WHOLE_RESPONSE_BYTES_MAX: usize = 16 * 1024;
+
+/// Providers of which a shard remembers what it knows although no set of services names them; beyond it they are forgotten.
+pub const IDLE_PROVIDERS_MAX: usize = 1_024;
 
 /// Tries of one request, the first included.
 pub const TRIES_MAX: u32 = 3;

@@ -1,5 +1,5 @@
-//! One try of a call: a stream on a link of this shard, or of another through its mailbox. Dropping it before both
-//! directions are complete gives the stream up.
+//! One try of a call: a stream on a link of this shard, or of another through its mailbox, or through an outlet. Dropping it
+//! before both directions are complete gives the stream up.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,86 +8,78 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use flatend_codec::{OpenError, ResetCode, StreamId};
 
-use super::pick::Chosen;
+use super::outlet::{OutletRequest, OutletStream, ResponseSink};
+use super::pick::{Chosen, Through};
 use super::{BodyRefused, CallRequest};
 use crate::error::{CallError, Fault};
 use crate::mesh::{Link, Recipient};
-use crate::routing::{LinkRef, ProviderKey};
 use crate::rt::Ticket;
-use crate::shard::{Inbound, RemoteCall, Shard, Source};
+use crate::shard::{Inbound, ProviderState, RemoteCall, Shard, Source};
 
 enum Way {
     Local(Rc<Link>, StreamId),
     Remote(RemoteCall),
+    Outlet(Box<dyn OutletStream>),
 }
 
 /// A request on its way to one provider.
 pub(super) struct Attempt {
     pub(super) inbound: Rc<Inbound>,
-    pub(super) provider: ProviderKey,
-    pub(super) link: LinkRef,
+    /// What is known of the provider, with this request counted as outstanding.
+    pub(super) state: Rc<ProviderState>,
     way: Way,
     body_done: Cell<bool>,
     ticket: Ticket,
-    _outstanding: Outstanding,
-}
-
-/// Counts a request as outstanding at its provider while it lives.
-struct Outstanding(Rc<Cell<u32>>);
-
-impl Outstanding {
-    fn new(count: Rc<Cell<u32>>) -> Outstanding {
-        count.set(count.get() + 1);
-        Outstanding(count)
-    }
-}
-
-impl Drop for Outstanding {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 impl Attempt {
-    /// Opens a stream on `link`.
+    /// Opens a stream at the chosen provider.
     ///
     /// # Errors
     /// Why not; nothing was sent then.
     pub(super) fn open(
         shard: &Rc<Shard>,
         request: &CallRequest,
-        chosen: Chosen,
+        chosen: &Chosen,
         end: bool,
     ) -> Result<Attempt, CallError> {
-        let at = chosen.link;
         let inbound = Inbound::new();
-        let way = if at.shard == shard.index {
-            let link = shard
-                .link(at)
-                .ok_or(CallError::Broken(Fault::LinkLost { left: false }))?;
-            let recipient = Recipient::Local(inbound.clone());
-            let stream = link
-                .open_stream(
-                    &request.services.names,
-                    &request.headers,
-                    &request.extras,
+        let way = match &chosen.through {
+            Through::Link(at) if at.shard == shard.index => {
+                let link = shard
+                    .link(*at)
+                    .ok_or(CallError::Broken(Fault::LinkLost { left: false }))?;
+                let recipient = Recipient::Local(inbound.clone());
+                let stream = link
+                    .open_stream(
+                        &request.services.names,
+                        &request.headers,
+                        &request.extras,
+                        end,
+                        recipient,
+                    )
+                    .map_err(|err| not_opened(&err))?;
+                inbound.set_source(Source::Link(link.clone(), stream));
+                Way::Local(link, stream)
+            }
+            Through::Link(at) => Way::Remote(shard.open_remote(request, *at, end, &inbound)),
+            Through::Outlet(outlet) => {
+                let head = OutletRequest {
+                    headers: &request.headers,
+                    extras: &request.extras,
                     end,
-                    recipient,
-                )
-                .map_err(|err| not_opened(&err))?;
-            inbound.set_source(Source::Link(link.clone(), stream));
-            Way::Local(link, stream)
-        } else {
-            Way::Remote(shard.open_remote(request, at, end, &inbound))
+                };
+                Way::Outlet(outlet.open(head, ResponseSink::new(&inbound))?)
+            }
         };
+        let state = chosen.state.clone();
+        state.outstanding.set(state.outstanding.get() + 1);
         Ok(Attempt {
             inbound,
-            provider: chosen.provider,
-            link: at,
+            state,
             way,
             body_done: Cell::new(end),
             ticket: Ticket::default(),
-            _outstanding: Outstanding::new(chosen.outstanding),
         })
     }
 
@@ -96,6 +88,7 @@ impl Attempt {
         match &self.way {
             Way::Local(link, _) => link.poll_room(cx, &self.ticket),
             Way::Remote(call) => call.poll_room(cx, &self.ticket),
+            Way::Outlet(stream) => stream.poll_room(cx),
         }
     }
 
@@ -108,6 +101,7 @@ impl Attempt {
             Way::Local(link, _) if link.is_lost() => Err(BodyRefused),
             Way::Local(link, stream) => link.send_data(*stream, &bytes).map_err(|_| BodyRefused),
             Way::Remote(call) => call.send(bytes),
+            Way::Outlet(stream) => stream.send(bytes),
         }
     }
 
@@ -118,12 +112,14 @@ impl Attempt {
             // A stream that is gone needs no end; its reader hears why.
             Way::Local(link, stream) => drop(link.send_end(*stream)),
             Way::Remote(call) => call.finish(),
+            Way::Outlet(stream) => stream.finish(),
         }
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        self.state.outstanding.set(self.state.outstanding.get() - 1);
         let answered = self.inbound.has_ended();
         self.inbound.abandon();
         let complete = answered && self.body_done.get();
@@ -138,6 +134,8 @@ impl Drop for Attempt {
                 link.reset(*stream, code, reason);
             }
             Way::Remote(call) => call.close(answered),
+            // Dropped with the attempt, which is what tells it.
+            Way::Outlet(_) => {}
         }
     }
 }

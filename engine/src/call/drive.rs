@@ -130,11 +130,10 @@ impl Call {
 
     /// Opens a stream at the chosen provider. `false`: it could not be opened there, and another may be tried.
     fn open_on(&self, chosen: Chosen) -> Result<bool, CallError> {
-        let (provider, link) = (chosen.provider, chosen.link);
         let mut state = self.state.borrow_mut();
         state.tried.tries += 1;
         let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
-        match Attempt::open(&self.shard, &self.request, chosen, end) {
+        match Attempt::open(&self.shard, &self.request, &chosen, end) {
             Ok(attempt) => {
                 for bytes in state.replay.iter().flatten() {
                     attempt.send(bytes.clone()).ok();
@@ -143,13 +142,16 @@ impl Call {
                     attempt.finish();
                 }
                 state.attempt = Some(attempt);
+                state.tried.at = Some((chosen.key, chosen.through.link()));
                 drop(state);
                 self.changed.wake_all();
                 Ok(true)
             }
             Err(error) => {
+                state.last = Some(chosen.state);
+                state.tried.at = Some((chosen.key, chosen.through.link()));
                 drop(state);
-                self.note_failure(provider, link, error, false)?;
+                self.note_failure(error, false)?;
                 Ok(false)
             }
         }
@@ -161,20 +163,16 @@ impl Call {
         let Some(attempt) = state.attempt.take() else {
             return Err(CallError::Broken(fault));
         };
-        let (provider, link) = (attempt.provider, attempt.link);
+        state.last = Some(attempt.state.clone());
         drop(attempt);
         let whole = state.replay.is_some();
         drop(state);
         match fault {
-            Fault::Refused if whole => self.note_failure(provider, link, CallError::Refused, true),
-            Fault::NotOpened(error) if whole => self.note_failure(provider, link, *error, false),
-            Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => self
-                .note_failure(
-                    provider,
-                    link,
-                    CallError::Broken(Fault::LinkLost { left }),
-                    false,
-                ),
+            Fault::Refused if whole => self.note_failure(CallError::Refused, true),
+            Fault::NotOpened(error) if whole => self.note_failure(*error, false),
+            Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => {
+                self.note_failure(CallError::Broken(Fault::LinkLost { left }), false)
+            }
             // Not started, but the body cannot be sent again: unavailable, not broken.
             Fault::Refused => Err(CallError::Refused),
             Fault::Malformed(what) => Err(CallError::BadResponse(what)),
@@ -183,18 +181,14 @@ impl Call {
     }
 
     /// Remembers what does not work and gives the error back if there is no further try.
-    fn note_failure(
-        &self,
-        provider: crate::routing::ProviderKey,
-        link: crate::routing::LinkRef,
-        error: CallError,
-        whole_provider: bool,
-    ) -> Result<(), CallError> {
+    fn note_failure(&self, error: CallError, whole_provider: bool) -> Result<(), CallError> {
         let mut state = self.state.borrow_mut();
         let tried = &mut state.tried;
-        tried.links.push(link);
-        if whole_provider || matches!(error, CallError::HeadTooLarge { .. }) {
-            tried.providers.push(provider);
+        let whole_provider = whole_provider || matches!(error, CallError::HeadTooLarge { .. });
+        match tried.at.take() {
+            Some((_, Some(link))) if !whole_provider => tried.links.push(link),
+            Some((provider, _)) => tried.providers.push(provider),
+            None => {}
         }
         let last = tried.tries >= TRIES_MAX || !self.shard.retry_budget.retry();
         tried.error = Some(error.clone());

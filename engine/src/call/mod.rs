@@ -4,6 +4,7 @@
 mod attempt;
 mod budget;
 mod drive;
+mod outlet;
 mod pick;
 
 use std::cell::RefCell;
@@ -16,16 +17,18 @@ use flatend_codec::{HeaderBlock, Millis};
 use crate::blocks::recycle;
 use crate::error::{CallError, Fault};
 use crate::limits::REPLAY_BYTES_MAX;
+use crate::routing::ProviderName;
 use crate::rt::{self, Ticket, Timer, WaitQueue};
-use crate::shard::{ServiceSet, Shard};
+use crate::shard::{ProviderState, ServiceSet, Shard};
 pub(crate) use attempt::not_opened;
 use attempt::Attempt;
 pub(crate) use budget::RetryBudget;
+pub use outlet::{Outlet, OutletRequest, OutletStream, ResponseSink};
 use pick::Tried;
 
 /// What to call and how.
 pub struct CallRequest {
-    /// The names, in order of preference.
+    /// Whom to ask: names in order of preference, or outlets.
     pub services: Rc<ServiceSet>,
     /// Headers that the service must get.
     pub headers: HeaderBlock,
@@ -36,7 +39,7 @@ pub struct CallRequest {
     /// May be sent to a second provider although the first may have seen it (an idempotent method, or the caller's word).
     pub repeatable: bool,
     /// How long to wait for a provider, in milliseconds. `None`: 1.5 s if there was one within the last minute or the node
-    /// is younger than 5 s, else not at all.
+    /// is younger than 5 s, else not at all. For outlets `None` is not at all; longer, it waits for one that is well again.
     pub hold_ms: Option<u64>,
     /// Requests of this shard that one provider may have outstanding.
     pub max_in_flight: Option<u32>,
@@ -64,6 +67,8 @@ struct State {
     /// A response's head that waits for the rest of a small body.
     head: Option<HeaderBlock>,
     tried: Tried,
+    /// The provider of the last try, once that is over.
+    last: Option<Rc<ProviderState>>,
     /// Pieces of the body sent so far, while a second try is possible.
     replay: Option<Vec<Bytes>>,
     replay_bytes: usize,
@@ -84,6 +89,7 @@ impl Shard {
                 attempt: None,
                 head: None,
                 tried: Tried::default(),
+                last: None,
                 replay: Some(Vec::new()),
                 replay_bytes: 0,
                 body_done,
@@ -238,6 +244,13 @@ impl Call {
     /// How many providers were tried so far.
     pub fn tries(&self) -> u32 {
         self.state.borrow().tried.tries
+    }
+
+    /// Who answered, or was tried last; `None` before the first try. Allocates nothing.
+    pub fn provider(&self) -> Option<ProviderName> {
+        let state = self.state.borrow();
+        let attempt = state.attempt.as_ref().map(|attempt| &attempt.state);
+        attempt.or(state.last.as_ref()).map(|state| state.name())
     }
 }
 

@@ -1,16 +1,15 @@
 //! Finding a provider for a call: choice among those that were not tried, and the wait for one to come back.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use flatend_codec::Millis;
 
-use super::Call;
+use super::{Call, Outlet};
 use crate::error::CallError;
-use crate::limits::{HOLD_DEFAULT_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
-use crate::routing::{choose, LinkRef, Load, Provider, ProviderKey};
+use crate::limits::{HOLD_DEFAULT_MS, OUTLET_LOOK_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
+use crate::routing::{choose, LinkRef, Load, Look, Pick, ProviderKey};
 use crate::rt;
-use crate::shard::Resolved;
+use crate::shard::{Candidate, Lead, ProviderState};
 
 /// What a call has tried already.
 #[derive(Default)]
@@ -18,34 +17,86 @@ pub(super) struct Tried {
     pub(super) tries: u32,
     /// Links that were lost or could not open the stream.
     pub(super) links: Vec<LinkRef>,
-    /// Providers that refused.
+    /// Providers that refused, and outlets that failed.
     pub(super) providers: Vec<ProviderKey>,
+    /// Where the current try goes.
+    pub(super) at: Option<(ProviderKey, Option<LinkRef>)>,
     /// Why the last try failed.
     pub(super) error: Option<CallError>,
     /// When waiting for a provider ends; set at the first wait.
     hold_until: Option<Millis>,
 }
 
-/// A provider to try, and the link that leads to it.
+/// What leads to a chosen provider.
+pub(super) enum Through {
+    Link(LinkRef),
+    Outlet(Rc<dyn Outlet>),
+}
+
+impl Through {
+    pub(super) fn link(&self) -> Option<LinkRef> {
+        match self {
+            Through::Link(link) => Some(*link),
+            Through::Outlet(_) => None,
+        }
+    }
+}
+
+/// A provider to try, and what leads to it.
 pub(super) struct Chosen {
-    pub(super) provider: ProviderKey,
-    pub(super) link: LinkRef,
-    pub(super) outstanding: Rc<Cell<u32>>,
+    pub(super) key: ProviderKey,
+    pub(super) through: Through,
+    pub(super) state: Rc<ProviderState>,
 }
 
 enum Choice {
-    Link(Chosen),
+    One(Chosen),
     /// Nobody is left: a new snapshot may bring one.
     Nobody,
     /// Somebody is there but must not be asked now.
     Never(CallError),
 }
 
+impl Tried {
+    /// Whether `candidate` may be asked now.
+    fn look(&self, candidate: &Candidate, max_in_flight: Option<u32>) -> Look {
+        let is_out = match &candidate.lead {
+            Lead::Links(links) => {
+                !self.links.is_empty() && links.iter().all(|link| self.links.contains(link))
+            }
+            Lead::Outlet(outlet) => !outlet.is_well(),
+        };
+        if is_out || self.providers.contains(&candidate.key) {
+            return Look::Out;
+        }
+        let outstanding = candidate.state.outstanding.get();
+        if max_in_flight.is_some_and(|max| outstanding >= max) {
+            return Look::Full;
+        }
+        Look::May(Load {
+            outstanding,
+            far: !candidate.near,
+        })
+    }
+
+    /// The way to `candidate`: a link of the shard `own` if there is one, else any that was not tried.
+    fn through(&self, candidate: &Candidate, own: usize) -> Option<Through> {
+        let links = match &candidate.lead {
+            Lead::Links(links) => links,
+            Lead::Outlet(outlet) => return Some(Through::Outlet(outlet.clone())),
+        };
+        let mut left = links.iter().filter(|link| !self.links.contains(link));
+        let first = left.clone().next();
+        let link = left.find(|link| link.shard == own).or(first)?;
+        Some(Through::Link(*link))
+    }
+}
+
 impl Call {
     /// A provider that can be asked now.
     pub(super) fn choose_at_once(&self) -> Option<Chosen> {
         match self.choose_now() {
-            Choice::Link(chosen) => Some(chosen),
+            Choice::One(chosen) => Some(chosen),
             Choice::Nobody | Choice::Never(_) => None,
         }
     }
@@ -56,7 +107,7 @@ impl Call {
             // Read first: a snapshot that is published while we choose must not be slept through.
             let generation = self.shard.generation();
             match self.choose_now() {
-                Choice::Link(chosen) => return Ok(chosen),
+                Choice::One(chosen) => return Ok(chosen),
                 Choice::Never(error) => return Err(error),
                 Choice::Nobody => {}
             }
@@ -65,6 +116,10 @@ impl Call {
             if until <= now {
                 let error = self.state.borrow_mut().tried.error.take();
                 return Err(error.unwrap_or(CallError::NoProvider));
+            }
+            if self.request.services.outlets {
+                rt::sleep(OUTLET_LOOK_MS.min(until.0 - now.0)).await;
+                continue;
             }
             let republished = self
                 .shard
@@ -76,46 +131,37 @@ impl Call {
 
     fn choose_now(&self) -> Choice {
         let shard = &self.shard;
-        let mut resolved = self.request.services.resolve(shard);
+        let candidates = self.request.services.resolve(shard);
         let state = self.state.borrow();
         let tried = &state.tried;
-        if !tried.links.is_empty() {
-            resolved = Rc::new(without(&resolved, tried));
-        }
-        let Resolved {
-            providers,
-            outstanding,
-        } = &*resolved;
-        if providers.is_empty() {
-            return match &tried.error {
+        let look = |i: usize| tried.look(&candidates[i], self.request.max_in_flight);
+        let pick = choose(candidates.len(), look, &mut shard.rng.borrow_mut());
+        match pick {
+            Pick::One(i) => {
+                let candidate = &candidates[i];
+                match tried.through(candidate, shard.index) {
+                    Some(through) => Choice::One(Chosen {
+                        key: candidate.key,
+                        through,
+                        state: candidate.state.clone(),
+                    }),
+                    None => Choice::Nobody,
+                }
+            }
+            Pick::Full => Choice::Never(CallError::Saturated),
+            Pick::Nobody => match &tried.error {
                 Some(error @ (CallError::Refused | CallError::HeadTooLarge { .. })) => {
                     Choice::Never(error.clone())
                 }
+                // All of them were tried: no snapshot brings another.
+                Some(error)
+                    if self.request.services.outlets
+                        && tried.providers.len() >= candidates.len() =>
+                {
+                    Choice::Never(error.clone())
+                }
                 _ => Choice::Nobody,
-            };
-        }
-        let load = |i: usize| Load {
-            outstanding: outstanding[i].get(),
-        };
-        let chosen = choose(
-            providers,
-            shard.index,
-            load,
-            self.request.max_in_flight,
-            &mut shard.rng.borrow_mut(),
-        );
-        let Some(i) = chosen else {
-            return Choice::Never(CallError::Saturated);
-        };
-        let links = &providers[i].links;
-        let own = links.iter().find(|link| link.shard == shard.index);
-        match own.or(links.first()) {
-            Some(link) => Choice::Link(Chosen {
-                provider: providers[i].key,
-                link: *link,
-                outstanding: outstanding[i].clone(),
-            }),
-            None => Choice::Nobody,
+            },
         }
     }
 
@@ -131,6 +177,9 @@ impl Call {
     }
 
     fn default_hold_ms(&self) -> u64 {
+        if self.request.services.outlets {
+            return 0;
+        }
         let age_ms = self.shard.shared.registry.age_ms();
         let since = Millis(age_ms.saturating_sub(SERVICE_MEMORY_MS));
         let expected = age_ms < YOUNG_PROCESS_MS
@@ -144,24 +193,4 @@ impl Call {
             0
         }
     }
-}
-
-fn without(all: &Resolved, tried: &Tried) -> Resolved {
-    let mut left = Resolved::default();
-    for (provider, outstanding) in all.providers.iter().zip(&all.outstanding) {
-        let links: Vec<LinkRef> = provider
-            .links
-            .iter()
-            .filter(|link| !tried.links.contains(link))
-            .copied()
-            .collect();
-        if !links.is_empty() && !tried.providers.contains(&provider.key) {
-            left.providers.push(Provider {
-                links,
-                ..provider.clone()
-            });
-            left.outstanding.push(outstanding.clone());
-        }
-    }
-    left
 }

@@ -2,7 +2,9 @@
 //! clocks, no threads.
 
 mod balance;
+mod name;
 mod snapshot;
 
-pub use balance::{choose, Load, Rng};
+pub use balance::{choose, Load, Look, Pick, Rng};
+pub use name::ProviderName;
 pub use snapshot::{LinkInfo, LinkRef, Peer, Provider, ProviderKey, Snapshot};

@@ -23,6 +23,8 @@ pub enum ProviderKey {
     Public([u8; 32]),
     /// An anonymous peer.
     Anonymous(LinkRef),
+    /// An outlet, by its number on its shard: no peer, never in a snapshot.
+    Outlet(u64),
 }
 
 /// A link as its shard announced it.
@@ -47,7 +49,9 @@ pub struct LinkInfo {
 pub struct Provider {
     /// Who it is.
     pub key: ProviderKey,
-    /// The links that lead to it, never empty.
+    /// Where it says that it can be dialed.
+    pub addr: Option<SocketAddr>,
+    /// The links that lead to it: at least one in a snapshot, none for an outlet.
     pub links: Vec<LinkRef>,
     /// All of its links are retiring.
     pub retiring: bool,
@@ -77,8 +81,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Builds the view of `links`.
     pub fn build(generation: u64, links: &[LinkInfo], missed: HashMap<String, Millis>) -> Snapshot {
-        let mut by_name: HashMap<&str, BTreeMap<ProviderKey, (Vec<LinkRef>, bool)>> =
-            HashMap::new();
+        let mut by_name: HashMap<&str, BTreeMap<ProviderKey, Provider>> = HashMap::new();
         let mut peers = BTreeMap::new();
         for info in links {
             if let (ProviderKey::Public(public_key), Some(addr)) = (info.provider, info.addr) {
@@ -88,32 +91,28 @@ impl Snapshot {
                 continue;
             }
             for name in &info.services {
-                let (refs, retiring) = by_name
+                let provider = by_name
                     .entry(name)
                     .or_default()
                     .entry(info.provider)
-                    .or_insert((Vec::new(), true));
-                if info.retiring == *retiring {
-                    refs.push(info.link);
-                } else if *retiring {
+                    .or_insert_with(|| Provider {
+                        key: info.provider,
+                        addr: info.addr,
+                        links: Vec::new(),
+                        retiring: true,
+                    });
+                if info.retiring == provider.retiring {
+                    provider.links.push(info.link);
+                } else if provider.retiring {
                     // The first link that is not retiring replaces those that are.
-                    *refs = vec![info.link];
-                    *retiring = false;
+                    provider.links = vec![info.link];
+                    provider.retiring = false;
                 }
             }
         }
         let services = by_name
             .into_iter()
-            .map(|(name, providers)| {
-                let providers = providers
-                    .into_iter()
-                    .map(|(key, (links, retiring))| Provider {
-                        key,
-                        links,
-                        retiring,
-                    });
-                (name.to_owned(), providers.collect())
-            })
+            .map(|(name, providers)| (name.to_owned(), providers.into_values().collect()))
             .collect();
         Snapshot {
             generation,

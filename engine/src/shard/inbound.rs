@@ -11,6 +11,7 @@ use flatend_codec::{HeaderBlock, StreamId};
 
 use super::{CallId, Shard};
 use crate::error::Fault;
+use crate::limits::OUTLET_UNREAD_BYTES_MAX;
 use crate::mesh::Link;
 use crate::rt::park;
 
@@ -20,14 +21,30 @@ pub(crate) enum Source {
     Link(Rc<Link>, StreamId),
     /// A link of the shard with this number.
     Relay(Rc<Shard>, usize, CallId),
+    /// An outlet's task, which waits here for room.
+    Outlet(RefCell<Option<Waker>>),
 }
 
 impl Source {
-    fn taken(&self, bytes: usize) {
+    pub(crate) fn outlet() -> Source {
+        Source::Outlet(RefCell::new(None))
+    }
+
+    /// The reader took `bytes`; `unread` are left.
+    fn taken(&self, bytes: usize, unread: usize) {
         match self {
             Source::Link(link, stream) => link.taken(*stream, bytes),
             Source::Relay(shard, from, call) => shard.relay_taken(*from, *call, bytes),
+            // Half of it empty, so that a reader of small pieces does not wake the writer for each.
+            Source::Outlet(writer) if unread <= OUTLET_UNREAD_BYTES_MAX / 2 => wake(writer),
+            Source::Outlet(_) => {}
         }
+    }
+}
+
+fn wake(waiting: &RefCell<Option<Waker>>) {
+    if let Some(waker) = waiting.take() {
+        waker.wake();
     }
 }
 
@@ -65,9 +82,7 @@ impl Inbound {
     }
 
     fn wake(&self) {
-        if let Some(waker) = self.reader.take() {
-            waker.wake();
-        }
+        wake(&self.reader);
     }
 
     pub(crate) fn set_head(&self, headers: HeaderBlock) {
@@ -173,7 +188,7 @@ impl Inbound {
         let bytes = self.chunks.borrow_mut().pop_front()?;
         self.unread.set(self.unread.get() - bytes.len());
         if let Some(source) = self.source.borrow().as_ref() {
-            source.taken(bytes.len());
+            source.taken(bytes.len(), self.unread.get());
         }
         Some(bytes)
     }
@@ -187,9 +202,27 @@ impl Inbound {
     pub(crate) fn abandon(&self) {
         self.chunks.borrow_mut().clear();
         let unread = self.unread.replace(0);
-        let source = self.source.borrow_mut().take();
-        if let Some(source) = source.filter(|_| unread > 0) {
-            source.taken(unread);
+        match self.source.borrow_mut().take() {
+            // Nobody reads any more: that is news for the writer, even if it waits with nothing unread.
+            Some(Source::Outlet(writer)) => wake(&writer),
+            Some(source) if unread > 0 => source.taken(unread, 0),
+            _ => {}
         }
+    }
+
+    /// For an outlet's task: ready while fewer than `bytes_max` wait to be read, or nobody reads any more.
+    pub(crate) fn poll_source_room(&self, cx: &Context<'_>, bytes_max: usize) -> Poll<()> {
+        match self.source.borrow().as_ref() {
+            Some(Source::Outlet(writer)) if self.unread.get() >= bytes_max => {
+                park(writer, cx);
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Whether the reader has gone. Only for an outlet's response, which has a source from its beginning.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.source.borrow().is_none()
     }
 }

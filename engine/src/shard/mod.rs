@@ -4,10 +4,12 @@
 mod drain;
 mod inbound;
 mod message;
+mod provider;
 mod relay;
 mod services;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,13 +18,13 @@ use crate::control::Registry;
 use crate::idmap::IdMap;
 use crate::mesh::Link;
 use crate::node::{Events, Handlers, Identity, NodeEvent};
-use crate::routing::{LinkRef, Rng, Snapshot};
+use crate::routing::{LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
+pub(crate) use provider::{Candidate, Lead, ProviderState};
 pub(crate) use relay::{Relays, RemoteCall};
-pub(crate) use services::Resolved;
 pub use services::ServiceSet;
 
 /// What all shards of a node share, immutable but for the registry.
@@ -46,8 +48,8 @@ pub struct Shard {
     snapshot: RefCell<Arc<Snapshot>>,
     /// Somebody waits for a new snapshot.
     pub(crate) republished: WaitQueue,
-    pub(crate) loads:
-        RefCell<std::collections::HashMap<crate::routing::ProviderKey, Rc<Cell<u32>>>>,
+    provider_states: RefCell<HashMap<ProviderKey, Rc<ProviderState>>>,
+    next_outlet: Cell<u64>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) retry_budget: RetryBudget,
     draining: Flag,
@@ -77,7 +79,8 @@ impl Shard {
             next_link: Cell::new(1),
             snapshot: RefCell::new(snapshot),
             republished: WaitQueue::default(),
-            loads: RefCell::default(),
+            provider_states: RefCell::default(),
+            next_outlet: Cell::new(0),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
             retry_budget: RetryBudget::new(),
             draining: Flag::default(),

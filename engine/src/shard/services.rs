@@ -1,28 +1,25 @@
-//! The names that a route or caller asks for, with their providers resolved for the current snapshot.
+//! The names that a route or caller asks for, with their providers resolved for the current snapshot; or a fixed set of
+//! outlets, which no snapshot changes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::provider::{Candidate, Lead, ProviderState};
 use super::Shard;
-use crate::routing::{Provider, ProviderKey};
+use crate::call::Outlet;
+use crate::limits::IDLE_PROVIDERS_MAX;
+use crate::routing::{Provider, ProviderKey, ProviderName};
 
-/// The providers of some names, and beside each the requests of this shard that it has outstanding.
-#[derive(Clone, Default)]
-pub(crate) struct Resolved {
-    pub(crate) providers: Vec<Provider>,
-    pub(crate) outstanding: Vec<Rc<Cell<u32>>>,
-}
-
-/// Service names in order of preference, resolved once a snapshot. Made by [`Shard::service_set`], kept by the asker.
+/// Whom a call may ask: service names in order of preference, resolved once a snapshot ([`Shard::service_set`]), or outlets
+/// ([`Shard::outlet_set`]). Kept by the asker.
 pub struct ServiceSet {
     pub(crate) names: Arc<[String]>,
+    /// Its candidates are outlets: known from the beginning, and there for ever.
+    pub(crate) outlets: bool,
     generation: Cell<u64>,
-    resolved: RefCell<Rc<Resolved>>,
+    resolved: RefCell<Rc<[Candidate]>>,
 }
-
-/// Counters kept although nobody uses them; beyond it the idle ones are dropped.
-const IDLE_COUNTERS_MAX: usize = 1_024;
 
 impl Shard {
     /// Prepares calls to the first of `names` that a provider handles.
@@ -32,41 +29,80 @@ impl Shard {
     ) -> Rc<ServiceSet> {
         Rc::new(ServiceSet {
             names: names.into_iter().map(Into::into).collect(),
+            outlets: false,
             generation: Cell::new(u64::MAX),
-            resolved: RefCell::default(),
+            resolved: RefCell::new(Rc::new([])),
         })
     }
 
-    /// The counter of a provider's outstanding requests; it outlives snapshots.
-    fn outstanding(&self, key: ProviderKey) -> Rc<Cell<u32>> {
-        let mut loads = self.loads.borrow_mut();
-        if loads.len() > IDLE_COUNTERS_MAX {
-            loads.retain(|_, count| Rc::strong_count(count) > 1);
+    /// Prepares calls to any of `outlets`, each with a label for logs and messages: the names of the set. A request is
+    /// not held by default: outlets are known, and no snapshot brings another.
+    pub fn outlet_set(&self, outlets: Vec<(String, Rc<dyn Outlet>)>) -> Rc<ServiceSet> {
+        let (names, outlets): (Vec<String>, Vec<_>) = outlets.into_iter().unzip();
+        let candidates = names.iter().zip(outlets).map(|(label, outlet)| {
+            let number = self.next_outlet.get();
+            self.next_outlet.set(number + 1);
+            Candidate {
+                key: ProviderKey::Outlet(number),
+                lead: Lead::Outlet(outlet),
+                near: true,
+                state: ProviderState::new(ProviderName::Label(label.as_str().into())),
+            }
+        });
+        Rc::new(ServiceSet {
+            resolved: RefCell::new(candidates.collect()),
+            names: names.into(),
+            outlets: true,
+            generation: Cell::new(0),
+        })
+    }
+
+    /// What is known of a provider; it outlives snapshots.
+    fn provider_state(&self, provider: &Provider) -> Rc<ProviderState> {
+        let mut states = self.provider_states.borrow_mut();
+        if states.len() > IDLE_PROVIDERS_MAX {
+            states.retain(|_, state| Rc::strong_count(state) > 1);
         }
-        loads.entry(key).or_default().clone()
+        let name = ProviderName::of(provider);
+        match states.get(&provider.key) {
+            Some(state) => {
+                state.rename(name);
+                state.clone()
+            }
+            None => {
+                let state = ProviderState::new(name);
+                states.insert(provider.key, state.clone());
+                state
+            }
+        }
+    }
+
+    fn candidate(&self, provider: Provider) -> Candidate {
+        Candidate {
+            key: provider.key,
+            near: provider.links.iter().any(|link| link.shard == self.index),
+            state: self.provider_state(&provider),
+            lead: Lead::Links(provider.links),
+        }
     }
 }
 
 impl ServiceSet {
-    /// The names, in order.
+    /// The names of the services, in order; the labels of outlets.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.names.iter().map(String::as_str)
     }
 
     /// The providers as of this turn.
-    pub(crate) fn resolve(&self, shard: &Shard) -> Rc<Resolved> {
-        if self.generation.get() != shard.generation() {
+    pub(crate) fn resolve(&self, shard: &Shard) -> Rc<[Candidate]> {
+        if !self.outlets && self.generation.get() != shard.generation() {
             let snapshot = shard.snapshot();
             self.generation.set(snapshot.generation);
             let providers = snapshot.providers(self.names());
-            let outstanding = providers
-                .iter()
-                .map(|provider| shard.outstanding(provider.key))
-                .collect();
-            *self.resolved.borrow_mut() = Rc::new(Resolved {
-                providers,
-                outstanding,
-            });
+            let candidates = providers
+                .into_iter()
+                .map(|provider| shard.candidate(provider));
+            *self.resolved.borrow_mut() = candidates.collect();
         }
         self.resolved.borrow().clone()
     }

@@ -1,4 +1,4 @@
-//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, discovery, the end.
+//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, discovery, outlets, the end.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -9,6 +9,7 @@ mod discovery;
 mod drain;
 mod failover;
 mod links;
+mod outlets;
 mod services;
 mod shards;
 mod slow;

@@ -5,6 +5,7 @@
 pub(crate) mod body;
 pub(crate) mod calls;
 pub(crate) mod node;
+pub(crate) mod outlets;
 pub(crate) mod peer;
 pub(crate) mod raw;
 
