@@ -3,6 +3,7 @@
 //! The binary `flatend` is a thin shell over this library. Everything that a user can get wrong is caught here,
 //! before anything runs, and answered with what to write instead.
 
+pub mod access;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -77,5 +77,27 @@ pub const LOG_QUEUE_LINES_MAX: usize = 2048;
 /// Longest wait for a slow terminal at the end of the process.
 pub const LOG_FLUSH_MS_MAX: u64 = 1_000;
 
+/// Bytes of access log that a shard gathers for one write: some two hundred lines.
+pub const ACCESS_BLOCK_BYTES: usize = 64 << 10;
+
+/// Longest line of an access log: a target and eight other texts at their record's bounds, each byte as six (`\u00ff`).
+pub const ACCESS_LINE_BYTES_MAX: usize = 6
+    * (flatend_http::limits::RECORD_TARGET_BYTES_MAX
+        + 8 * flatend_http::limits::RECORD_FIELD_BYTES_MAX
+        + ROUTE_PATH_BYTES_MAX);
+
+/// How long a line waits for others at most, so that `tail -f` shows what happens.
+pub const ACCESS_FLUSH_MS: u64 = 500;
+
+/// Blocks that may wait for one access log's thread: 16 MiB, a second of a fast disk. More are counted and lost; a shard never
+/// waits.
+pub const ACCESS_QUEUE_BLOCKS_MAX: usize = 256;
+
+/// How often the thread looks whether its file was renamed or removed.
+pub const ACCESS_RENEW_MS: u64 = 1_000;
+
+/// Rights of a new access log: addresses and targets are nobody else's business.
+pub const ACCESS_FILE_MODE: u32 = 0o640;
+
 const _: () = assert!(TIMEOUT_DEFAULT_MS < TIMEOUT_MAX.as_secs() * 1000);
 const _: () = assert!(HOLD_MAX.as_secs() <= TIMEOUT_MAX.as_secs());

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flatend_gateway::config::{self, duration, Config, Context, Http, Target};
+use flatend_gateway::config::{self, duration, AccessTo, Config, Context, Http, Target};
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -125,6 +125,13 @@ fn list_http(text: &mut String, http: &Http) {
         http.max.header_size, http.min.body_size, http.max.body_size, http.min.rate
     )
     .unwrap();
+    if let Some(log) = &http.access_log {
+        let to = match &log.to {
+            AccessTo::Stdout => "standard output".to_owned(),
+            AccessTo::File(path) => format!("{:?}", path.strip_prefix(directory()).unwrap_or(path)),
+        };
+        writeln!(text, "  access log: {to}, {:?}", log.format).unwrap();
+    }
     if let Some(tls) = &http.tls {
         let files = tls.files.is_some();
         writeln!(

@@ -52,6 +52,12 @@ pub const LINGER_TIMEOUT_MS: u64 = 2_000;
 /// client is gone or half-closed; a silent service must not hold a dead connection for ever.
 pub const HALF_CLOSED_WAIT_MS: u64 = 30_000;
 
+/// Bytes of a request target that a record of it keeps; the rest is cut off. Browsers' addresses are shorter.
+pub const RECORD_TARGET_BYTES_MAX: usize = 2 * 1024;
+
+/// Bytes of any other text of a request that a record keeps (method, Host, User-Agent, Referer, the provider's name).
+pub const RECORD_FIELD_BYTES_MAX: usize = 512;
+
 /// Query parameters that are looked at; above it 400. Repeated names are found by comparison, so
 /// the bound keeps that work small.
 pub const QUERY_PARAMETERS_MAX: usize = 128;

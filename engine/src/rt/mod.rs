@@ -24,7 +24,7 @@ pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, Sh
 pub use listener::{Accepted, ListenOptions, Listener};
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};
 pub use preflight::{preflight, raise_file_limit, PreflightError};
-pub use reactor::{at_turn_end, now, stats, unix_seconds, Stats, TurnEnd};
+pub use reactor::{at_turn_end, now, stats, unix_millis, unix_seconds, Stats, TurnEnd};
 pub(crate) use reactor::{on_panic, park};
 pub use socket::{aligned_buffer, make_room, ConnectError, Socket};
 pub use sync::{join_all, Flag, Ticket, WaitQueue};

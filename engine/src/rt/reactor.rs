@@ -187,7 +187,12 @@ pub fn now() -> Millis {
 
 /// The wall clock in seconds since 1970, as of this turn: for Date fields and logs.
 pub fn unix_seconds() -> u64 {
-    with(|reactor| reactor.unix_ms.get() / 1000)
+    unix_millis() / 1000
+}
+
+/// The wall clock in milliseconds since 1970, as of this turn.
+pub fn unix_millis() -> u64 {
+    with(|reactor| reactor.unix_ms.get())
 }
 
 /// What this shard's runtime counted so far.

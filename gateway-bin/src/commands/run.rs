@@ -11,11 +11,12 @@ use flatend::{Node, NodeEvent, Shard, StartError};
 use flatend_http::limits::Limits;
 use flatend_http::server::{self, Timeouts};
 
+use crate::access::ShardLog;
 use crate::cli::RunOptions;
 use crate::config::{self, env::Lookup, Config, Context, Http, ListenAddr, LoadError};
 use crate::gateway::{Bridge, RouteTable};
 use crate::limits::{DIAGNOSTICS_MAX, DRAIN_BODY_BYTES_MAX};
-use crate::{io_words, keys, log, logs, signals};
+use crate::{access, io_words, keys, log, logs, signals};
 
 /// Runs the gateway that `options` describe. The result is the process's exit status.
 ///
@@ -135,6 +136,7 @@ pub fn wait(node: Node) -> u8 {
             1
         }
     };
+    access::flush();
     logs::flush();
     status
 }
@@ -192,6 +194,7 @@ struct Section {
     table: Arc<RouteTable>,
     limits: Limits,
     timeouts: Timeouts,
+    access: Option<Arc<access::Sink>>,
     /// One set of descriptors a shard; each shard takes its own.
     listeners: Mutex<Vec<Vec<OwnedFd>>>,
 }
@@ -210,6 +213,16 @@ impl Sections {
                     .collect::<Vec<_>>()
                     .join("; ")
             })?;
+            let access = match &http.access_log {
+                Some(log) => Some(access::open(log).map_err(|error| {
+                    format!(
+                        "cannot open the access log {}: {}",
+                        log.to,
+                        io_words(&error)
+                    )
+                })?),
+                None => None,
+            };
             let mut per_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
             for addr in &http.addrs {
                 if clashes(addr, config.mesh.addr) {
@@ -233,6 +246,7 @@ impl Sections {
                 table: Arc::new(table),
                 limits: limits(http),
                 timeouts: timeouts(http),
+                access,
                 listeners: Mutex::new(per_shard),
             });
         }
@@ -261,8 +275,9 @@ impl Sections {
                     ),
                 }
             }
-            let bridge = Bridge::new(shard.clone(), section.table.clone(), number);
-            serving.push(server::serve(
+            let access = section.access.clone().map(ShardLog::new);
+            let bridge = Bridge::new(shard.clone(), section.table.clone(), number, access.clone());
+            let serve = server::serve(
                 shard.clone(),
                 listeners,
                 bridge,
@@ -271,7 +286,13 @@ impl Sections {
                 |sentence| {
                     report(NodeEvent::Trouble(sentence));
                 },
-            ));
+            );
+            serving.push(async move {
+                serve.await;
+                if let Some(access) = access {
+                    access.flush();
+                }
+            });
         }
         flatend::rt::join_all(serving).await;
     }

@@ -13,7 +13,7 @@ use super::reader::Check;
 use super::route::{self, ReadRoute};
 use super::schema::{self, shorten};
 use super::section::Section;
-use super::{addr, clash};
+use super::{access, addr, clash};
 use crate::io_words;
 use crate::limits::{
     HEADER_BYTES_DEFAULT, HEADER_BYTES_MAX, HEADER_BYTES_MIN, LISTEN_ADDRS_MAX, ROUTES_MAX,
@@ -33,10 +33,12 @@ pub(super) struct ReadHttp {
 /// Reads every `[[http]]` section.
 pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<ReadHttp> {
     let sections = top.tables("http", &schema::HTTP, SECTIONS_MAX, check);
-    sections
+    let read: Vec<ReadHttp> = sections
         .iter()
         .map(|section| read(section, check))
-        .collect()
+        .collect();
+    access::check_formats(&sections, &read, check);
+    read
 }
 
 fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
@@ -52,10 +54,7 @@ fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
     let redirect_fixed_path = section
         .boolean("redirect_fixed_path", check)
         .unwrap_or(true);
-    let access_log = section.text("access_log", "\"access.log\"", check);
-    if let Some(entry) = section.entry("access_log") {
-        check.findings.later(entry.key_span, "`access_log`");
-    }
+    let access_log = access::read(section, check);
     let routes: Vec<ReadRoute> = section
         .tables("routes", &schema::ROUTE, ROUTES_MAX, check)
         .iter()
@@ -74,7 +73,7 @@ fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
         max,
         routes: routes.into_iter().map(|read| read.route).collect(),
         tls,
-        access_log: access_log.map(|text| text.text),
+        access_log,
         at: check.findings.position(section.span.start),
     };
     ReadHttp {

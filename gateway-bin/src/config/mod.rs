@@ -5,6 +5,7 @@
 //! dials and starts nothing. The invariant that a change is likeliest to break: a mistake never hides another,
 //! so no step may return early because an earlier one noted an error.
 
+mod access;
 pub mod addr;
 mod clash;
 pub mod diag;

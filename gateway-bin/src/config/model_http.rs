@@ -28,10 +28,47 @@ pub struct Http {
     pub routes: Vec<Route>,
     /// Automatic HTTPS, or a certificate of one's own. Not run by this version.
     pub tls: Option<Tls>,
-    /// Access log: file, or `"-"` for standard error. Not run by this version.
-    pub access_log: Option<String>,
+    /// Where one line a request goes, and in which form.
+    pub access_log: Option<AccessLog>,
     /// Where the section begins.
     pub at: Position,
+}
+
+/// `access_log` and `access_log_format`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub to: AccessTo,
+    /// Their form.
+    pub format: AccessFormat,
+}
+
+/// Where the lines of an access log go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessTo {
+    /// `"-"`: standard output. The log of the process has standard error.
+    Stdout,
+    /// A file that is appended to.
+    File(PathBuf),
+}
+
+impl fmt::Display for AccessTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AccessTo::Stdout => f.write_str("on standard output"),
+            AccessTo::File(path) => write!(f, "'{}'", path.display()),
+        }
+    }
+}
+
+/// The form of an access log's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessFormat {
+    /// Close to the combined format, with `name=value` behind.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// An address to listen on for HTTP.

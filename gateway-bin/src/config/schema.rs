@@ -46,6 +46,7 @@ pub(super) const HTTP: Kind = Kind {
         "redirect_trailing_slash",
         "redirect_fixed_path",
         "access_log",
+        "access_log_format",
         "timeout",
         "min",
         "max",

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use flatend::Shard;
 use flatend_http::h1::{BodyLength, RequestHead};
 use flatend_http::headers;
-use flatend_http::server::{BodyRules, Client, Exchange, Handler, OwnAnswer, Plan};
+use flatend_http::server::{BodyRules, Client, Exchange, Handler, Notes, OwnAnswer, Plan, Record};
 
 use super::ids::RequestIds;
 use super::own::{self, Own};
 use super::services::{ServiceCall, Services};
 use super::table::RouteTable;
+use crate::access::ShardLog;
 use crate::config::Target;
 
 /// The handler of one section on one shard.
@@ -20,6 +21,7 @@ pub struct Bridge {
     table: Arc<RouteTable>,
     services: Services,
     ids: RequestIds,
+    access: Option<Rc<ShardLog>>,
 }
 
 /// A request that was taken, and who answers it.
@@ -56,9 +58,15 @@ impl Facts {
 }
 
 impl Bridge {
-    /// The handler for `table` on `shard`; `listener` numbers the section.
-    pub fn new(shard: Rc<Shard>, table: Arc<RouteTable>, listener: usize) -> Bridge {
+    /// The handler for `table` on `shard`; `listener` numbers the section. `access` takes a line a request.
+    pub fn new(
+        shard: Rc<Shard>,
+        table: Arc<RouteTable>,
+        listener: usize,
+        access: Option<Rc<ShardLog>>,
+    ) -> Bridge {
         Bridge {
+            access,
             ids: RequestIds::new(shard.index(), listener),
             services: Services::new(shard, &table.routes),
             table,
@@ -80,9 +88,13 @@ impl Bridge {
         head: &RequestHead<'_>,
         client: &Client,
         facts: &mut Facts,
+        notes: Option<&mut Notes>,
     ) -> Result<Work, Own> {
         let matched = own::route(&self.table.router, head)?;
         facts.route = *matched.value;
+        if let Some(notes) = notes {
+            notes.route(facts.route);
+        }
         let route = &self.table.routes[facts.route];
         match &route.target {
             Target::Services(_) => {
@@ -100,7 +112,12 @@ impl Bridge {
 impl Handler for Bridge {
     type Plan = Planned;
 
-    fn accept(&self, head: &RequestHead<'_>, client: &Client) -> Plan<Planned> {
+    fn accept(
+        &self,
+        head: &RequestHead<'_>,
+        client: &Client,
+        mut notes: Option<&mut Notes>,
+    ) -> Plan<Planned> {
         let json = head
             .fields
             .first("accept")
@@ -110,7 +127,10 @@ impl Handler for Bridge {
             request_id: self.request_id(head),
             json,
         };
-        let work = match self.take(head, client, &mut facts) {
+        if let Some(notes) = notes.as_deref_mut() {
+            notes.request_id(&facts.request_id);
+        }
+        let work = match self.take(head, client, &mut facts, notes) {
             Ok(work) => work,
             Err(own) => return Plan::Answer(facts.answer(own)),
         };
@@ -130,6 +150,17 @@ impl Handler for Bridge {
 
     fn new_request_id(&self) -> String {
         self.ids.next()
+    }
+
+    fn wants_records(&self) -> bool {
+        self.access.is_some()
+    }
+
+    fn ended(&self, record: &Record<'_>) {
+        if let Some(access) = &self.access {
+            let route = record.route.and_then(|route| self.table.routes.get(route));
+            access.line(record, route.map(|route| route.pattern.as_str()));
+        }
     }
 
     async fn run<'a>(&'a self, plan: Planned, exchange: &'a Exchange<'a>) {

@@ -11,7 +11,7 @@ use flatend::{
 use flatend_http::h1::{BodyLength, Method, RequestHead};
 use flatend_http::headers::JoinScratch;
 use flatend_http::router::Match;
-use flatend_http::server::{BodyError, Client, Exchange};
+use flatend_http::server::{BodyError, Client, Exchange, Notes};
 
 use super::bridge::Facts;
 use super::mapping;
@@ -103,11 +103,13 @@ impl Services {
             max_in_flight: route.max_in_flight,
             timeout_ms: route.timeout.map(|timeout| timeout.as_millis() as u64),
         });
+        exchange.note(Notes::asked);
         let ended = if has_body {
             Box::pin(self.run_with_body(route, exchange, &call, facts)).await
         } else {
             Some(self.respond(route, exchange, &call, facts).await)
         };
+        exchange.note(|notes| notes.provider(call.tries(), None));
         match ended {
             // The server answers for the body's fault by itself, or the connection is gone.
             None | Some(Ended::Complete) => {}
@@ -163,6 +165,7 @@ impl Services {
             None => Ended::ClientGone,
             Some(Err(error)) => self.answer(exchange, facts, &error).await,
             Some(Ok(headers)) => {
+                exchange.note(Notes::responded);
                 let nocache = route.nocache;
                 let ended = reply::send(exchange, call, &headers, &facts.request_id, nocache).await;
                 recycle(headers);

@@ -28,6 +28,7 @@ pub struct Server<H> {
     next: Cell<u64>,
     ended: WaitQueue,
     trouble: Box<dyn Fn(String)>,
+    pub(super) wants_records: bool,
 }
 
 /// Serves HTTP/1.1 on `listeners` until the shard drains, then until the last connection has ended or
@@ -41,6 +42,7 @@ pub async fn serve<H: Handler>(
     trouble: impl Fn(String) + 'static,
 ) {
     let server = Rc::new(Server {
+        wants_records: handler.wants_records(),
         handler,
         limits,
         timeouts,
@@ -70,6 +72,7 @@ pub async fn serve<H: Handler>(
         live.len()
     ));
     for io in live {
+        io.was_cut.set(true);
         io.socket.shutdown_both();
     }
     // Their tasks notice, and give up what they had asked of services, before the mesh closes.

@@ -11,6 +11,7 @@ use flatend::rt;
 use super::accept::Server;
 use super::exchange::Exchange;
 use super::io::Io;
+use super::record::{End, Notes};
 use super::{Handler, OwnAnswer, Plan};
 use crate::error::RequestError;
 use crate::h1::{FieldScratch, Next, Parsed, Wait};
@@ -28,6 +29,7 @@ const PIPED_BYTES_MAX: usize = 64 * 1024;
 /// Runs a connection to its end.
 pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
     io.read_timer.set_after(io.timeouts.read_header_ms);
+    let recorder = Recorder { server, io };
     let mut requests = 0;
     loop {
         requests += 1;
@@ -40,6 +42,9 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
             return;
         }
         let next = io.http.borrow().next();
+        if server.wants_records && !matches!(next, Next::Exchange | Next::Refuse(_)) {
+            recorder.end();
+        }
         let result = match next {
             Next::ReadHead => read_head(server, io).await,
             Next::Exchange => {
@@ -65,8 +70,40 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
     }
 }
 
+/// Gives the record of each request when it has ended, at the latest with the connection, also if the handler panics.
+struct Recorder<'a, H: Handler> {
+    server: &'a Rc<Server<H>>,
+    io: &'a Rc<Io>,
+}
+
+impl<H: Handler> Recorder<'_, H> {
+    fn end(&self) {
+        let io = self.io;
+        let Some(notes) = io.notes.take() else { return };
+        let end = if notes.is_finished && !io.broken.get() {
+            End::Complete
+        } else if io.was_cut.get() {
+            End::Cut
+        } else if io.broken.get() || io.client_left.get() {
+            End::ClientGone
+        } else {
+            End::Cut
+        };
+        let record = notes.record(&io.client, end, io.output.borrow().len());
+        self.server.handler.ended(&record);
+        notes.end();
+    }
+}
+
+impl<H: Handler> Drop for Recorder<'_, H> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<(), ()> {
     let mut began = false;
+    io.head_began.set(rt::now());
     loop {
         let plan = {
             let input = io.input.borrow();
@@ -77,7 +114,16 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                 Err(_) => return Ok(()),
                 Ok(Parsed::Partial) => None,
                 Ok(Parsed::Head(head, consumed)) => {
-                    Some((server.handler.accept(&head, &io.client), consumed))
+                    let mut notes = server.wants_records.then(|| {
+                        let mut notes = Notes::begin(io.head_began.get());
+                        notes.head(&head);
+                        notes
+                    });
+                    let plan = server
+                        .handler
+                        .accept(&head, &io.client, notes.as_deref_mut());
+                    *io.notes.borrow_mut() = notes;
+                    Some((plan, consumed))
                 }
             }
         };
@@ -117,9 +163,15 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                 io.http.borrow_mut().recv_end(buffered).ok();
                 return Ok(());
             }
+            Some(Ok(_)) if buffered == 0 => io.head_began.set(rt::now()),
             Some(Ok(_)) => {}
             Some(Err(err)) if err.kind() == io::ErrorKind::WouldBlock => {}
-            Some(Err(_)) => return Err(()),
+            Some(Err(_)) => {
+                if buffered > 0 {
+                    note_unread(server, io);
+                }
+                return Err(());
+            }
             None => {
                 let wait = io.http.borrow().wait(buffered);
                 if wait == Wait::Idle {
@@ -134,6 +186,13 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                 return Ok(());
             }
         }
+    }
+}
+
+/// A request of which no head could be read: nothing is known but that it was there.
+fn note_unread<H: Handler>(server: &Rc<Server<H>>, io: &Io) {
+    if server.wants_records && io.notes.borrow().is_none() {
+        *io.notes.borrow_mut() = Some(Notes::begin(io.head_began.get()));
     }
 }
 
@@ -194,6 +253,7 @@ async fn refuse<H: Handler>(
         io.http.borrow_mut().abort();
         return Ok(());
     }
+    note_unread(server, io);
     let (request_id, json) = match io.body_rules.take() {
         Some(rules) => (rules.request_id, rules.json),
         None => (server.handler.new_request_id(), false),

@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes};
 use flatend::rt;
 
 use super::io::{with_date, Io, UPLOAD_BUFFER_BYTES};
+use super::record::Notes;
 use super::OwnAnswer;
 use crate::error::{RequestError, ResponseError};
 use crate::h1::{RequestFacts, ResponseHead, CONTINUE};
@@ -59,6 +60,11 @@ impl<'a> Exchange<'a> {
         *self.io.http.borrow().facts()
     }
 
+    /// Adds to the notes of this request, if the handler wants records.
+    pub fn note(&self, f: impl FnOnce(&mut Notes)) {
+        self.io.note(f);
+    }
+
     /// Whether the request's body has been read to its end (or there is none).
     pub fn is_body_done(&self) -> bool {
         self.io.http.borrow().is_body_done()
@@ -93,6 +99,7 @@ impl<'a> Exchange<'a> {
             };
             io.spend(step.consumed);
             if !step.data.is_empty() {
+                io.note(|notes| notes.request_bytes += step.data.len() as u64);
                 let mut input = io.input.borrow_mut();
                 if step.data.len() < SLICE_BYTES_MIN {
                     let bytes = Bytes::copy_from_slice(&input[step.data.clone()]);
@@ -174,6 +181,12 @@ impl<'a> Exchange<'a> {
                 .send_head(output.tail(), &head, fields)
         });
         output.appended(before);
+        if result.is_ok() {
+            self.io.note(|notes| {
+                notes.request_id(request_id);
+                notes.status = Some(status);
+            });
+        }
         result.map_err(SendError::Invalid)
     }
 
@@ -189,6 +202,8 @@ impl<'a> Exchange<'a> {
             .send_data(bytes.len())
             .map_err(SendError::Invalid)?;
         if piece.carries_data() {
+            self.io
+                .note(|notes| notes.response_bytes += bytes.len() as u64);
             let mut output = self.io.output.borrow_mut();
             output.push(piece.prefix());
             output.push_slice(bytes);
@@ -222,6 +237,7 @@ impl<'a> Exchange<'a> {
             .send_end()
             .map_err(SendError::Invalid)?;
         self.io.output.borrow_mut().push(last);
+        self.io.note(|notes| notes.is_finished = true);
         Ok(())
     }
 
@@ -259,6 +275,7 @@ impl<'a> Exchange<'a> {
             timer.poll(cx)
         })
         .await;
+        self.io.client_left.set(true);
     }
 }
 

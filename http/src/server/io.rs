@@ -8,8 +8,10 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use flatend::rt::{self, Socket, Timer};
+use flatend::Millis;
 
 use super::queue::OutQueue;
+use super::record::Notes;
 use super::{BodyRules, Client, OwnAnswer, Timeouts};
 use crate::date::DateCache;
 use crate::h1::{Answer, Connection};
@@ -35,6 +37,14 @@ pub(super) struct Io {
     turn_bytes: Cell<usize>,
     /// Of the current request, if it has a body.
     pub(super) body_rules: RefCell<Option<BodyRules>>,
+    /// Of the current request, if the handler wants records and one has begun.
+    pub(super) notes: RefCell<Option<Box<Notes>>>,
+    /// When the first byte of the current head came.
+    pub(super) head_began: Cell<Millis>,
+    /// The server cut the connection, because it stops.
+    pub(super) was_cut: Cell<bool>,
+    /// The handler saw the client leave.
+    pub(super) client_left: Cell<bool>,
     /// The connection cannot be used any more: reset, or a timeout of the client.
     pub(super) broken: Cell<bool>,
 }
@@ -63,7 +73,18 @@ impl Io {
             write_timer: Timer::new(),
             turn_bytes: Cell::new(0),
             body_rules: RefCell::new(None),
+            notes: RefCell::new(None),
+            head_began: Cell::new(rt::now()),
+            was_cut: Cell::new(false),
+            client_left: Cell::new(false),
             broken: Cell::new(false),
+        }
+    }
+
+    /// Adds to the notes of the current request, if they are kept.
+    pub(super) fn note(&self, f: impl FnOnce(&mut Notes)) {
+        if let Some(notes) = self.notes.borrow_mut().as_mut() {
+            f(notes);
         }
     }
 
@@ -178,9 +199,21 @@ impl Io {
             self.http.borrow_mut().send_answer(output.tail(), &whole)
         });
         output.appended(before);
-        if result.is_err() {
+        match result {
+            Ok(()) => self.note(|notes| {
+                notes.request_id(&answer.request_id);
+                notes.status = Some(answer.status);
+                notes.response_bytes = body_bytes(output.tail().get(before..).unwrap_or_default());
+                notes.is_finished = true;
+            }),
             // A response has begun already: all that is left is to cut it.
-            self.http.borrow_mut().abort();
+            Err(_) => self.http.borrow_mut().abort(),
         }
     }
+}
+
+/// Bytes of the body of a whole answer.
+fn body_bytes(answer: &[u8]) -> u64 {
+    let head_end = memchr::memmem::find(answer, b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    (answer.len() - head_end) as u64
 }

@@ -6,6 +6,7 @@ mod connection;
 mod exchange;
 mod io;
 mod queue;
+mod record;
 mod timeouts;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 
 pub use accept::{serve, Server};
 pub use exchange::{BodyError, Exchange, SendError};
+pub use record::{End, Notes, Record, Text};
 pub use timeouts::Timeouts;
 
 use crate::h1::RequestHead;
@@ -81,11 +83,26 @@ pub trait Handler: 'static {
     /// What [`Handler::accept`] keeps of a head.
     type Plan;
 
-    /// Looks at a head, synchronously, and takes what it needs.
-    fn accept(&self, head: &RequestHead<'_>, client: &Client) -> Plan<Self::Plan>;
+    /// Looks at a head, synchronously, and takes what it needs. `notes` are there if the handler wants records.
+    fn accept(
+        &self,
+        head: &RequestHead<'_>,
+        client: &Client,
+        notes: Option<&mut Notes>,
+    ) -> Plan<Self::Plan>;
 
     /// An id for a request whose head was refused before anybody could give it one.
     fn new_request_id(&self) -> String;
+
+    /// Whether [`Handler::ended`] wants to be told; asked once. Without it nothing is noted of any request.
+    fn wants_records(&self) -> bool {
+        false
+    }
+
+    /// A request has ended: once for each, in the order of their ends, whatever became of it.
+    fn ended(&self, record: &Record<'_>) {
+        let _ = record;
+    }
 
     /// Reads the body and sends the response; both may go on at once. When it returns without having answered, the
     /// connection is aborted.
