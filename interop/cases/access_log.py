@@ -37,6 +37,7 @@ class Log:
         return {(line := json.loads(text))["target"]: line for text in self.wait(count)}
 
 
+# Lines of several shards come in blocks; one shard keeps their order.
 def json_gateway(world, **keys):
     extra = 'access_log = "access.log"\naccess_log_format = "json"\n'
     gateway = world.gateway(*ROUTES, http_keys=extra + "max = { body_size = 1000 }", **keys)
@@ -80,6 +81,7 @@ def access_log_json(world):
         "bytes_in": 0, "end": "complete",
     }  # fmt: skip
     equal({name: one[name] for name in want}, want, "the first line")
+    true(one["provider"], f"provider: {one}")
     true(0 <= one["upstream_ms"] <= one["duration_ms"] < 5000, f"times: {one}")
     want = {
         "/hello?head=1": (200, "GET /hello", 0, 0, 1),
@@ -102,7 +104,7 @@ def access_log_json(world):
 @case("access-log-unhappy-ends")
 def access_log_unhappy_ends(world):
     """Heads that cannot be read, clients that go, services that break off, a drain that cuts."""
-    gateway, log = json_gateway(world, timeouts='shutdown = "300ms"\nread_header = "300ms"')
+    gateway, log = json_gateway(world, timeouts='shutdown = "300ms"\nread_header = "300ms"', mesh_keys="shards = 1")
     world.npm(gateway, "pattern", "sum", "hello_world")
     raw(gateway, b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
     raw(gateway, b"GET /half HTT")
@@ -139,7 +141,6 @@ def access_log_unhappy_ends(world):
 @case("access-log-injection")
 def access_log_injection(world):
     """The text form: what a client sends stays in its quotes, and long values are cut."""
-    # Lines of several shards come in blocks; one shard keeps their order.
     gateway = world.gateway(*ROUTES, http_keys='access_log = "access.log"', mesh_keys="shards = 1")
     log = Log(gateway)
     evil = '"\\" 200 0 "x" end=complete\x80\xff\t\x0b'

@@ -109,7 +109,7 @@ impl Services {
         } else {
             Some(self.respond(route, exchange, &call, facts).await)
         };
-        exchange.note(|notes| notes.provider(call.tries(), None));
+        exchange.note(|notes| notes.provider(call.tries(), call.provider()));
         match ended {
             // The server answers for the body's fault by itself, or the connection is gone.
             None | Some(Ended::Complete) => {}

@@ -194,7 +194,7 @@ impl Notes {
     }
 
     /// How many were asked, and who was the last.
-    pub fn provider(&mut self, tries: u32, name: Option<fmt::Arguments<'_>>) {
+    pub fn provider(&mut self, tries: u32, name: Option<impl fmt::Display>) {
         self.tries = tries;
         if let Some(name) = name {
             let start = self.text.len();
@@ -202,7 +202,7 @@ impl Notes {
                 text: &mut self.text,
                 room: RECORD_FIELD_BYTES_MAX,
             };
-            let is_cut = bounded.write_fmt(name).is_err();
+            let is_cut = write!(bounded, "{name}").is_err();
             let range = start..self.text.len();
             self.kept[Part::Provider as usize] = Some(Kept { range, is_cut });
         }
