@@ -17,6 +17,7 @@ pub mod model;
 mod model_http;
 mod pattern;
 mod reader;
+mod redirect;
 mod route;
 mod schema;
 mod section;
@@ -35,6 +36,9 @@ use toml::de::DeTable;
 
 pub use diag::{Diagnostic, Severity};
 pub use model::*;
+#[cfg(test)]
+pub(crate) use redirect::parse as parse_location;
+pub use redirect::{Location, Piece};
 
 use crate::limits::{CONFIG_FILE_BYTES_MAX, DIAGNOSTICS_MAX};
 use diag::Findings;

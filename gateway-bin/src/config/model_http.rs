@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::model::Position;
+use super::redirect::Location;
 
 /// One `[[http]]` section: listeners that share routes and limits.
 #[derive(Debug, Clone)]
@@ -220,14 +221,14 @@ pub enum Target {
     Services(Vec<String>),
     /// A file or a directory. Not run by this version.
     Static(StaticFiles),
-    /// A redirect to this URL, which may hold `:param`s. Not run by this version.
+    /// A redirect to this URL, which may hold `:param`s.
     Redirect {
         /// The URL.
-        location: String,
-        /// 301, 302, 303, 307 or 308; `None`: 301 for GET, 308 otherwise.
+        location: Location,
+        /// 301, 302, 303, 307 or 308; `None`: 301 for GET and HEAD, 308 otherwise.
         status: Option<u16>,
     },
-    /// A bare status without a body. Not run by this version.
+    /// A bare status, 200 to 599.
     Status(u16),
     /// Plain HTTP upstreams, `http://host:port`. Not run by this version.
     Proxy(Vec<String>),

@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 use super::reader::{Check, Text};
 use super::schema::shorten;
 use super::section::Section;
-use super::{route, service};
+use super::{redirect, route, service};
 use crate::io_words;
 use crate::limits::ROUTE_SERVICES_MAX;
 
@@ -60,7 +60,7 @@ pub(super) fn read(
     // Each is read, for its own mistakes; the first that is whole is the target.
     let services = read_services(section, check);
     let files = read_static(section, pattern, check);
-    let redirect = read_redirect(section, pattern, check);
+    let redirect = redirect::read(section, pattern, check);
     let proxy = read_proxy(section, check);
     services.or(files).or(redirect).or(proxy)
 }
@@ -147,64 +147,6 @@ fn check_fallback(directory: &Path, is_dir: bool, fallback: &Text, check: &mut C
         return;
     };
     check.findings.error(fallback.span.clone(), message);
-}
-
-fn read_redirect(
-    section: &Section<'_>,
-    pattern: Option<&Pattern>,
-    check: &mut Check<'_, '_>,
-) -> Option<Target> {
-    const REDIRECTS: [u64; 5] = [301, 302, 303, 307, 308];
-    let status_entry = section.entry("status");
-    let status = section.number("status", (200, 599), check);
-    let Some(entry) = section.entry("redirect") else {
-        check.findings.later(status_entry?.key_span, "`status`");
-        return status
-            .and_then(|status| u16::try_from(status).ok())
-            .map(Target::Status);
-    };
-    check.findings.later(entry.key_span.clone(), "`redirect`");
-    if let (Some(status), Some(entry)) = (status, status_entry) {
-        if !REDIRECTS.contains(&status) {
-            check.findings.error(
-                entry.span(),
-                format!(
-                    "`status` is {status}, which is no redirect: write 301, 302, 303, 307 or 308"
-                ),
-            );
-        }
-    }
-    let text = entry.text("\"https://a.example/:id\"", check)?;
-    let location = &text.text;
-    let path = if let Some(rest) = location
-        .strip_prefix("https://")
-        .or_else(|| location.strip_prefix("http://"))
-    {
-        rest.find('/').map_or("", |slash| &rest[slash..])
-    } else if location.starts_with('/')
-        && !location.starts_with("//")
-        && !location.starts_with("/\\")
-    {
-        location.as_str()
-    } else {
-        let message = format!("`redirect` is \"{}\": write a URL that begins with \"https://\" or \"http://\", or a path that begins with one \"/\"", shorten(location));
-        check.findings.error(text.span, message);
-        return None;
-    };
-    for param in path
-        .split(['/', '?', '&', '=', '#'])
-        .filter_map(|part| part.strip_prefix([':', '*']))
-    {
-        if let Some(pattern) = pattern.filter(|pattern| !pattern.params().any(|name| name == param))
-        {
-            let message = format!("`redirect` uses the parameter \"{}\", which the path \"{}\" does not have: write one that it has", shorten(param), shorten(&pattern.path));
-            check.findings.error(text.span.clone(), message);
-        }
-    }
-    Some(Target::Redirect {
-        location: text.text,
-        status: status.and_then(|status| u16::try_from(status).ok()),
-    })
 }
 
 fn read_proxy(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target> {

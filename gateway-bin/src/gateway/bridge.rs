@@ -11,6 +11,7 @@ use flatend_http::server::{BodyRules, Client, Exchange, Handler, Notes, OwnAnswe
 
 use super::ids::RequestIds;
 use super::own::{self, Own};
+use super::redirects;
 use super::services::{ServiceCall, Services};
 use super::table::RouteTable;
 use crate::access::ShardLog;
@@ -103,8 +104,9 @@ impl Bridge {
                     .take(route, head, &matched, client, &facts.request_id)?;
                 Ok(Work::Call(call))
             }
-            // Refused before anything runs.
-            _ => Err(Own::plain(501, "Nothing answers this route.".to_owned())),
+            // The gateway itself; other targets are refused before anything runs.
+            _ => Err(redirects::answer(route, head, &matched)
+                .unwrap_or_else(|| Own::plain(501, "Nothing answers this route.".to_owned()))),
         }
     }
 }

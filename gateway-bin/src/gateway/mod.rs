@@ -6,6 +6,7 @@ mod bridge;
 mod ids;
 mod mapping;
 mod own;
+mod redirects;
 mod reply;
 mod services;
 mod statuses;

@@ -157,7 +157,7 @@ fn describe(error: &ResponseError) -> String {
 }
 
 /// What `nocache = true` says to caches, in place of what the service said.
-const NOCACHE: [(&str, &str); 3] = [
+pub(super) const NOCACHE: [(&str, &str); 3] = [
     ("cache-control", "no-cache, no-store, must-revalidate"),
     ("pragma", "no-cache"),
     ("expires", "0"),

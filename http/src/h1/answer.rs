@@ -16,7 +16,7 @@ use crate::error::ResponseError;
 pub struct Answer<'a> {
     /// 300 to 599.
     pub status: u16,
-    /// One short plain sentence with its full stop, that names what refused and which limit.
+    /// One short plain sentence with its full stop, that names what refused and which limit; empty for no body.
     pub sentence: &'a str,
     /// Whether the client asked for JSON, see [`accepts_json`](crate::headers::accepts_json).
     pub json: bool,
@@ -38,7 +38,9 @@ pub fn encode_answer(
     close: bool,
     answer: &Answer<'_>,
 ) -> Result<bool, ResponseError> {
-    let body = if answer.json {
+    let body = if answer.sentence.is_empty() {
+        String::new()
+    } else if answer.json {
         json(answer)
     } else {
         text(answer)
@@ -55,6 +57,7 @@ pub fn encode_answer(
         request_id: answer.request_id,
     };
     let own = [("content-type", kind)];
+    let own = if body.is_empty() { &own[..0] } else { &own };
     let fields = own
         .iter()
         .chain(answer.fields)
