@@ -42,11 +42,14 @@ pub const TRAILERS_MAX: usize = 32;
 pub const DRAIN_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// Bytes read and dropped after our side of the connection was shut down, so that the client sees
-/// the answer and not a reset.
-pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+/// the answer and not a reset: many clients send a whole file before they look.
+pub const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// How long a lingering connection waits for the client's end.
-pub const LINGER_TIMEOUT_MS: u64 = 2_000;
+/// How long a lingering connection waits for the client's next bytes or its end.
+pub const LINGER_IDLE_MS: u64 = 2_000;
+
+/// How long a connection lingers in all: a client that drips must not hold it for ever.
+pub const LINGER_TIMEOUT_MS: u64 = 30_000;
 
 /// How long a service may send nothing to a client that has ended its own side. A FIN alone does not say whether the
 /// client is gone or half-closed; a silent service must not hold a dead connection for ever.
@@ -81,6 +84,7 @@ pub const INTERIM_RESPONSES_MAX: u32 = 16;
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(TRAILERS_MAX <= FIELDS_MAX);
+const _: () = assert!(LINGER_IDLE_MS <= LINGER_TIMEOUT_MS);
 const _: () = assert!(CHUNK_SIZE_DIGITS_MAX * 4 == u64::BITS as usize);
 
 /// What a listener accepts of one request.

@@ -62,7 +62,6 @@ fn chunks() {
         (b"2\r\n\r\n\r\n0\r\n\r\nrest", b"\r\n"),
         (b"5\r\n0\r\n\r\n\r\n0\r\n\r\nrest", b"0\r\n\r\n"),
         (b"1;a=b;c=\"d e\"\r\na\r\n0;x\r\n\r\nrest", b"a"),
-        (b"1;\r\na\r\n0\r\n\r\nrest", b"a"),
         (b"1; \ta\r\na\r\n0\r\n\r\nrest", b"a"),
     ] {
         let got = chunked(script);
@@ -70,6 +69,79 @@ fn chunks() {
             got,
             Ok((data.to_vec(), b"rest".to_vec(), vec![])),
             "{script:?}"
+        );
+    }
+}
+
+/// RFC 9112 7.1.1: well-formed extensions are passed over, whatever they say.
+#[test]
+fn chunk_extensions_that_pass() {
+    for extension in [
+        ";a",
+        ";a=b",
+        ";a;b;c",
+        ";a=b;c=d",
+        ";a=\"\"",
+        ";a=\"b\"",
+        ";a=\"b;c=d\"",
+        ";a=\"b\\\"c\\\\\"",
+        ";a=\"b c\td\";e",
+        ";a=\"é\"",
+        "; a",
+        ";\ta",
+        ";a ;b",
+        ";a = b",
+        ";a\t=\tb ; c",
+        ";!#$%&'*+-.^_`|~=1",
+    ] {
+        let script = format!("1{extension}\r\na\r\n0{extension}\r\n\r\nrest");
+        let (data, rest, _) = chunked(script.as_bytes()).unwrap();
+        assert_eq!(
+            (&data[..], &rest[..]),
+            (&b"a"[..], &b"rest"[..]),
+            "{script:?}"
+        );
+    }
+}
+
+/// Two parsers could find the end of such a line at two places.
+#[test]
+fn chunk_extensions_that_are_refused() {
+    for extension in [
+        ";",
+        "; ",
+        ";;",
+        ";a;",
+        ";=b",
+        ";a=",
+        ";a= ",
+        ";a ",
+        ";a=b ",
+        ";a=\"b\" ",
+        ";a b",
+        ";a=b c",
+        ";a=b=c",
+        ";a=\"b",
+        ";a=\"b\\\"",
+        ";a=\"b\"c",
+        ";a=b\"c\"",
+        ";\"a\"",
+        ";a,b",
+        ";a=\"\0\"",
+        ";a=\"\x7f\"",
+        ";a=\"\\\x01\"",
+        ";é",
+        ";a=é",
+        ";a\x0b",
+        ";a=\"b\n\"",
+        ";a\n",
+    ] {
+        let error = refusal(format!("1{extension}\r\na\r\n0\r\n\r\n").as_bytes());
+        let sentence = (error.status, error.reason);
+        assert_eq!(
+            sentence,
+            (400, "A chunk extension is malformed"),
+            "{extension:?}"
         );
     }
 }

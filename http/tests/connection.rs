@@ -4,6 +4,7 @@ mod support;
 
 use flatend_http::h1::{Next, Wait};
 use flatend_http::limits::{Limits, DRAIN_BODY_BYTES_MAX};
+use flatend_http::RequestError;
 use support::for_each_split;
 use support::server::{Server, EXPECTING, GET, GET_1_0, POST_5, POST_CHUNKED};
 
@@ -153,6 +154,46 @@ fn a_response_in_place_of_continue_closes() {
     assert!(server.says_close());
     assert_eq!(server.next(), Next::Linger);
     assert!(!server.connection.take_continue());
+}
+
+#[test]
+fn nothing_is_owed_where_no_body_follows() {
+    for framing in ["", "Content-Length: 0\r\n"] {
+        let head = format!("GET /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{framing}\r\n");
+        let mut server = Server::with(head.as_bytes());
+        assert!(!server.connection.take_continue());
+        server.respond(b"");
+        assert!(!server.says_close());
+        assert_eq!(server.next(), Next::ReadHead);
+    }
+}
+
+#[test]
+fn a_refusal_of_head_has_no_body() {
+    for script in [
+        &b"HEAD /a HTTP/1.1\r\n\r\n"[..],
+        b"\r\nHEAD /a HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",
+        b"HEAD /a HTTP/3.0\r\n\r\n",
+    ] {
+        let mut server = Server::with(script);
+        assert!(matches!(server.next(), Next::Refuse(_)));
+        server.answer(400).unwrap();
+        assert!(server.out.ends_with(b"\r\n\r\n"), "{script:?}");
+        assert!(server.says_close());
+    }
+    // A timeout within the head, and the method of a request before it.
+    let mut server = Server::with(b"HEAD /a HTTP/1.1\r\nHost");
+    server
+        .connection
+        .refuse(RequestError::timeout("read_header", 1));
+    server.answer(408).unwrap();
+    assert!(server.out.ends_with(b"\r\n\r\n"));
+    let mut server =
+        Server::with(&[&b"HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"GET /"].concat());
+    server.respond(b"");
+    server.connection.recv_end(5).unwrap_err();
+    server.answer(400).unwrap();
+    assert!(server.out.ends_with(b"No.\n"));
 }
 
 #[test]

@@ -107,6 +107,48 @@ fn target_bytes() {
     assert_eq!(status(&head(TARGET_BYTES_MAX + 1), limits), Some(414));
     // A target that fills the head has no end in it.
     assert_eq!(status(&head(HEAD_BYTES_MAX), limits), Some(414));
+    // A head that is too long while its target is not.
+    let long = [&head(TARGET_BYTES_MAX)[..], &head_of(HEAD_BYTES_MAX)].concat();
+    assert_eq!(
+        status(&long, limits),
+        None,
+        "what follows a head does not count"
+    );
+    let mut long = head(TARGET_BYTES_MAX);
+    long.truncate(long.len() - 2);
+    long.extend_from_slice(&[b"X: ", &[b'x'; HEAD_BYTES_MAX][..], b"\r\n\r\n"].concat());
+    assert_eq!(status(&long, limits), Some(431));
+}
+
+#[test]
+fn a_target_without_a_limit_of_its_own_is_bounded_by_the_head() {
+    let limits = Limits {
+        head_bytes_max: 200,
+        target_bytes_max: 200,
+        ..Limits::default()
+    };
+    // Up to the last target whose end is still within the head.
+    let head = |bytes: usize| {
+        format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(bytes - 1)).into_bytes()
+    };
+    let whole = 200 - head(1).len() + 1;
+    assert_eq!(status(&head(whole), limits), None);
+    assert_eq!(status(&head(whole + 1), limits), Some(431));
+    assert_eq!(status(&head(195), limits), Some(431));
+    for_each_split(&head(196), |pieces| {
+        let mut connection = Connection::new(limits);
+        let mut buffer = Vec::new();
+        let error = pieces.iter().find_map(|piece| {
+            buffer.extend_from_slice(piece);
+            connection
+                .recv_head(&buffer, &mut FieldScratch::new())
+                .err()
+        });
+        assert_eq!(
+            error.map(|error| error.to_string()).as_deref(),
+            Some("The request target has more bytes than the server takes (http.max.header_size = 200).")
+        );
+    });
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn framing() {
         ("205", GET, 205, Some(7), None, "content-length: 0|"),
         ("304", GET, 304, None, None, ""),
         ("304 known", GET, 304, Some(0), None, ""),
+        ("304 with a stray body", GET, 304, Some(9), None, ""),
         (
             "304 declared",
             GET,

@@ -2,10 +2,12 @@
 //! client can forge, hop-by-hop fields removed, the client's own word about where it came from replaced.
 
 use flatend::{HeaderBlock, HeaderTooLarge};
-use flatend_http::h1::RequestHead;
+use flatend_http::h1::{RequestHead, TargetForm};
 use flatend_http::headers::{self, JoinScratch};
 use flatend_http::router::Match;
 use flatend_http::{query, RequestError};
+
+use super::hops::{self, Hops};
 
 /// Why a head cannot be passed on.
 pub(super) enum MapError {
@@ -35,11 +37,25 @@ pub(super) fn headers<T>(
     head: &RequestHead<'_>,
     matched: &Match<'_, '_, T>,
 ) -> Result<(), MapError> {
-    let mut pushed = Ok(());
+    // RFC 9112 3.2.2: the authority of an absolute target replaces Host.
+    let host = head
+        .authority
+        .filter(|_| head.target.form == TargetForm::Absolute);
+    let hops = hops::of(head);
+    let mut pushed = match host {
+        Some(host) => block.push(b"host", host.as_bytes()),
+        None => Ok(()),
+    };
     headers::join(head.fields, scratch, |name, value| {
-        if pushed.is_ok() && !is_forgeable(name) {
-            pushed = block.push(name, value);
+        if pushed.is_err() || is_forgeable(name) || (host.is_some() && name == b"host") {
+            return;
         }
+        pushed = match hops {
+            Hops::Left(hops) if name == b"max-forwards" => {
+                block.push(name, hops.to_string().as_bytes())
+            }
+            _ => block.push(name, value),
+        };
     });
     pushed.map_err(too_large(
         "a header's name is over 255 bytes or its value over 65,535",

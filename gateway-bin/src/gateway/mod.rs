@@ -3,6 +3,7 @@
 //! turns heads into headers of the mesh, `reply` turns answers back, `statuses` holds the table of errors.
 
 mod bridge;
+mod hops;
 mod ids;
 mod mapping;
 mod own;

@@ -3,6 +3,7 @@
 use flatend_http::h1::{Method, RequestHead};
 use flatend_http::router::{Match, Outcome, Router};
 
+use super::hops::{self, Hops};
 use super::mapping::MapError;
 
 /// Characters of a client's method in an answer.
@@ -54,11 +55,25 @@ pub(super) fn route<'t, 'p, T>(
         let sentence = format!("This gateway does not serve {}.", head.method.as_str());
         return Err(Own::with(405, sentence, "allow", allow_all()));
     }
+    if head.target.is_https {
+        // RFC 9110 7.4: an https target is for connections that TLS secures.
+        let sentence = "This address serves plain HTTP and no https targets.";
+        return Err(Own::plain(421, sentence.to_owned()));
+    }
+    let hops = hops::of(head);
+    if hops == Hops::Malformed {
+        let sentence = "The Max-Forwards of the request is not one decimal number.";
+        return Err(Own::plain(400, sentence.to_owned()));
+    }
     if head.target.path == "*" {
         return Err(Own::with(204, String::new(), "allow", allow_all()));
     }
     let method = head.method.as_str();
     match router.lookup(method, head.authority, head.target.path, head.target.query) {
+        Outcome::Found(_) if hops == Hops::None => {
+            let allow = router.allow(head.authority, head.target.path);
+            Err(Own::with(204, String::new(), "allow", allow))
+        }
         Outcome::Found(matched) => Ok(matched),
         Outcome::Redirect { status, location } => {
             let sentence = "The resource is at another path.".to_owned();

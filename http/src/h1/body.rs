@@ -15,6 +15,7 @@
 
 use std::ops::Range;
 
+use super::extension::Extension;
 use super::framing::BodyLength;
 use super::trailers::{TrailerSection, Trailers};
 use crate::error::RequestError;
@@ -55,6 +56,7 @@ enum State {
     Extension {
         value: u64,
         bytes: usize,
+        at: Extension,
     },
     SizeLf {
         value: u64,
@@ -199,15 +201,22 @@ impl BodyDecoder {
                     digits: digits + 1,
                 }
             }
-            (State::Size { value, digits: 1.. }, b';') => State::Extension { value, bytes: 0 },
+            (State::Size { value, digits: 1.. }, b';') => State::Extension {
+                value,
+                bytes: 0,
+                at: Extension::BeforeName,
+            },
             (State::Size { value, digits: 1.. }, b'\r') => State::SizeLf { value },
             (State::Size { .. }, _) => {
                 return Err(RequestError::bad(
                     "A chunk size is not hexadecimal digits and CRLF",
                 ));
             }
-            (State::Extension { value, .. }, b'\r') => State::SizeLf { value },
-            (State::Extension { value, bytes }, b'\t' | b' '..=b'~') => {
+            (State::Extension { value, at, .. }, b'\r') if at.may_end() => State::SizeLf { value },
+            (State::Extension { value, bytes, at }, _) => {
+                let Some(at) = at.next(byte) else {
+                    return Err(RequestError::bad("A chunk extension is malformed"));
+                };
                 self.extensions += 1;
                 if bytes == CHUNK_EXTENSION_BYTES_MAX {
                     return Err(extensions_too_large(CHUNK_EXTENSION_BYTES_MAX));
@@ -218,12 +227,8 @@ impl BodyDecoder {
                 State::Extension {
                     value,
                     bytes: bytes + 1,
+                    at,
                 }
-            }
-            (State::Extension { .. }, _) => {
-                return Err(RequestError::bad(
-                    "A chunk extension has a byte that is not allowed",
-                ));
             }
             (State::SizeLf { value: 0 }, b'\n') => State::Line { start: true },
             (State::SizeLf { value }, b'\n') => {

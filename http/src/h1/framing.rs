@@ -89,6 +89,12 @@ pub(super) fn of<'a>(
                 "Transfer-Encoding is not part of HTTP/1.0",
             ));
         }
+        (true, None) if !coding.chunked => {
+            // RFC 9112 6.3: where the last coding is not chunked nobody can know the length.
+            return Err(RequestError::bad(
+                "The last transfer coding of the request is not chunked",
+            ));
+        }
         (true, None) if coding.unknown => {
             return Err(RequestError::new(
                 501,

@@ -1,6 +1,7 @@
 //! HTTP/1.1 (RFC 9112) as pure cores.
 //!
-//! Owns: request heads (`head`, `request`, with `target`, `host` and `framing`), request bodies (`body`, `trailers`),
+//! Owns: request heads (`head`, `request`, with `target`, `host` and `framing`), request bodies (`body`, `extension`,
+//! `trailers`),
 //! responses (`response`, `status`, `out_body`, `answer`), the order of events on one connection (`connection`), and the same
 //! seen from the side that asks (`client`).
 //! Refuses: sockets, clocks, tasks. Invariant: a byte is either consumed by exactly one of the
@@ -11,6 +12,7 @@ mod answer;
 mod body;
 mod client;
 mod connection;
+mod extension;
 mod framing;
 mod head;
 mod host;

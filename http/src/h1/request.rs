@@ -131,11 +131,17 @@ const LINE: &str =
     "The request line is not a method, a target and a version with one space between";
 
 fn target_too_long(limits: &Limits) -> RequestError {
+    // A target without a limit of its own is bounded by its head.
+    let (name, bytes_max) = if limits.target_bytes_max < limits.head_bytes_max {
+        ("target_bytes_max", limits.target_bytes_max)
+    } else {
+        ("http.max.header_size", limits.head_bytes_max)
+    };
     RequestError::limit(
         414,
         "The request target has more bytes than the server takes",
-        "target_bytes_max",
-        limits.target_bytes_max as u64,
+        name,
+        bytes_max as u64,
     )
 }
 

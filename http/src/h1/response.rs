@@ -100,9 +100,9 @@ fn write_response<'f>(
             write_length(out, 0);
             OutFraming::Nothing
         }
-        (304, known) => {
-            // The length would be that of the 200; an own 0 would be a lie (RFC 9110 8.6).
-            if let Some(bytes) = known.filter(|&bytes| bytes > 0) {
+        (304, _) => {
+            // The length would be that of the 200, which the service alone can tell (RFC 9110 8.6).
+            if let Some(bytes) = declared {
                 write_length(out, bytes);
             }
             OutFraming::Nothing

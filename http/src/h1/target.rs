@@ -1,8 +1,8 @@
 //! Request targets (RFC 9112 3.2).
 //!
 //! Owns the split of a target into authority, path and query. Refuses to decode or to clean a
-//! path: routes match on it as received. Invariant: the path of every request but `OPTIONS *` and
-//! CONNECT begins with `/`.
+//! path: routes match on it as received. Invariant: the path of every request but `OPTIONS *`, in
+//! either spelling, and CONNECT begins with `/`.
 
 use super::head::Method;
 use super::host;
@@ -28,13 +28,15 @@ pub struct Target<'a> {
     pub raw: &'a str,
     /// Which form it has.
     pub form: TargetForm,
-    /// The path; `/` if an absolute target has none, `*` for the asterisk form, empty for the
-    /// authority form.
+    /// The path; `/` if an absolute target has none, `*` for the asterisk form and for OPTIONS of an
+    /// absolute target with neither path nor query (RFC 9112 3.2.4), empty for the authority form.
     pub path: &'a str,
     /// What stands behind the first `?`, without it.
     pub query: Option<&'a str>,
     /// The authority of an absolute or authority form, checked.
     pub authority: Option<&'a str>,
+    /// The target is absolute and its scheme is https.
+    pub is_https: bool,
 }
 
 impl<'a> Target<'a> {
@@ -54,6 +56,7 @@ impl<'a> Target<'a> {
                 path: "",
                 query: None,
                 authority: Some(raw),
+                is_https: false,
             });
         }
         if memchr::memchr(b'#', raw.as_bytes()).is_some() {
@@ -67,6 +70,7 @@ impl<'a> Target<'a> {
                 path,
                 query,
                 authority: None,
+                is_https: false,
             });
         }
         if raw == "*" && method == Method::Options {
@@ -77,14 +81,15 @@ impl<'a> Target<'a> {
                 path: raw,
                 query: None,
                 authority: None,
+                is_https: false,
             });
         }
-        Target::parse_absolute(raw)
+        Target::parse_absolute(method, raw)
     }
 
-    fn parse_absolute(raw: &'a str) -> Result<Self, RequestError> {
-        let Some(rest) = strip_scheme(raw, "http://").or_else(|| strip_scheme(raw, "https://"))
-        else {
+    fn parse_absolute(method: Method<'a>, raw: &'a str) -> Result<Self, RequestError> {
+        let https = strip_scheme(raw, "https://");
+        let Some(rest) = https.or_else(|| strip_scheme(raw, "http://")) else {
             return Err(RequestError::bad(
                 "The request target is neither a path nor an http or https address",
             ));
@@ -97,7 +102,11 @@ impl<'a> Target<'a> {
             ));
         }
         let (path, query) = split_query(rest);
-        let path = if path.is_empty() { "/" } else { path };
+        let path = match (path, query, method) {
+            ("", None, Method::Options) => "*",
+            ("", ..) => "/",
+            _ => path,
+        };
         let form = TargetForm::Absolute;
         Ok(Target {
             raw,
@@ -105,6 +114,7 @@ impl<'a> Target<'a> {
             path,
             query,
             authority: Some(authority),
+            is_https: https.is_some(),
         })
     }
 

@@ -149,6 +149,20 @@ impl<T> Router<T> {
         }
     }
 
+    /// The value of Allow for a path that a route takes: the methods named for it, and those in common use where a
+    /// route takes any.
+    pub fn allow(&self, authority: Option<&str>, path: &str) -> String {
+        let own = authority.and_then(|authority| self.host_table(authority));
+        let tables = own.into_iter().chain([&self.any_host]);
+        let mut allow = allow_list(tables.clone(), path);
+        if tables.clone().any(|table| table.any.takes(path)) {
+            for method in COMMON_METHODS {
+                push_method(&mut allow, method);
+            }
+        }
+        allow
+    }
+
     /// The value of Allow for `OPTIONS *`: every method that some route of the host names.
     pub fn allow_all(&self, authority: Option<&str>) -> String {
         let own = authority.and_then(|authority| self.host_table(authority));
@@ -234,6 +248,9 @@ impl Table {
             .map_or(&self.any, |(_, tree)| tree)
     }
 }
+
+/// What a route for any method is said to allow.
+const COMMON_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The methods that take `path`, and OPTIONS if there is any.
 fn allow_list<'r>(tables: impl Iterator<Item = &'r Table>, path: &str) -> String {

@@ -11,11 +11,11 @@ use flatend::rt;
 use super::accept::Server;
 use super::exchange::Exchange;
 use super::io::Io;
+use super::linger;
 use super::record::{End, Notes};
 use super::{Handler, OwnAnswer, Plan};
 use crate::error::RequestError;
 use crate::h1::{FieldScratch, Next, Parsed, Wait};
-use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT_MS};
 
 /// First read buffer; most requests are one read of it.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -54,7 +54,8 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
             }
             Next::Refuse(error) => Box::pin(refuse(server, io, &error)).await,
             Next::Drain => Box::pin(drain(io)).await,
-            Next::Linger => return Box::pin(linger(io)).await,
+            Next::Linger => return Box::pin(linger::linger(io)).await,
+            Next::Close if linger::is_due(io) => return Box::pin(linger::linger(io)).await,
             Next::Close | Next::Upgraded => {
                 io.flush().await.ok();
                 return;
@@ -305,16 +306,4 @@ async fn drain(io: &Rc<Io>) -> Result<(), ()> {
     }
     io.read_timer.set_after(io.timeouts.idle_ms);
     Ok(())
-}
-
-/// The client may still be sending: a close now would reset the connection and could destroy our answer on its way.
-async fn linger(io: &Rc<Io>) {
-    if io.flush().await.is_err() {
-        return;
-    }
-    io.socket.shutdown_write();
-    io.input.borrow_mut().clear();
-    io.socket
-        .discard_until_fin(LINGER_TIMEOUT_MS, LINGER_BYTES_MAX as usize)
-        .await;
 }

@@ -5,6 +5,7 @@ mod accept;
 mod connection;
 mod exchange;
 mod io;
+mod linger;
 mod queue;
 mod record;
 mod timeouts;

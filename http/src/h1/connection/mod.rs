@@ -37,8 +37,9 @@ pub enum Next {
     /// The response is complete and the request body is not: read on with
     /// [`Connection::recv_body`] and drop the data.
     Drain,
-    /// Flush, shut down our side, then read and drop until the client's end, or
-    /// [`LINGER_TIMEOUT_MS`](crate::limits::LINGER_TIMEOUT_MS) or
+    /// Flush, shut down our side, then read and drop until the client's end, or until nothing
+    /// came for [`LINGER_IDLE_MS`](crate::limits::LINGER_IDLE_MS), within
+    /// [`LINGER_TIMEOUT_MS`](crate::limits::LINGER_TIMEOUT_MS) and
     /// [`LINGER_BYTES_MAX`](crate::limits::LINGER_BYTES_MAX); so the client sees the answer and
     /// not a reset.
     Linger,
@@ -111,6 +112,8 @@ pub struct Connection {
     drained: u64,
     /// Of the current request's body, at its end.
     trailers: Trailers,
+    /// The head that is being read begins with the method HEAD.
+    asks_head: bool,
     /// Bytes of the read buffer that were parsed and that were searched for LF.
     parsed: usize,
     searched: usize,
@@ -131,6 +134,7 @@ impl Connection {
             draining: false,
             drained: 0,
             trailers: Trailers::new(),
+            asks_head: false,
             parsed: 0,
             searched: 0,
         }

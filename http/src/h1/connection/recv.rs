@@ -3,6 +3,7 @@
 use super::{Connection, End, Recv, Send};
 use crate::error::RequestError;
 use crate::h1::body::{BodyDecoder, BodyStep};
+use crate::h1::framing::BodyLength;
 use crate::h1::head::{FieldScratch, RequestFacts, RequestHead};
 use crate::h1::request::{parse_head, Parsed};
 use crate::h1::trailers::Trailers;
@@ -26,6 +27,7 @@ impl Connection {
         if !matches!(self.recv, Recv::Head) || self.end != End::Open || !self.is_worth(buf) {
             return Ok(Parsed::Partial);
         }
+        self.asks_head = begins_with_head(buf);
         match parse_head(buf, &self.limits, scratch) {
             Ok(Parsed::Head(head, consumed)) => {
                 self.accept(&head)?;
@@ -59,8 +61,11 @@ impl Connection {
         self.facts = head.facts();
         self.parsed = 0;
         self.searched = 0;
+        self.asks_head = false;
         self.keep_alive = self.facts.keep_alive;
-        self.continue_owed = self.facts.expect_continue;
+        // Without a body there is nothing to wait for (RFC 9110 10.1.1).
+        self.continue_owed = self.facts.expect_continue
+            && !matches!(self.facts.body, BodyLength::None | BodyLength::Length(0));
         self.body_limited = false;
         self.trailers = Trailers::new();
         match BodyDecoder::new(self.facts.body, 0, u64::MAX) {
@@ -198,7 +203,11 @@ impl Connection {
     /// ([`RequestError::timeout`]): no more is parsed, and the answer closes the connection.
     pub fn refuse(&mut self, error: RequestError) -> RequestError {
         if matches!(self.recv, Recv::Head) {
-            self.facts = RequestFacts::UNKNOWN;
+            // Not even a refusal has a body for HEAD (RFC 9110 9.3.2).
+            self.facts = RequestFacts {
+                is_head: self.asks_head,
+                ..RequestFacts::UNKNOWN
+            };
         }
         self.keep_alive = false;
         self.continue_owed = false;
@@ -206,4 +215,11 @@ impl Connection {
         self.settle();
         error
     }
+}
+
+/// Whether the request line names the method HEAD, whatever follows.
+fn begins_with_head(buf: &[u8]) -> bool {
+    let empty_lines = buf.iter().take_while(|&&b| matches!(b, b'\r' | b'\n'));
+    let line = buf.get(empty_lines.count()..).unwrap_or_default();
+    line.starts_with(b"HEAD ")
 }
