@@ -1,9 +1,8 @@
 //! HTTP/1.1 (RFC 9112) as pure cores.
 //!
 //! Owns: request heads (`head`, `request`, with `target`, `host` and `framing`), request bodies (`body`, `extension`,
-//! `trailers`),
-//! responses (`response`, `status`, `out_body`, `answer`), the order of events on one connection (`connection`), and the same
-//! seen from the side that asks (`client`).
+//! `trailers`), responses (`response`, `status`, `out_body`, `answer`), the order of events on one connection (`connection`),
+//! and the same seen from the side that asks (`client`).
 //! Refuses: sockets, clocks, tasks. Invariant: a byte is either consumed by exactly one of the
 //! parsers or still in the caller's buffer; nothing here keeps request bytes of its own, except a
 //! bounded trailer section.

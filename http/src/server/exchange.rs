@@ -81,7 +81,8 @@ impl<'a> Exchange<'a> {
     /// [`BodyError`]; the body is not whole then.
     pub async fn recv_body(&self) -> Result<Option<Bytes>, BodyError> {
         let io = self.io;
-        if io.http.borrow_mut().take_continue() {
+        // A client whose body is here did not wait for the word (RFC 9110 10.1.1).
+        if io.input.borrow().is_empty() && io.http.borrow_mut().take_continue() {
             io.output.borrow_mut().push(CONTINUE);
             io.flush().await.map_err(|()| BodyError::Gone)?;
         }
