@@ -1,4 +1,4 @@
-"""HTTP/1.1 to the letter, over sockets: what a request may be. The rules stand in docs/http-rules.md."""
+"""HTTP/1.1 to the letter, over sockets: what a request may be. The rules stand in docs/http.md."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 to the letter, over sockets: what becomes of a connection, and what an answer may be. docs/http-rules.md."""
+"""HTTP/1.1 to the letter, over sockets: what becomes of a connection, and what an answer may be. docs/http.md."""
 
 import json
 import time
