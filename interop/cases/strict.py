@@ -78,12 +78,12 @@ def hops(world):
     world.npm(gateway, "headers")
     fields = (
         "Connection: x-mine, Keep-Alive, host, content-length\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: y\r\nUpgrade: h2c\r\n"
-        "Proxy-Connection: keep-alive\r\nProxy-Authorization: b\r\nProxy-Authenticate: c\r\nX-Kept: 2\r\nVia: 1.0 first\r\nX-List: a\r\nx-list: b\r\n"
+        "Proxy-Connection: keep-alive\r\nProxy-Authorization: b\r\nProxy-Authenticate: c\r\nX-Kept: 2\r\nAuthorization: Basic eDp5\r\nVia: 1.0 first\r\nX-List: a\r\nx-list: b\r\n"
     )
     seen = json.loads(ask(gateway, get("/headers", fields))[2])
     gone = {"connection", "x-mine", "keep-alive", "te", "trailer", "upgrade", "proxy-connection", "proxy-authorization", "proxy-authenticate"}
     equal(sorted(gone & set(seen)), [], "fields of this hop that passed")
-    equal((seen["x-kept"], seen["via"], seen["x-list"], seen["host"]), ("2", "1.0 first", "a, b", "x"), "fields of the end")
+    equal((seen["x-kept"], seen["via"], seen["x-list"], seen["host"], seen["authorization"]), ("2", "1.0 first", "a, b", "x", "Basic eDp5"), "fields of the end")
     for value, want in (("3", "2"), ("1", "0"), ("300", "255"), ("9" * 30, "255")):
         status, _, body = ask(gateway, get("/headers", f"Max-Forwards: {value}\r\n", method="OPTIONS"))
         equal((status, json.loads(body)["max-forwards"]), (200, want), f"Max-Forwards: {value}")

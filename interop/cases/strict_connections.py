@@ -163,7 +163,7 @@ def responses(world):
     node = world.npm(gateway, "respond", "hello_world", "pattern")
 
     def respond(headers, method="GET", version="1.1", body="body", fields=""):
-        quoted = json.dumps(headers).replace(" ", "").encode().hex()
+        quoted = json.dumps(headers).encode().hex()
         query = "".join(f"%{quoted[i:i + 2]}" for i in range(0, len(quoted), 2))
         return ask(gateway, get(f"/respond?headers={query}&body={body}", fields, method, version), method)
 
@@ -183,6 +183,8 @@ def responses(world):
     for status in ("200", "301", "404", "500"):
         have, fields, _ = respond({":status": status})
         true(fields["date"].endswith(" GMT") and len(fields["date"]) == 29, f"date of {status}: {fields}")
+    challenge = 'Basic realm="a, b", charset="UTF-8"'
+    equal(respond({":status": "401", "www-authenticate": challenge})[1].get("www-authenticate"), challenge, "a challenge of the service")
     status, fields, _ = ask(gateway, get(method="DELETE"))
     equal((status, fields["allow"]), (405, "GET, HEAD, OPTIONS"), "405")
     for split in ("a\r\nx-evil: 1", "a\nx-evil: 1", "a\rb", "a\x00b"):

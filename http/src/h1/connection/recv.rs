@@ -27,18 +27,21 @@ impl Connection {
         if !matches!(self.recv, Recv::Head) || self.end != End::Open || !self.is_worth(buf) {
             return Ok(Parsed::Partial);
         }
-        self.asks_head = begins_with_head(buf);
         match parse_head(buf, &self.limits, scratch) {
             Ok(Parsed::Head(head, consumed)) => {
                 self.accept(&head)?;
                 Ok(Parsed::Head(head, consumed))
             }
             Ok(Parsed::Partial) => {
+                self.asks_head = begins_with_head(buf);
                 self.parsed = buf.len();
                 self.searched = buf.len();
                 Ok(Parsed::Partial)
             }
-            Err(error) => Err(self.refuse(error)),
+            Err(error) => {
+                self.asks_head = begins_with_head(buf);
+                Err(self.refuse(error))
+            }
         }
     }
 
