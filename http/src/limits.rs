@@ -51,6 +51,9 @@ pub const LINGER_IDLE_MS: u64 = 2_000;
 /// How long a connection lingers in all: a client that drips must not hold it for ever.
 pub const LINGER_TIMEOUT_MS: u64 = 30_000;
 
+/// How long a body is waited for before `http.min.rate` counts: a slow start is no attack.
+pub const BODY_RATE_GRACE_MS: u64 = 10_000;
+
 /// How long a service may send nothing to a client that has ended its own side. A FIN alone does not say whether the
 /// client is gone or half-closed; a silent service must not hold a dead connection for ever.
 pub const HALF_CLOSED_WAIT_MS: u64 = 30_000;

@@ -332,6 +332,7 @@ fn timeouts(http: &Http) -> Timeouts {
     let ms = |duration: std::time::Duration| duration.as_millis() as u64;
     Timeouts {
         read_ms: ms(http.timeout.read),
+        body_rate_min: http.min.rate,
         read_header_ms: ms(http.timeout.read_header),
         idle_ms: ms(http.timeout.idle),
         write_ms: ms(http.timeout.write),

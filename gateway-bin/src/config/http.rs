@@ -162,13 +162,9 @@ fn minimum(section: &Section<'_>, check: &mut Check<'_, '_>) -> Minimum {
     let Some(table) = section.table("min", &schema::MIN, check) else {
         return Minimum::default();
     };
-    let rate = table.size("rate", (1, u64::MAX), check);
-    if let Some(entry) = table.entry("rate") {
-        check.findings.later(entry.key_span, "`min.rate`");
-    }
     Minimum {
         body_size: table.size("body_size", (0, u64::MAX), check),
-        rate,
+        rate: table.size("rate", (1, u64::MAX), check),
     }
 }
 

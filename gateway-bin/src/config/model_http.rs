@@ -120,7 +120,7 @@ pub struct Timeouts {
 pub struct Minimum {
     /// Smallest request body, bytes.
     pub body_size: Option<u64>,
-    /// Bytes a second that a body must average after a grace of 10 s. Not run by this version.
+    /// Bytes a second that a body must average after a grace of 10 s.
     pub rate: Option<u64>,
 }
 

@@ -219,6 +219,7 @@ async fn exchange<H: Handler>(
                 http.limit_body(rules.bytes_min, rules.bytes_max).is_err()
             });
             *io.body_rules.borrow_mut() = body;
+            io.pace.restart();
             if refused {
                 return Ok(());
             }
@@ -273,7 +274,6 @@ async fn refuse<H: Handler>(
 /// The rest of a body that nobody wants is read, within the core's bound, so that the connection can live on.
 async fn drain(io: &Rc<Io>) -> Result<(), ()> {
     io.flush().await?;
-    io.read_timer.set_after(io.timeouts.read_ms);
     while io.http.borrow().next() == Next::Drain {
         let step = {
             let input = io.input.borrow();
@@ -282,26 +282,22 @@ async fn drain(io: &Rc<Io>) -> Result<(), ()> {
         let Ok(step) = step else { return Ok(()) };
         io.input.borrow_mut().advance(step.consumed);
         io.spend(step.consumed);
+        io.pace.came(step.data.len());
         if io.is_turn_spent() {
             rt::yield_now().await;
         }
         if step.consumed > 0 || step.done {
             continue;
         }
-        let filled = std::future::poll_fn(|cx| {
-            if let Poll::Ready(result) = io.poll_fill(cx, READ_BUFFER_BYTES) {
-                return Poll::Ready(result);
-            }
-            io.read_timer.poll(cx).map(|()| Ok(0))
-        });
-        match filled.await {
-            Ok(0) => {
+        match io.fill_body(READ_BUFFER_BYTES).await {
+            // No more will be waited for.
+            Ok(Ok(0)) | Err(_) => {
                 let buffered = io.input.borrow().len();
                 // The end of a client whose answer is out needs no further answer.
                 io.http.borrow_mut().recv_end(buffered).ok();
             }
-            Ok(_) => {}
-            Err(_) => return Err(()),
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return Err(()),
         }
     }
     io.read_timer.set_after(io.timeouts.idle_ms);

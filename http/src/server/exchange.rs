@@ -99,6 +99,7 @@ impl<'a> Exchange<'a> {
                     .map_err(BodyError::Refused)?
             };
             io.spend(step.consumed);
+            io.pace.came(step.data.len());
             if !step.data.is_empty() {
                 io.note(|notes| notes.request_bytes += step.data.len() as u64);
                 let mut input = io.input.borrow_mut();
@@ -123,32 +124,20 @@ impl<'a> Exchange<'a> {
 
     async fn fill(&self) -> Result<(), BodyError> {
         let io = self.io;
-        io.read_timer.set_after(io.timeouts.read_ms);
-        let filled = std::future::poll_fn(|cx| {
-            if let Poll::Ready(result) = io.poll_fill(cx, UPLOAD_BUFFER_BYTES) {
-                return Poll::Ready(Some(result));
-            }
-            io.read_timer.poll(cx).map(|()| None)
-        });
-        let filled = filled.await;
-        io.read_timer.clear();
-        match filled {
-            Some(Ok(0)) => {
+        match io.fill_body(UPLOAD_BUFFER_BYTES).await {
+            Ok(Ok(0)) => {
                 let buffered = io.input.borrow().len();
                 match io.http.borrow_mut().recv_end(buffered) {
                     Ok(()) => Ok(()),
                     Err(error) => Err(BodyError::Refused(error)),
                 }
             }
-            Some(Ok(_)) => Ok(()),
-            Some(Err(_)) => {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => {
                 io.broken.set(true);
                 Err(BodyError::Gone)
             }
-            None => {
-                let error = RequestError::timeout("http.timeout.read", io.timeouts.read_ms);
-                Err(BodyError::Refused(io.http.borrow_mut().refuse(error)))
-            }
+            Err(error) => Err(BodyError::Refused(io.http.borrow_mut().refuse(error))),
         }
     }
 

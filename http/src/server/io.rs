@@ -10,10 +10,12 @@ use bytes::BytesMut;
 use flatend::rt::{self, Socket, Timer};
 use flatend::Millis;
 
+use super::pace::Pace;
 use super::queue::OutQueue;
 use super::record::Notes;
 use super::{BodyRules, Client, OwnAnswer, Timeouts};
 use crate::date::DateCache;
+use crate::error::RequestError;
 use crate::h1::{Answer, Connection};
 use crate::limits::Limits;
 
@@ -35,6 +37,8 @@ pub(super) struct Io {
     pub(super) write_timer: Timer,
     /// Bytes of bodies read since the shard's other tasks last had a turn.
     turn_bytes: Cell<usize>,
+    /// Of the current request's body.
+    pub(super) pace: Pace,
     /// Of the current request, if it has a body.
     pub(super) body_rules: RefCell<Option<BodyRules>>,
     /// Of the current request, if the handler wants records and one has begun.
@@ -72,6 +76,7 @@ impl Io {
             read_timer: Timer::new(),
             write_timer: Timer::new(),
             turn_bytes: Cell::new(0),
+            pace: Pace::default(),
             body_rules: RefCell::new(None),
             notes: RefCell::new(None),
             head_began: Cell::new(rt::now()),
@@ -107,6 +112,26 @@ impl Io {
         let mut input = self.input.borrow_mut();
         rt::make_room(&mut input, room / 2, room);
         self.socket.poll_recv(cx, &mut input)
+    }
+
+    /// Reads more of a body within our patience. `Ok(0)`: the client's FIN.
+    ///
+    /// # Errors
+    /// The outer one: patience is over, with what to answer. The inner one: the connection is gone.
+    pub(super) async fn fill_body(&self, room: usize) -> Result<io::Result<usize>, RequestError> {
+        let patience = self.pace.patience(&self.timeouts);
+        let began = rt::now();
+        self.read_timer.set_after(patience.ms);
+        let filled = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = self.poll_fill(cx, room) {
+                return Poll::Ready(Some(result));
+            }
+            self.read_timer.poll(cx).map(|()| None)
+        });
+        let filled = filled.await;
+        self.read_timer.clear();
+        self.pace.waited(rt::now().0.saturating_sub(began.0));
+        filled.ok_or(patience.error)
     }
 
     /// Sends what the socket takes now. `None`: some of it still waits.

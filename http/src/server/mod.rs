@@ -6,6 +6,7 @@ mod connection;
 mod exchange;
 mod io;
 mod linger;
+mod pace;
 mod queue;
 mod record;
 mod timeouts;
