@@ -504,3 +504,17 @@ def later_keys(world):
             true(found and re.search(r"config\.toml:\d+:\d+: .*not in this version yet", found[0]), f"{key}: {process.lines}")
             equal(len(process.lines), 2 if code == 0 else 1, f"lines of {arguments} with {key}: {process.lines}")
     return found[0]
+
+
+@case("several-services")
+def several_services(world):
+    """`service` with `services`: whoever offers one of the names answers."""
+    gateway = Configured(
+        world, '[[http]]\naddr = "127.0.0.1:{a}"\n' + route("GET /", 'service = "one"\nservices = ["one", "two"]\nhold = "5s"')
+    )
+    for name in ("two", "one"):
+        node = world.npm(gateway, f"{name}=name", name=name)
+        equal(gateway.get("/")[::2], (200, name.encode()), "who answers")
+        node.kill()
+        gateway.process.wait_line("has disconnected", count=1 if name == "two" else 2)
+    return "two, then one"

@@ -89,6 +89,12 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// Every key that a file may have, with its section: `("[[http]]", "addr")`. For tests and documentation that must not miss
+/// one.
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    schema::all()
+}
+
 /// Reads and checks the file at `path`.
 ///
 /// # Errors

@@ -114,6 +114,15 @@ const ALL: [&Kind; 9] = [
     &TOP, &HTTP, &ROUTE, &TIMEOUT, &MAX, &MIN, &SERVICE, &ROUTE_MAX, &ROUTE_MIN,
 ];
 
+/// Every key with the section that it stands in.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let named = |kind: &'static Kind| {
+        let title = kind.title.trim_matches('`');
+        kind.keys.iter().map(move |key| (title, *key))
+    };
+    ALL.into_iter().flat_map(named)
+}
+
 /// Words that other servers use, where they stand here: word, section, what to write.
 const ALIASES: [(&str, &Kind, &str); 21] = [
     ("address", &TOP, "`addr`"),
