@@ -135,6 +135,14 @@ fn split<'t>(
             None => Err(format!("is \"{text}\", whose bracket is not closed: write an IPv6 address as \"[::1]:{example_port}\"")),
         };
     }
+    if let Some((host, port)) = text.rsplit_once(':') {
+        // `::1:3000` is an address too, but a port is what was meant.
+        if port.len() > 1 && port.parse::<u16>().is_ok() && host.parse::<Ipv6Addr>().is_ok() {
+            return Err(format!(
+                "is \"{text}\": write an IPv6 address in brackets, such as \"[{host}]:{port}\""
+            ));
+        }
+    }
     if text.parse::<Ipv6Addr>().is_ok() {
         return Err(format!("is \"{text}\": write an IPv6 address in brackets and with a port, such as \"[{text}]:{example_port}\""));
     }

@@ -81,19 +81,15 @@ pub(super) fn read(
     let max_in_flight = section
         .number("max_in_flight", (1, u64::from(IN_FLIGHT_MAX)), check)
         .and_then(|most| u32::try_from(most).ok());
-    let min_body = match section.table("min", &schema::ROUTE_MIN, check) {
-        Some(min) => min
-            .size("body_size", (0, u64::MAX), check)
-            .or(section_min.body_size),
-        None => section_min.body_size,
-    };
-    let max_body = match section.table("max", &schema::ROUTE_MAX, check) {
-        Some(max) => max
-            .size("body_size", (0, u64::MAX), check)
-            .or(section_max.body_size),
-        None => section_max.body_size,
-    };
-    if section.entry("min").is_some() || section.entry("max").is_some() {
+    let own_min = section
+        .table("min", &schema::ROUTE_MIN, check)
+        .and_then(|min| min.size("body_size", (0, u64::MAX), check));
+    let own_max = section
+        .table("max", &schema::ROUTE_MAX, check)
+        .and_then(|max| max.size("body_size", (0, u64::MAX), check));
+    let min_body = own_min.or(section_min.body_size);
+    let max_body = own_max.or(section_max.body_size);
+    if own_min.is_some() || own_max.is_some() {
         check_order(section, min_body, max_body, check);
     }
     let nocache = section.boolean("nocache", check).unwrap_or(false);

@@ -1,5 +1,8 @@
 //! What the tests of the binary share: running it, and a directory that goes away.
 
+// Each test binary has its own copy and uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
