@@ -1,6 +1,6 @@
-//! Percent-decoding (RFC 3986 2.1).
+//! Percent-decoding and -encoding (RFC 3986 2.1).
 //!
-//! Owns the one decoder for path parameters and query parameters. Refuses to repair: an escape
+//! Owns the one decoder for path parameters and query parameters, and what a Location of ours may hold. Refuses to repair: an escape
 //! that is not `%` and two hexadecimal digits is an error. Invariant: text without an escape is
 //! borrowed, not copied.
 
@@ -24,6 +24,32 @@ impl From<BadEscape> for RequestError {
     fn from(_: BadEscape) -> Self {
         RequestError::bad("The request target has an escape that is not % and two hex digits")
     }
+}
+
+/// Escapes what may not stand in an address, such as bytes that are not ASCII; all that may stays, escapes too. A client's
+/// target may hold such bytes, a Location of ours may not (RFC 9110 2.2, 10.2.2).
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(may_stand_in_address) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if may_stand_in_address(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for digit in [byte >> 4, byte & 0xf] {
+                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
+                out.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The unreserved and the reserved characters of RFC 3986 2.2 and 2.3, and `%`.
+fn may_stand_in_address(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
 
 /// Decodes escapes; everything else stays, `+` too. The result may be any bytes.

@@ -47,6 +47,9 @@ fn redirects() {
     assert_eq!(show(kept), "301 /a?q=/&r");
     let empty = router.lookup("GET", None, "/a/", Some(""));
     assert_eq!(show(empty), "301 /a?");
+    // A Location is an address, whatever the target was (RFC 9110 10.2.2).
+    let raw = router.lookup("GET", None, "/x/é|%41[", Some("ü=\"<'>&^"));
+    assert_eq!(show(raw), "301 /x/%C3%A9%7C%41[/?%C3%BC=%22%3C'%3E&%5E");
 }
 
 #[test]

@@ -140,6 +140,15 @@ def single_bytes(world):
         answers = rest_of(connection)
     equal([answer[0] for answer in answers], [200] * 4, "answers")
     equal([json.loads(answer[2])["bytes"] for answer in answers[1:3]], [5, 2], "bodies")
+    with gateway.connect(seconds=10) as connection:  # a body that nobody wants, longer than `read` in all
+        connection.socket.sendall(post("/nowhere", length=16))
+        response = connection.response("POST")
+        equal((response.status, b"No route" in response.body()), (404, True), "an answer before the body")
+        for byte in b"sixteen bytes...":
+            connection.socket.sendall(bytes([byte]))
+            time.sleep(0.1)  # the slowness that is tested
+        connection.socket.sendall(GET)
+        equal(connection.response().text(), "Hello world!", "the request behind it")
     begin = time.monotonic()
     with gateway.connect(seconds=10) as connection:
         slow = iter(b"GET /hello HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100)

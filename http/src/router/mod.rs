@@ -54,7 +54,7 @@ pub enum Outcome<'r, 'p, T> {
     Redirect {
         /// 301 for GET and HEAD, 308 for others.
         status: u16,
-        /// Path and query; begins with one slash, followed by neither `/` nor `\`.
+        /// Path and query, escaped where the request's were not; begins with one slash, followed by neither `/` nor `\`.
         location: String,
     },
     /// Routes take the path with other methods. Answer 405, or 204 to OPTIONS, with `allow`.
@@ -134,10 +134,11 @@ impl<T> Router<T> {
                 } else {
                     308
                 };
-                let location = match query {
-                    Some(query) => format!("{target}?{query}"),
-                    None => target,
-                };
+                let mut location = percent::escape(&target).into_owned();
+                if let Some(query) = query {
+                    location.push('?');
+                    location.push_str(&percent::escape(query));
+                }
                 return Outcome::Redirect { status, location };
             }
         }
