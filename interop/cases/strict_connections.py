@@ -55,6 +55,15 @@ def early_answers(world):
         answers = all_of(gateway, data, end=False)
         equal([answer[0] for answer in answers], [status], f"answers to {data[:60]!r} and {size} bytes")
         at_most(time.monotonic() - begin, 8.0, "seconds")
+    # What is read and dropped has an end (LINGER_BYTES_MAX), beyond what the sockets hold.
+    with gateway.connect(seconds=10) as connection:
+        connection.socket.sendall(post(length=1 << 40))
+        try:
+            for _ in range(128):
+                connection.socket.sendall(b"x" * MIB)
+            raise AssertionError("a refused body was read on for ever")
+        except ConnectionError:
+            pass
     # A body without end: the answer is there although the client never stops.
     with gateway.connect(seconds=10) as connection:
         connection.send_head("POST", "/sum", [("Transfer-Encoding", "chunked")])

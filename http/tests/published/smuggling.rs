@@ -31,6 +31,12 @@ pub(crate) const CASES: &[Case] = &[
     case!(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\x00\r\n\r\na", "400", "NUL behind the number"),
     case!(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: \xc2\xb9\r\n\r\na", "400", "a digit of Unicode"),
     case!(b"POST /a HTTP/1.1\r\nHost: h\r\nContent_Length: 9\r\n\r\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n", "/a /evil", "another name: no length by any rule"),
+    // Expectations.
+    case!(b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\nGET /evil", "/a=GET /evil", "a body that was to wait is a body"),
+    case!(b"HEAD /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\nGET /evil", "/a=GET /evil", "also that of HEAD"),
+    case!(b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: y 100-continue\r\n\r\nGET /evil", "417", "words beside 100-continue"),
+    case!(b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n\r\n", "400", "two expectations"),
+    case!(b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect:\r\n 100-continue\r\n\r\nGET /evil", "400", "a folded expectation"),
     // One coding, hidden.
     case!(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "400", "TE.TE: nearly chunked"),
     case!(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", "400", "TE.TE: a space before the colon"),
