@@ -1,6 +1,9 @@
 """HTTP/1.1 to the letter, over sockets: what becomes of a connection, and what an answer may be. docs/http.md."""
 
 import json
+import random
+import socket
+import threading
 import time
 
 from harness.checks import at_most, case, equal, true
@@ -219,3 +222,61 @@ def responses(world):
             equal((response.header("connection"), response.body()), ("keep-alive", HELLO), "HTTP/1.0 that asked to stay")
     true(node.alive(), "the service died")
     return "statuses without a body, HEAD, Date, Allow, HTTP/1.0"
+
+
+@case("strict-random-sequences", seconds=60)
+def random_sequences(world):
+    """Piped requests of every kind, cut into writes at random: each answer is the one of its request, in order."""
+    gateway = world.gateway(("GET /hello", "hello_world"), ("GET /headers", "headers"), ("POST /sum", "sum"), ("POST /ignore", "ignore"))
+    node = world.npm(gateway, "hello_world", "headers", "sum", "ignore")
+    dice = random.Random(3)
+
+    def body():
+        return dice.randbytes(dice.choice((0, 1, 2, 100, 5000, 70_000)))
+
+    def in_chunks(data):
+        out, at = b"", 0
+        while at < len(data):
+            size = dice.randint(1, max(1, len(data) // 3))
+            piece = data[at : at + size]
+            out += b"%x%b\r\n%b\r\n" % (len(piece), dice.choice((b"", b";a", b';b="c;d"')), piece)
+            at += size
+        return out + b"0\r\n" + dice.choice((b"", b"X: y\r\n")) + b"\r\n"
+
+    def step(number):
+        """Bytes, method, and what the answer must satisfy."""
+        data, expect = body(), dice.choice(("", "Expect: 100-continue\r\n"))
+        counted = lambda answer: answer[0] == 200 and json.loads(answer[2])["bytes"] == len(data)
+        kinds = [
+            (GET, "GET", lambda answer: answer[2] == HELLO),
+            (get(method="HEAD"), "HEAD", lambda answer: (answer[0], answer[2]) == (200, b"")),
+            (get(f"/headers?n={number}"), "GET", lambda answer: json.loads(answer[2])["query.n"] == str(number)),
+            (get("/nowhere"), "GET", lambda answer: answer[0] == 404),
+            (get(method="OPTIONS"), "OPTIONS", lambda answer: answer[0] == 204),
+            (b"\r\n" + get(method="PATCH"), "PATCH", lambda answer: answer[0] == 405),
+            (post(body=data, fields=expect), "POST", counted),
+            (chunked(in_chunks(data), fields=expect), "POST", counted),
+            (post("/ignore", body=data), "POST", lambda answer: answer[2] == b"not read"),
+            (chunked(in_chunks(data), "/nowhere"), "POST", lambda answer: answer[0] == 404),
+        ]
+        return dice.choice(kinds)
+
+    count = 0
+    for _ in range(60):
+        steps = [step(number) for number in range(dice.randint(1, 12))]
+        stream, answers = b"".join(step[0] for step in steps), []
+        with gateway.connect(seconds=10) as connection:
+            reader = threading.Thread(target=lambda: answers.extend(rest_of(connection, [step[1] for step in steps])))
+            reader.start()
+            while stream:
+                size = dice.choice((1, 3, 50, 4000, 100_000))
+                connection.socket.sendall(stream[:size])
+                stream = stream[size:]
+            connection.socket.shutdown(socket.SHUT_WR)
+            reader.join()
+        equal(len(answers), len(steps), "answers")
+        for (data, _, check), answer in zip(steps, answers):
+            true(check(answer), f"the answer to {data[:60]!r}: {answer[0]} {answer[2][:60]!r}")
+        count += len(steps)
+    true(node.alive() and gateway.process.alive(), "a process died")
+    return f"{count} requests on 60 connections"
