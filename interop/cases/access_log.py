@@ -6,9 +6,12 @@ import re
 import signal
 import socket
 
-from harness.checks import case, equal, true, until
+from harness.checks import at_most, case, equal, true, until
 from harness.http import Cut
 from harness.pattern import pattern
+
+from .lifecycle import run_once
+from .options import Configured, route
 
 NAMES = [
     "time", "client", "port", "id", "method", "target", "version", "host", "route", "provider", "referer", "user_agent",
@@ -105,7 +108,7 @@ def access_log_json(world):
 def access_log_unhappy_ends(world):
     """Heads that cannot be read, clients that go, services that break off, a drain that cuts."""
     gateway, log = json_gateway(world, timeouts='shutdown = "300ms"\nread_header = "300ms"', mesh_keys="shards = 1")
-    world.npm(gateway, "pattern", "sum", "hello_world")
+    node = world.npm(gateway, "pattern", "sum", "hello_world")
     raw(gateway, b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
     raw(gateway, b"GET /half HTT")
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
@@ -124,6 +127,25 @@ def access_log_unhappy_ends(world):
     gone = json.loads(log.wait(4)[3])
     equal((gone["status"], gone["end"], gone["method"]), (200, "client_gone", "GET"), "a client that left")
     with gateway.connect() as connection:
+        connection.send_head("POST", "/sum", [("Content-Length", 900)])
+        connection.socket.sendall(b"x" * 100)
+        node.wait_line("seen sum-begin")
+        connection.reset()
+    gone = json.loads(log.wait(5)[4])
+    want = {"status": None, "end": "client_gone", "route": "POST /sum", "bytes_in": 100, "bytes_out": 0, "tries": 1}
+    equal({name: gone[name] for name in want}, want, "an upload that was broken off")
+    with gateway.connect() as connection:
+        stream = connection.request("GET", "/pattern?bytes=5000&then=hang&broken").stream()
+        next(stream)
+        node.kill()
+        try:
+            b"".join(stream)
+        except Cut:
+            pass
+    broken = json.loads(log.wait(6)[5])
+    equal((broken["status"], broken["end"], broken["bytes_out"]), (200, "cut", 5000), "a service that broke off")
+    node = world.npm(gateway, "pattern")
+    with gateway.connect() as connection:
         stream = connection.request("GET", "/pattern?bytes=5000&then=hang&cut").stream()
         next(stream)
         gateway.process.signal(signal.SIGTERM)
@@ -132,9 +154,9 @@ def access_log_unhappy_ends(world):
         except Cut:
             pass
         equal(gateway.process.wait_exit(10), 0, "exit code")
-    cut = json.loads(log.wait(5)[4])
+    cut = json.loads(log.wait(7)[6])
     equal((cut["status"], cut["end"]), (200, "cut"), "cut at the end")
-    true(cut["bytes_out"] >= 5000, f"bytes of it: {cut['bytes_out']}")
+    equal(cut["bytes_out"], 5000, "bytes of it")
     return ", ".join(str(line["status"]) for line in unread)
 
 
@@ -192,6 +214,10 @@ def access_log_full_disk(world):
         gateway.process.wait_line(r"The access log '/dev/full' cannot be written: no space left on device; its lines are lost until it can\.")
     equal(gateway.process.stop(), 0, "exit code")
     equal(len(gateway.process.grep("access log")), 1, "lines about it")
+    text = (gateway.folder / "config.toml").read_text().replace("/dev/full", "/proc/access.log")
+    code, lines = run_once(world, text)
+    equal((code, len(lines)), (1, 1), f"a file that cannot be made: {lines}")
+    true("cannot open the access log '/proc/access.log'" in lines[0], lines[0])
     return gateway.process.grep("access log")[0][20:]
 
 
@@ -206,3 +232,43 @@ def access_log_standard_output(world):
     targets = [json.loads(line)["target"] for line in gateway.process.grep(r"^\{")]
     equal(targets, [f"/nowhere?{n}" for n in range(500)], "lines")
     return f"{len(targets)} lines"
+
+
+@case("access-log-stuck-reader", seconds=90)
+def access_log_stuck_reader(world):
+    """Standard output that nobody reads: requests go on, memory is bounded, and each line is written or counted."""
+    pipe = world.subfolder("pipe") / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # both ways, so that opening it waits for nobody
+    config = 'shards = 1\n[[http]]\naddr = "127.0.0.1:{a}"\naccess_log = "-"\n' + route("GET /*rest", "status = 204")
+    gateway = Configured(world, config, command=["sh", "-c", f"exec \"$0\" >'{pipe}'"])
+    # Lines of 2 KB: more of them than the pipe and the queue hold.
+    batch, batches = 100, 130
+    requests = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 1900) * batch
+    with gateway.connect() as connection:
+        for _ in range(batches):
+            connection.socket.sendall(requests)
+            for _ in range(batch):
+                equal(connection.response().status, 204, "status")
+    gateway.process.wait_line("standard output cannot be written as fast as requests come: lines are being lost")
+    at_most(gateway.process.memory("VmHWM"), 100 << 20, "bytes of memory")
+    seen, rest = [], b""
+
+    def read():
+        nonlocal rest
+        try:
+            while piece := os.read(reader, 1 << 20):
+                *lines, rest = (rest + piece).split(b"\n")
+                seen.extend(line[:60] for line in lines)
+        except BlockingIOError:
+            pass
+        written = sum(not line.startswith(b"# ") for line in seen)
+        lost = [int(re.search(rb"Z (\d+) lines were lost", line)[1]) for line in seen if line.startswith(b"# ")]
+        return (written, sum(lost)) if written + sum(lost) == batch * batches else None
+
+    written, lost = until(read, "every line to be written or counted", seconds=20)
+    true(lost > 0, "nothing was lost: the queue was never full")
+    gateway.process.signal(signal.SIGTERM)
+    equal(gateway.process.wait_exit(10), 0, "exit code")
+    os.close(reader)
+    return f"{written} written, {lost} counted"

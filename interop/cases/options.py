@@ -17,7 +17,7 @@ from harness.world import IN_USE, START_TRIES
 class Configured:
     """A gateway whose whole configuration the case writes; `{a}`, `{b}`, … in it are free ports, `{mesh}` the mesh's."""
 
-    def __init__(self, world, config, env=None, listeners=1):
+    def __init__(self, world, config, env=None, listeners=1, command=()):
         self.folder = world.subfolder("gateway")
         for _ in range(START_TRIES):
             self.ports = {name: free_port() for name in ("mesh", "a", "b", "c")}
@@ -25,7 +25,7 @@ class Configured:
             for name, port in self.ports.items():
                 text = text.replace("{" + name + "}", str(port))
             (self.folder / "config.toml").write_text(text)
-            self.process = world.process("gateway", [world.binary("flatend")], self.folder, {"HOME": str(self.folder), **(env or {})})
+            self.process = world.process("gateway", [*command, world.binary("flatend")], self.folder, {"HOME": str(self.folder), **(env or {})})
             try:
                 self.process.wait_line(r"Listening for Flatend nodes on '")
                 self.process.wait_line(r"Listening for HTTP requests on '", count=listeners)

@@ -25,6 +25,7 @@ use crate::limits::{
     ACCESS_BLOCK_BYTES, ACCESS_FLUSH_MS, ACCESS_LINE_BYTES_MAX, ACCESS_QUEUE_BLOCKS_MAX,
     LOG_FLUSH_MS_MAX,
 };
+use crate::log;
 use stamp::Stamp;
 
 /// Lines that one shard gathered.
@@ -77,13 +78,12 @@ pub fn flush() {
     let deadline = Instant::now() + Duration::from_millis(LOG_FLUSH_MS_MAX);
     for sink in sinks {
         let (done, flushed) = bounded(1);
-        if sink
-            .queue
-            .send_deadline(Message::Flush(done), deadline)
-            .is_ok()
-        {
-            // What is not written by then is lost with the process.
-            let _ = flushed.recv_deadline(deadline);
+        let asked = sink.queue.send_deadline(Message::Flush(done), deadline);
+        if asked.is_err() || flushed.recv_deadline(deadline).is_err() {
+            log!(
+                "The last lines of the access log {} are lost: it did not take them within {LOG_FLUSH_MS_MAX} ms.",
+                sink.log.to
+            );
         }
     }
 }
@@ -160,8 +160,13 @@ impl ShardLog {
             lines: std::mem::take(&mut gathered.lines),
         };
         let lines = block.lines;
-        if self.sink.queue.try_send(Message::Block(block)).is_err() {
-            self.sink.lost.fetch_add(lines, Ordering::Relaxed);
+        let is_full = self.sink.queue.try_send(Message::Block(block)).is_err();
+        if is_full && self.sink.lost.fetch_add(lines, Ordering::Relaxed) == 0 {
+            // How many, the thread says when it can write again.
+            log!(
+                "The access log {} cannot be written as fast as requests come: lines are being lost.",
+                self.sink.log.to
+            );
         }
     }
 }

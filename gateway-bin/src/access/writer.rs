@@ -171,7 +171,7 @@ impl Writer {
         static TOO_SLOW: logs::Kind = logs::Kind::new("access logs that are too slow");
         if lost > 0 {
             TOO_SLOW.line(format_args!(
-                "{lost} lines of the access log {} were lost: it cannot be written as fast as requests come.",
+                "{lost} lines of the access log {} were lost, because it was not written as fast as requests came.",
                 self.name
             ));
             self.lost += lost;
