@@ -1,10 +1,15 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Load tests of the flatend gateway.
+use crate::compare::Workload;
+use crate::plan::{self, Plan};
+use crate::usage::Watched;
+
+/// Load tests: any HTTP/1.1 server under a plan, and the flatend gateway beside nginx and HAProxy.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version)]
 pub(crate) struct Cli {
@@ -14,72 +19,189 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compares the gateway with nginx as a proxy: a keep-alive hello, in interleaved rounds.
+    /// Loads a server as a plan says, and reports latencies, rates and what it cost.
+    #[command(after_help = RUN_HELP)]
+    Run(Box<RunOptions>),
+    /// Compares the gateway with nginx and HAProxy, workload by workload, in interleaved rounds.
+    #[command(after_help = COMPARE_HELP)]
     Compare(CompareOptions),
-    /// Sends and receives one large body through the gateway and watches its memory.
-    Bulk(BulkOptions),
-    /// The hello service, until standard input ends.
+    /// Services of the comparison, until standard input ends.
     #[command(hide = true)]
-    ServeHello {
+    ServeNode {
         /// The node to dial, `host:port`.
         #[arg(long)]
         node: String,
     },
-    /// The services of `bulk`, until standard input ends.
+    /// A server of the comparison that takes uploads, until standard input ends.
     #[command(hide = true)]
-    ServeBulk {
-        /// The node to dial, `host:port`.
+    ServeSink {
+        /// Where it listens, `host:port`.
         #[arg(long)]
-        node: String,
+        addr: std::net::SocketAddr,
     },
 }
 
-/// What all measurements take.
+const RUN_HELP: &str = "\
+Examples:
+  loadtest run --url http://127.0.0.1:3000 --path /hello --connections 64 --duration 10s --watch server=$(pidof -s nginx)
+  loadtest run --url http://127.0.0.1:3000 --path /hello --connections 64 --rate 5000
+  loadtest run plans/hello.toml --url http://127.0.0.1:3000 --rounds 5 --json hello.json
+
+Without --rate the loop is closed: a connection sends when its answer has come, so a server that stalls is asked less,
+and its stall shows in few latencies. With --rate it is open: requests have intended times, and latency counts from there.";
+
+const COMPARE_HELP: &str = "\
+One worker, thread or shard each, on the first core of those allowed; the client and the servers behind on the second.
+Configurations, logs, report.md and report.json stay in the directory that is named at the end.
+nginx and HAProxy must be installed: apt-get install nginx-light haproxy";
+
 #[derive(Debug, Args)]
-pub(crate) struct Common {
-    /// The gateway's binary [default: `flatend` beside this program].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) gateway: Option<PathBuf>,
-    /// Writes all figures as JSON, with every single run and the configurations.
+pub(crate) struct RunOptions {
+    /// A plan file; without one, the flags below are the plan.
+    #[arg(conflicts_with = "path")]
+    pub(crate) plan: Option<PathBuf>,
+    /// The server, `http://ADDRESS:PORT`; wins over the plan's.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Length of the measured part.
+    #[arg(long, value_parser = plan::parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// What is left out before it.
+    #[arg(long, value_parser = plan::parse_duration)]
+    pub(crate) warm_up: Option<Duration>,
+    /// Runs, of which medians and ranges are reported.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: Option<u32>,
+    /// A process whose CPU time and memory are reported, its children included; may stand several times.
+    #[arg(long, value_name = "NAME=PID", value_parser = watched)]
+    pub(crate) watch: Vec<Watched>,
+    /// Keeps the client on this core.
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
+    /// Writes all figures of every single run as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Keeps configurations and logs here [default: a new directory for temporary files].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    /// Before each run, waits this many seconds at most for the other processes of the machine to be quiet.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub(crate) quiet_wait: u64,
+    /// Writes the printed report to a file too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: PlanFlags,
+}
+
+/// A plan of one group.
+#[derive(Debug, Args)]
+pub(crate) struct PlanFlags {
+    /// Path of the request; `{1..200}` in it stands for each number in turn.
+    #[arg(long, required_unless_present = "plan")]
+    path: Option<String>,
+    #[arg(long, conflicts_with = "plan", default_value = "GET")]
+    method: String,
+    /// `name: value`; may stand several times.
+    #[arg(long, conflicts_with = "plan")]
+    field: Vec<String>,
+    /// The request's body.
+    #[arg(long, conflicts_with = "plan")]
+    body: Option<String>,
+    /// A body of so many bytes of a test pattern instead.
+    #[arg(long, conflicts_with_all = ["plan", "body"])]
+    body_bytes: Option<u64>,
+    /// Status that the answer must have.
+    #[arg(long, conflicts_with = "plan", default_value_t = 200)]
+    expect_status: u16,
+    /// Bytes that the answer's body must have.
+    #[arg(long, conflicts_with = "plan")]
+    expect_length: Option<u64>,
+    /// Text that the answer's body must be.
+    #[arg(long, conflicts_with = "plan")]
+    expect_body: Option<String>,
+    /// Connections.
+    #[arg(long, conflicts_with = "plan", default_value_t = 1)]
+    connections: u32,
+    /// Requests that a connection has outstanding at once.
+    #[arg(long, conflicts_with = "plan", default_value_t = 1)]
+    pipeline: u32,
+    /// Closes a connection after so many requests.
+    #[arg(long, conflicts_with = "plan")]
+    requests_a_connection: Option<u64>,
+    /// Ends after so many requests instead of a time.
+    #[arg(long, conflicts_with_all = ["plan", "rate"])]
+    requests: Option<u64>,
+    /// Open loop: so many requests a second, whatever the answers do.
+    #[arg(long, conflicts_with = "plan")]
+    rate: Option<f64>,
+}
+
+impl PlanFlags {
+    /// The plan that the flags say.
+    pub(crate) fn plan(&self) -> Plan {
+        let request = plan::Request {
+            method: self.method.clone(),
+            fields: self.field.clone(),
+            body: self.body.clone(),
+            body_bytes: self.body_bytes,
+            expect: plan::Expect {
+                status: self.expect_status,
+                length: self.expect_length,
+                body: self.expect_body.clone(),
+                ..plan::Expect::default()
+            },
+            ..plan::Request::get(self.path.as_deref().unwrap_or("/"))
+        };
+        Plan::of(plan::Group {
+            name: request.path.clone(),
+            connections: self.connections,
+            pipeline: self.pipeline,
+            requests_a_connection: self.requests_a_connection,
+            requests: self.requests,
+            rate: self.rate,
+            requests_sent: vec![request],
+        })
+    }
+}
+
+fn watched(text: &str) -> Result<Watched, String> {
+    let wrong = || format!("\"{text}\" is no process: write NAME=PID, like gateway=4711");
+    let (name, pid) = text.split_once('=').ok_or_else(wrong)?;
+    let pid = pid.parse().map_err(|_| wrong())?;
+    Ok(Watched {
+        name: name.to_owned(),
+        pid,
+    })
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareOptions {
+    /// What is compared; all of it if nothing is named.
+    #[arg(value_enum)]
+    pub(crate) workloads: Vec<Workload>,
     /// Rounds; each runs every subject once.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
-    /// Seconds of each run.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// Seconds of the measured part of each run.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) seconds: u64,
-    /// Keep-alive connections of the client; several numbers with commas between.
-    #[arg(long, default_value = "64", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Keep-alive connections of the client for small requests; several numbers with commas between.
+    #[arg(long, default_value = "64", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=8_000))]
     pub(crate) connections: Vec<u32>,
+    /// Bytes of each bulk transfer.
+    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) bytes: u64,
+    /// Only subjects whose name begins so: `gateway`, `nginx`, `haproxy`; several with commas between.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) subjects: Vec<String>,
     /// Throws a round away and repeats it if other processes used more than this share of all cores, in percent, during one
     /// of its runs; 100 keeps all.
     #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
     pub(crate) others_max: f64,
-    #[command(flatten)]
-    pub(crate) common: Common,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BulkOptions {
-    /// Downloads and uploads of each kind.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) rounds: u32,
-    /// Bytes of each transfer.
-    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) bytes: u64,
-    #[command(flatten)]
-    pub(crate) common: Common,
+    /// Before each run, waits this many seconds at most for the other processes of the machine to be quiet.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) quiet_wait: u64,
+    /// The gateway's binary [default: `flatend` beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) gateway: Option<PathBuf>,
+    /// Keeps configurations, logs and reports here [default: a new directory for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -98,11 +220,47 @@ mod tests {
         let Command::Compare(options) = cli.command else {
             panic!("compare was asked for")
         };
-        assert_eq!((options.rounds, options.seconds), (5, 5));
+        assert_eq!((options.rounds, options.seconds), (5, 3));
         assert_eq!(options.connections, [64]);
+        assert!(options.workloads.is_empty());
         assert!(
-            Cli::try_parse_from(["loadtest", "compare", "--connections", "1,64"]).is_ok()
+            Cli::try_parse_from(["loadtest", "compare", "hello", "--connections", "1,64"]).is_ok()
                 && Cli::try_parse_from(["loadtest", "compare", "--connections", "0"]).is_err()
+                && Cli::try_parse_from(["loadtest", "compare", "helo"]).is_err()
         );
+    }
+
+    #[test]
+    fn flags_make_a_plan() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' '));
+        let cli = parse(
+            "loadtest run --url http://127.0.0.1:1 --path /x --rate 10 --connections 3 --watch a=7",
+        )
+        .unwrap();
+        let Command::Run(options) = cli.command else {
+            panic!("run was asked for")
+        };
+        assert_eq!(
+            options.watch,
+            [Watched {
+                name: "a".to_owned(),
+                pid: 7
+            }]
+        );
+        let plan = options.flags.plan();
+        assert_eq!(
+            (plan.groups[0].rate, plan.groups[0].connections),
+            (Some(10.0), 3)
+        );
+        assert!(plan::job(&plan, options.url.as_deref()).is_ok());
+        for wrong in [
+            "loadtest run",
+            "loadtest run p.toml --path /",
+            "loadtest run p.toml --rate 1",
+            "loadtest run --path / --rate 1 --requests 1",
+            "loadtest run --path / --watch 7",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -6,27 +6,63 @@ pub(crate) const READY_TIMEOUT_MS: u64 = 10_000;
 pub(crate) const POLL_MS: u64 = 10;
 /// How long a process may take to end after SIGTERM before it gets SIGKILL; a drain of the gateway takes up to 3 s.
 pub(crate) const END_GRACE_MS: u64 = 5_000;
-/// wrk may take this much longer than the time that it was given.
-pub(crate) const CLIENT_GRACE_MS: u64 = 20_000;
-/// Length of a warm-up of each subject before the first round.
-pub(crate) const WARM_UP_S: u64 = 1;
+/// A check of a configuration ends within this time.
+pub(crate) const CHECK_TIMEOUT_MS: u64 = 10_000;
 /// Time over which the load of others is measured before a run.
 pub(crate) const QUIET_WINDOW_MS: u64 = 1_000;
 /// Share of all cores that others may use in a quiet machine.
 pub(crate) const QUIET_SHARE_MAX: f64 = 0.05;
 /// Time between two readings of a process's memory.
 pub(crate) const MEMORY_SAMPLE_MS: u64 = 50;
-/// Readings of memory that a report shows of one transfer.
-pub(crate) const MEMORY_POINTS_SHOWN: usize = 10;
+/// Readings of memory that a report keeps of one run.
+pub(crate) const MEMORY_POINTS: usize = 10;
+/// Body bytes of a run from which costs a gigabyte are reported.
+pub(crate) const BULK_BYTES_MIN: u64 = 100_000_000;
 /// Lines of a process's log that an error shows.
 pub(crate) const LOG_LINES_SHOWN: usize = 5;
-/// No progress of a bulk transfer for this long ends it.
-pub(crate) const TRANSFER_STALL_MS: u64 = 10_000;
-/// Largest response head that the bulk client takes.
-pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Bytes a read and a write of the bulk client.
-pub(crate) const CLIENT_BUFFER_BYTES: usize = 256 * 1024;
-/// Bytes that the bulk provider hands on at once.
-pub(crate) const PROVIDER_PIECE_BYTES: usize = 64 * 1024;
+/// Bytes that the test pattern gives at once.
+pub(crate) const PATTERN_PIECE_BYTES: usize = 64 * 1024;
 /// Rounds thrown away because others disturbed them, for each one that is wanted; after that they are kept and reported as they are.
 pub(crate) const DISCARDS_A_ROUND_MAX: u32 = 10;
+
+/// Largest head of a response that the client takes.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes a read: what a large body needs to come in few calls, of one buffer for all connections.
+pub(crate) const CLIENT_BUFFER_BYTES: usize = 256 * 1024;
+/// A `recv` into memory that does not begin at a cache line costs several times as much.
+pub(crate) const CLIENT_BUFFER_ALIGN_BYTES: usize = 64;
+/// Pieces of an upload that one event sends before the other connections have their turn: 512 KiB.
+pub(crate) const UPLOAD_PIECES_A_TURN_MAX: usize = 8;
+/// Events that one wait takes.
+pub(crate) const EVENTS_MAX: usize = 256;
+/// Timers of the client's thread are this exact.
+pub(crate) const TIMER_SLACK_NS: u64 = 1;
+/// Shorter waits do not go by whole milliseconds.
+pub(crate) const EXACT_WAIT_BELOW_NS: i64 = 10_000_000;
+/// Time between two looks at signals and at requests without progress.
+pub(crate) const TICK_MS: u64 = 100;
+/// Connections that are being opened at once: below the accept queue of any server.
+pub(crate) const CONNECTS_AT_ONCE_MAX: usize = 128;
+/// Pause after a connection was refused.
+pub(crate) const RECONNECT_PAUSE_MS: u64 = 100;
+/// Reasons of failures that are told apart.
+pub(crate) const FAILURES_SHOWN_MAX: usize = 16;
+
+/// Connections of a plan: what 20,000 descriptors leave room for.
+pub(crate) const CONNECTIONS_MAX: u64 = 19_000;
+/// Requests that a connection has outstanding.
+pub(crate) const PIPELINE_MAX: u32 = 1_024;
+/// Requests a second of an open loop: more than one core can send.
+pub(crate) const RATE_MAX: f64 = 1e6;
+/// Different requests of a group.
+pub(crate) const PATHS_MAX: usize = 10_000;
+/// Bytes of all requests of a group.
+pub(crate) const TEMPLATES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a plan file.
+pub(crate) const PLAN_BYTES_MAX: u64 = 1024 * 1024;
+/// Time for a server to settle after connections came, before its memory is read.
+pub(crate) const IDLE_SETTLE_MS: u64 = 500;
+/// Wait for the first answer on a connection that is to rest.
+pub(crate) const IDLE_WAIT_MS: u64 = 10_000;
+
+const _: () = assert!(PATTERN_PIECE_BYTES <= CLIENT_BUFFER_BYTES);

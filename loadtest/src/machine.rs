@@ -1,5 +1,6 @@
 //! What a figure was measured on.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +20,7 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     pub(crate) kernel: String,
     pub(crate) congestion_control: String,
-    /// Commit of the working tree, or why it is unknown; the binaries may be older.
+    /// Of the load test, and of the working tree if that is another; the binaries under test may be older.
     pub(crate) commit: String,
 }
 
@@ -55,19 +56,23 @@ fn field(text: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.trim().to_owned())
 }
 
+/// The commit that this program was built of; where it runs inside the project's working tree, that of the tree too if it is another.
 fn commit() -> String {
+    let built = env!("FLATEND_COMMIT");
     let git = |args: &[&str]| {
         let output = Command::new("git").args(args).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| text.trim().to_owned())
     };
-    match (
-        git(&["rev-parse", "--short", "HEAD"]),
-        git(&["status", "--porcelain", "--untracked-files=no"]),
-    ) {
-        (Some(commit), Some(changes)) if changes.is_empty() => commit,
-        (Some(commit), _) => format!("{commit} with uncommitted changes"),
-        _ => "unknown (not in a working tree)".to_owned(),
+    let ours = |top: &String| Path::new(top).join("loadtest/Cargo.toml").is_file();
+    let tree = git(&["rev-parse", "--show-toplevel"])
+        .filter(ours)
+        .and_then(|_| git(&["describe", "--always", "--dirty"]));
+    match tree {
+        Some(tree) if tree != built => {
+            format!("{tree} in the working tree, load test built of {built}")
+        }
+        _ => built.to_owned(),
     }
 }
 

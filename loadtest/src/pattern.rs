@@ -1,7 +1,7 @@
 //! The bytes of a bulk body: a sequence that repeats after a prime number of bytes, so that a piece that is lost, doubled or swapped
 //! with another shows wherever pieces begin.
 
-use crate::limits::PROVIDER_PIECE_BYTES;
+use crate::limits::PATTERN_PIECE_BYTES;
 
 /// Bytes after which the sequence repeats; no piece size of ours divides it or is divided by it.
 const PERIOD_BYTES: usize = 65_521;
@@ -16,7 +16,7 @@ impl Pattern {
     /// Makes the sequence.
     pub(crate) fn new() -> Self {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let mut period: Vec<u8> = Vec::with_capacity(PERIOD_BYTES + PROVIDER_PIECE_BYTES);
+        let mut period: Vec<u8> = Vec::with_capacity(PERIOD_BYTES + PATTERN_PIECE_BYTES);
         period.extend((0..PERIOD_BYTES).map(|_| {
             // xorshift64: no byte can be guessed from its place.
             state ^= state << 13;
@@ -28,7 +28,7 @@ impl Pattern {
             .iter()
             .copied()
             .cycle()
-            .take(PERIOD_BYTES + PROVIDER_PIECE_BYTES)
+            .take(PERIOD_BYTES + PATTERN_PIECE_BYTES)
             .collect();
         Pattern { bytes }
     }
@@ -38,7 +38,7 @@ impl Pattern {
         let from = (offset % PERIOD_BYTES as u64) as usize;
         let len = usize::try_from(bytes)
             .unwrap_or(usize::MAX)
-            .min(PROVIDER_PIECE_BYTES);
+            .min(PATTERN_PIECE_BYTES);
         self.bytes.get(from..from + len).unwrap_or_default()
     }
 
@@ -66,7 +66,7 @@ mod tests {
     fn pieces_join_to_one_sequence() {
         let pattern = Pattern::new();
         let mut all = Vec::new();
-        while all.len() < 5 * PROVIDER_PIECE_BYTES {
+        while all.len() < 5 * PATTERN_PIECE_BYTES {
             all.extend_from_slice(pattern.piece(all.len() as u64, 50_000));
         }
         assert!(pattern.matches(0, &all));

@@ -5,6 +5,8 @@
 
 use std::fs;
 
+use serde::Serialize;
+
 /// Of `/proc/PID/stat`, in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessStat {
@@ -74,9 +76,10 @@ pub(crate) fn parse_memory(text: &str) -> Option<Memory> {
 }
 
 /// Shares of the machine's time that passed between two readings.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Shares {
     pub(crate) busy: f64,
+    /// What the hypervisor gave to others.
     pub(crate) steal: f64,
     /// All cores together.
     pub(crate) total_s: f64,
@@ -106,30 +109,73 @@ impl MachineStat {
     }
 }
 
-/// CPU seconds of a process and its children.
+/// A process and its descendants, as they are now.
 ///
 /// # Errors
 /// The process has ended, or `/proc` cannot be read.
-pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, String> {
-    let own = process_stat(&pid.to_string())?;
+pub(crate) fn family(pid: u32) -> Result<Vec<u32>, String> {
+    process_stat(&pid.to_string())?;
     let entries = fs::read_dir("/proc").map_err(|error| format!("cannot read /proc: {error}"))?;
-    let children: u64 = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+    let parents: Vec<(u32, u32)> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse().ok())
         // A process may end between the listing and the reading; it is none of ours then.
-        .filter_map(|name| process_stat(&name).ok())
-        .filter(|stat| stat.parent == pid)
-        .map(|stat| stat.ticks)
-        .sum();
-    Ok(seconds(own.ticks + children))
+        .filter_map(|child: u32| Some((child, process_stat(&child.to_string()).ok()?.parent)))
+        .collect();
+    let mut family = vec![pid];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(
+            parents
+                .iter()
+                .filter(|(child, of)| *of == parent && *child != parent)
+                .map(|(child, _)| *child),
+        );
+        at += 1;
+    }
+    Ok(family)
 }
 
-/// CPU seconds of the children of this process that were waited for.
+/// CPU seconds of processes, ended children that were waited for included.
 ///
 /// # Errors
-/// `/proc` cannot be read.
-pub(crate) fn waited_seconds() -> Result<f64, String> {
-    Ok(seconds(process_stat("self")?.waited_ticks))
+/// One has ended, or `/proc` cannot be read.
+pub(crate) fn cpu_seconds(family: &[u32]) -> Result<f64, String> {
+    let mut ticks = 0;
+    for pid in family {
+        let stat = process_stat(&pid.to_string())?;
+        ticks += stat.ticks + stat.waited_ticks;
+    }
+    Ok(seconds(ticks))
+}
+
+/// CPU seconds of the calling thread.
+pub(crate) fn thread_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Memory of processes: what is resident now, and the sum of their peaks.
+///
+/// # Errors
+/// One has ended, or `/proc` cannot be read.
+pub(crate) fn memory_of(family: &[u32]) -> Result<Memory, String> {
+    let mut all = Memory {
+        resident_kib: 0,
+        peak_kib: 0,
+    };
+    for pid in family {
+        let own = memory(*pid)?;
+        all.resident_kib += own.resident_kib;
+        all.peak_kib += own.peak_kib;
+    }
+    Ok(all)
+}
+
+/// Makes the peaks of these processes begin anew (proc(5), clear_refs). False if the system does not allow it.
+pub(crate) fn reset_peaks(family: &[u32]) -> bool {
+    family
+        .iter()
+        .all(|pid| fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok())
 }
 
 /// Memory of a process.
@@ -221,8 +267,9 @@ mod tests {
     #[test]
     fn this_process_can_be_read() {
         let pid = std::process::id();
-        assert!(cpu_seconds(pid).is_ok() && waited_seconds().is_ok());
-        let memory = memory(pid).unwrap();
+        let family = family(pid).unwrap();
+        assert!(family.contains(&pid) && cpu_seconds(&[pid]).is_ok() && thread_seconds() > 0.0);
+        let memory = memory_of(&[pid]).unwrap();
         assert!(memory.resident_kib > 0 && memory.peak_kib >= memory.resident_kib);
         assert!(MachineStat::read().unwrap().idle > 0);
     }

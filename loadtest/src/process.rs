@@ -37,7 +37,8 @@ pub(crate) fn start(
     install: &str,
 ) -> Result<Running, String> {
     let log = dir.join(format!("{name}.log"));
-    let output = File::create(&log)
+    let output = fs::create_dir_all(dir)
+        .and_then(|()| File::create(&log))
         .and_then(|file| Ok((file.try_clone()?, file)))
         .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
     command
@@ -54,6 +55,27 @@ pub(crate) fn start(
     })?;
     let name = name.to_owned();
     Ok(Running { name, child, log })
+}
+
+/// Starts this program again with these arguments, on `core`. It ends with us.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn start_this(
+    args: &[&str],
+    name: &str,
+    core: usize,
+    dir: &Path,
+) -> Result<Running, String> {
+    let program =
+        std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    start(
+        name,
+        Command::new(program).args(args),
+        core,
+        dir,
+        "build it again",
+    )
 }
 
 /// Runs `work` with this thread on `core` alone; what it spawns stays there.
@@ -276,11 +298,11 @@ mod tests {
         let grandchild = stop::poll_until(Duration::from_secs(10), printed)
             .unwrap()
             .unwrap();
-        assert!(proc_stat::memory(grandchild).is_ok());
+        assert!(proc_stat::memory_of(&[grandchild]).is_ok());
         drop(running);
         // Gone, or a zombie without memory until somebody waits for it.
         let gone = stop::poll_until(Duration::from_secs(10), || {
-            Ok(proc_stat::memory(grandchild).is_err().then_some(()))
+            Ok(proc_stat::memory_of(&[grandchild]).is_err().then_some(()))
         });
         assert_eq!(gone, Ok(Some(())));
         fs::remove_dir_all(dir).unwrap();

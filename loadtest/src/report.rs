@@ -1,7 +1,4 @@
-//! Figures as people and programs read them: Markdown and JSON.
-//!
-//! Owns medians over rounds and the ratios, which are taken within each round and then reduced to their median: what the machine did
-//! to one moment, it did to both subjects.
+//! Figures as people and programs read them: the parts that all reports share, and the report of `run`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,40 +6,51 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, Sample};
+use crate::idle::Slope;
+use crate::limits::BULK_BYTES_MIN;
 use crate::machine::Machine;
+use crate::measure::{GroupFigures, Run};
 use crate::stats::{median, range};
 
-/// The subject that is measured by each of the others.
-const OURS: &str = "gateway";
-
-/// How this program was called, without directories.
-pub(crate) fn command_line() -> String {
-    let bare = |word: String| match word.rsplit_once('/') {
-        Some((_, name)) => name.to_owned(),
-        None => word,
-    };
-    std::env::args().map(bare).collect::<Vec<_>>().join(" ")
+/// All of `loadtest run`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) title: String,
+    pub(crate) command: String,
+    pub(crate) machine: Machine,
+    pub(crate) server: String,
+    pub(crate) runs: Vec<Run>,
+    /// Memory of the watched processes while idle connections were opened.
+    pub(crate) idle: Vec<Slope>,
+    /// Idle connections that the server closed meanwhile.
+    pub(crate) idle_closed: usize,
 }
 
-/// One run in one line.
-pub(crate) fn progress(sample: &Sample) -> String {
-    format!(
-        "round {}, {} connections, {}: {:.2} µs a request, {:.0} requests/s (stolen {:.0} %, others {:.0} %)",
-        sample.round + 1,
-        sample.connections,
-        sample.subject,
-        sample.proxy_cpu_us,
-        sample.requests_per_s,
-        sample.steal_share * 100.0,
-        sample.other_share * 100.0
-    )
+/// How this program was called, without the directories of files.
+pub(crate) fn command_line() -> String {
+    let bare = |(at, word): (usize, String)| {
+        let path = Path::new(&word);
+        let shown = match path.file_name() {
+            Some(name) if at == 0 || path.exists() => name.to_string_lossy().into_owned(),
+            _ => word,
+        };
+        if shown.contains(char::is_whitespace) {
+            format!("{shown:?}")
+        } else {
+            shown
+        }
+    };
+    std::env::args()
+        .enumerate()
+        .map(bare)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The machine, as a list.
 pub(crate) fn machine(machine: &Machine) -> String {
     format!(
-        "- {}, {} cores, {} MiB, Linux {}, TCP congestion control {}\n- working tree at commit {} when the run began\n",
+        "- {}, {} cores, {} MiB, Linux {}, TCP congestion control {}\n- commit {}\n",
         machine.processor,
         machine.cores,
         machine.memory_mib,
@@ -52,202 +60,163 @@ pub(crate) fn machine(machine: &Machine) -> String {
     )
 }
 
-/// A comparison.
-pub(crate) fn comparison(all: &Comparison) -> String {
-    let mut text = machine(&all.machine);
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "- `{}`: {} rounds of {} s a subject; proxy on core {}, client and server behind it on core {}\n{}\n",
-        all.command,
-        all.rounds,
-        all.seconds,
-        all.cores.proxy,
-        all.cores.others,
-        disturbance(&all.samples, all.discarded)
-    );
-    text.push_str(
-        "| connections | subject | proxy CPU µs a request (range) | server behind | client | requests/s | p50 ms | p99 ms |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
-    let mut ratios = String::new();
-    for connections in distinct(all.samples.iter().map(|sample| sample.connections)) {
-        let at: Vec<&Sample> = all
-            .samples
-            .iter()
-            .filter(|sample| sample.connections == connections)
-            .collect();
-        for subject in distinct(at.iter().map(|sample| sample.subject)) {
-            let own: Vec<&Sample> = of(&at, subject).collect();
-            let _ = writeln!(text, "| {connections} | {subject} | {} |", cells(&own));
-            if subject != OURS {
-                ratios.push_str(&ratio_row(&at, subject, connections));
-            }
+/// Median and range of `values` with `digits` after the point; the range only if there are several.
+pub(crate) fn cell(digits: usize, values: impl IntoIterator<Item = f64>) -> String {
+    let values: Vec<f64> = values.into_iter().collect();
+    match (
+        median(values.iter().copied()),
+        range(values.iter().copied()),
+    ) {
+        (Some(middle), Some((low, high))) if values.len() > 1 => {
+            format!("{middle:.digits$} ({low:.digits$}–{high:.digits$})")
         }
+        (Some(middle), _) => format!("{middle:.digits$}"),
+        (None, _) => "–".to_owned(),
     }
-    if !ratios.is_empty() {
-        let _ = write!(
-            text,
-            "\nRatios of the {OURS} to each of the others within a round, median (range):\n\n\
-             | connections | to | proxy CPU a request | requests/s | p99 |\n| --- | --- | --- | --- | --- |\n{ratios}"
-        );
-    }
-    text
 }
 
-fn disturbance(samples: &[Sample], discarded: u32) -> String {
-    let percent = |value: fn(&Sample) -> f64| {
-        let values = || samples.iter().map(value);
+/// What disturbed the runs, as one line of a list.
+pub(crate) fn disturbance<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> String {
+    let percent = |value: fn(&Run) -> f64| {
+        let values = || runs.clone().map(value);
         let middle = median(values()).unwrap_or_default() * 100.0;
         let (_, high) = range(values()).unwrap_or_default();
         format!("{middle:.1} % (at most {:.1} %)", high * 100.0)
     };
     format!(
-        "- median share of all cores that the hypervisor took {}, that others used {}; quiet before {} of {} runs; {discarded} disturbed rounds repeated\n",
-        percent(|sample| sample.steal_share),
-        percent(|sample| sample.other_share),
-        samples.iter().filter(|sample| sample.quiet_before).count(),
-        samples.len()
+        "- of all cores the hypervisor took {}, other processes used {}\n",
+        percent(|run| run.usage.machine.steal),
+        percent(|run| run.others_share)
     )
 }
 
-fn cells(own: &[&Sample]) -> String {
-    let middle = |value: fn(&Sample) -> f64| {
-        median(own.iter().map(|sample| value(sample))).unwrap_or_default()
-    };
-    let (low, high) = range(own.iter().map(|sample| sample.proxy_cpu_us)).unwrap_or_default();
-    format!(
-        "{:.2} ({low:.2}–{high:.2}) | {:.2} | {:.2} | {:.0} | {:.2} | {:.2}",
-        middle(|sample| sample.proxy_cpu_us),
-        middle(|sample| sample.server_cpu_us),
-        middle(|sample| sample.client_cpu_us),
-        middle(|sample| sample.requests_per_s),
-        middle(|sample| sample.p50_us) / 1e3,
-        middle(|sample| sample.p99_us) / 1e3
-    )
+/// Seconds for 10^9 body bytes; nothing where too few of them went to say anything.
+fn a_gigabyte(run: &Run, seconds: f64) -> Option<f64> {
+    let bytes = run.body_bytes();
+    (bytes >= BULK_BYTES_MIN).then(|| seconds * 1e9 / bytes as f64)
 }
 
-fn ratio_row(at: &[&Sample], base: &str, connections: u32) -> String {
-    let cell = |value: fn(&Sample) -> f64| {
-        let ratios: Vec<f64> = of(at, OURS)
-            .filter_map(|own| {
-                let base = of(at, base).find(|base| base.round == own.round)?;
-                Some(value(own) / value(base))
-            })
-            .collect();
-        let middle = median(ratios.iter().copied()).unwrap_or(f64::NAN);
-        let (low, high) = range(ratios).unwrap_or((f64::NAN, f64::NAN));
-        format!("{middle:.2} ({low:.2}–{high:.2})")
-    };
-    format!(
-        "| {connections} | {base} | {} | {} | {} |\n",
-        cell(|sample| sample.proxy_cpu_us),
-        cell(|sample| sample.requests_per_s),
-        cell(|sample| sample.p99_us)
-    )
-}
-
-fn of<'s>(samples: &'s [&'s Sample], subject: &'s str) -> impl Iterator<Item = &'s Sample> {
-    let samples = samples.iter().copied();
-    samples.filter(move |sample| sample.subject == subject)
-}
-
-/// The values in the order of their first appearance.
-fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut found = Vec::new();
-    for value in values {
-        if !found.contains(&value) {
-            found.push(value);
+/// The report of `run` as Markdown.
+pub(crate) fn markdown(all: &Report) -> String {
+    let mut text = format!("### {}\n\n{}", all.title, machine(&all.machine));
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "- `{}` against {}; {} runs, median (range)\n{}",
+        all.command,
+        all.server,
+        all.runs.len(),
+        disturbance(all.runs.iter())
+    );
+    if let Some(first) = all.runs.first() {
+        text.push_str(
+            "\n| group | requests/s | mean ms | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | received MB/s | sent MB/s | late p99 ms | failed | unanswered | unsent |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        );
+        for at in 0..first.groups.len() {
+            text.push_str(&group_row(
+                all.runs
+                    .iter()
+                    .filter_map(|run| run.groups.get(at))
+                    .collect::<Vec<_>>()
+                    .as_slice(),
+            ));
+        }
+        text.push_str("\n| process | CPU s | CPU µs a request | CPU s/GB | peak MiB |\n| --- | --- | --- | --- | --- |\n");
+        for (at, process) in first.usage.processes.iter().enumerate() {
+            let peaks = all
+                .runs
+                .iter()
+                .filter_map(|run| Some(run.usage.processes.get(at)?.peak_kib as f64 / 1024.0));
+            let cpu_s = |run: &Run| {
+                run.usage
+                    .processes
+                    .get(at)
+                    .map_or(0.0, |process| process.cpu_s)
+            };
+            text.push_str(&cost_row(&process.name, &all.runs, cpu_s, &cell(1, peaks)));
+        }
+        text.push_str(&cost_row(
+            "this client",
+            &all.runs,
+            |run| run.client_cpu_s,
+            "",
+        ));
+        let machine = |run: &Run| run.usage.machine.busy * run.usage.machine.total_s;
+        text.push_str(&cost_row("the machine, all of it", &all.runs, machine, ""));
+    }
+    for slope in &all.idle {
+        let _ = write!(
+            text,
+            "\n{}: {:.2} KiB a connection ({:.1} MiB with {} idle connections, {:.1} MiB with {}); {} of them were closed by the server.\n",
+            slope.name,
+            slope.bytes() / 1024.0,
+            slope.from_kib as f64 / 1024.0,
+            slope.from_connections,
+            slope.to_kib as f64 / 1024.0,
+            slope.to_connections,
+            all.idle_closed
+        );
+    }
+    for (run, figures) in (1..).zip(&all.runs) {
+        for (reason, count) in figures.groups.iter().flat_map(|group| &group.failures) {
+            let _ = write!(text, "\nrun {run}: {count} × {reason}\n");
         }
     }
-    found
+    text
 }
 
-/// Writes `value` as JSON, if a file is wanted.
+fn group_row(own: &[&GroupFigures]) -> String {
+    let with = |digits, value: fn(&GroupFigures) -> f64| {
+        cell(digits, own.iter().map(|group| value(group)))
+    };
+    let sum = |value: fn(&GroupFigures) -> u64| own.iter().map(|group| value(group)).sum::<u64>();
+    format!(
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+        own.first().map_or("", |group| &group.name),
+        with(0, |group| group.requests_per_s),
+        with(3, |group| group.latency.mean_us / 1e3),
+        with(3, |group| group.latency.p50_us / 1e3),
+        with(3, |group| group.latency.p90_us / 1e3),
+        with(3, |group| group.latency.p99_us / 1e3),
+        with(3, |group| group.latency.p999_us / 1e3),
+        with(3, |group| group.latency.max_us / 1e3),
+        with(1, |group| group.received_mb_per_s),
+        with(1, |group| group.sent_mb_per_s),
+        with(3, |group| group.late_p99_us / 1e3),
+        sum(|group| group.failed),
+        sum(|group| group.unanswered),
+        sum(|group| group.unsent),
+    )
+}
+
+fn cost_row(name: &str, runs: &[Run], cpu_s: impl Fn(&Run) -> f64, peak: &str) -> String {
+    format!(
+        "| {name} | {} | {} | {} | {peak} |\n",
+        cell(2, runs.iter().map(&cpu_s)),
+        cell(
+            2,
+            runs.iter()
+                .map(|run| cpu_s(run) * 1e6 / run.completed() as f64)
+        ),
+        cell(2, runs.iter().filter_map(|run| a_gigabyte(run, cpu_s(run))))
+    )
+}
+
+/// Writes `value` as JSON.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write_json(file: Option<&Path>, value: &impl Serialize) -> Result<(), String> {
-    let Some(file) = file else { return Ok(()) };
-    let failed = |error: String| format!("cannot write {}: {error}", file.display());
-    let text = serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?;
-    fs::write(file, text + "\n").map_err(|error| failed(error.to_string()))
+pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    write_text(file, &(text + "\n"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Cores;
-
-    fn sample(subject: &'static str, round: u32, proxy_cpu_us: f64) -> Sample {
-        Sample {
-            subject,
-            connections: 64,
-            round,
-            requests: 1_000,
-            requests_per_s: 1e6 / proxy_cpu_us,
-            p50_us: 1_000.0,
-            p99_us: 2_000.0,
-            proxy_cpu_us,
-            server_cpu_us: 3.0,
-            client_cpu_us: 5.0,
-            steal_share: 0.01,
-            other_share: 0.02,
-            quiet_before: round > 0,
-        }
-    }
-
-    fn three_rounds() -> Comparison {
-        let figures = [(10.0, 20.0), (12.0, 40.0), (30.0, 50.0)];
-        let samples = (0u32..).zip(figures).flat_map(|(round, (ours, theirs))| {
-            [
-                sample("gateway", round, ours),
-                sample("nginx", round, theirs),
-            ]
-        });
-        Comparison {
-            command: "loadtest compare".to_owned(),
-            machine: Machine::read(),
-            cores: Cores {
-                proxy: 0,
-                others: 1,
-            },
-            seconds: 5,
-            rounds: 3,
-            discarded: 2,
-            samples: samples.collect(),
-            configurations: vec![("gateway", "shards = 1".to_owned())],
-        }
-    }
-
-    #[test]
-    fn medians_and_ratios_within_rounds() {
-        let text = comparison(&three_rounds());
-        for line in [
-            "| 64 | gateway | 12.00 (10.00–30.00) | 3.00 | 5.00 | 83333 | 1.00 | 2.00 |",
-            "| 64 | nginx | 40.00 (20.00–50.00) | 3.00 | 5.00 | 25000 | 1.00 | 2.00 |",
-            // 0.5, 0.3 and 0.6: not the ratio of the medians, which is 0.3.
-            "| 64 | nginx | 0.50 (0.30–0.60) | 2.00 (1.67–3.33) | 1.00 (1.00–1.00) |",
-            "quiet before 4 of 6 runs; 2 disturbed rounds repeated",
-        ] {
-            assert!(text.contains(line), "{line}\nin\n{text}");
-        }
-    }
-
-    #[test]
-    fn json_holds_runs_and_configurations() {
-        let json = serde_json::to_value(three_rounds()).unwrap();
-        assert_eq!(json["samples"][3]["proxy_cpu_us"], 40.0);
-        assert_eq!(json["configurations"][0][1], "shards = 1");
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_named() {
-        let error = write_json(Some(Path::new("/nowhere/x.json")), &1).unwrap_err();
-        assert!(
-            error.starts_with("cannot write /nowhere/x.json: "),
-            "{error}"
-        );
-        assert_eq!(write_json(None, &1), Ok(()));
-    }
+/// Writes `text`.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn write_text(file: &Path, text: &str) -> Result<(), String> {
+    fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }

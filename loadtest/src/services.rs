@@ -5,39 +5,27 @@ use std::sync::Arc;
 
 use flatend::{Context, HandlerError, Node, NodeBuilder};
 
-use crate::nginx::{HELLO_BODY, HELLO_TYPE};
 use crate::pattern::Pattern;
+use crate::subjects::{HELLO_BODY, HELLO_TYPE, PAGE_LINE, PAGE_LINES, PAGE_TYPE};
 
-/// Offers `hello`, which answers what the upstream of nginx answers, header for header.
+/// Offers all services until standard input ends: `hello` and `page`, which answer what the upstream of nginx answers, header for
+/// header; `bytes`, which sends as many bytes as `params.count` says; `count`, which counts and checks those of the request.
 ///
 /// # Errors
 /// The node cannot start.
-pub(crate) fn serve_hello(node: &str) -> Result<(), String> {
-    let length = HELLO_BODY.len().to_string();
-    serve(
-        node,
-        Node::builder().service("hello", move |mut context| {
-            let named = context
-                .set_header("content-type", HELLO_TYPE)
-                .and_then(|()| context.set_header("content-length", &length));
-            async move {
-                named?;
-                context.send(HELLO_BODY).await
-            }
-        }),
-    )
-}
-
-/// Offers `bytes`, which sends as many bytes as `params.count` says, and `count`, which counts and checks those of the request.
-///
-/// # Errors
-/// The node cannot start.
-pub(crate) fn serve_bulk(node: &str) -> Result<(), String> {
+pub(crate) fn serve_node(node: &str) -> Result<(), String> {
     let pattern = Arc::new(Pattern::new());
     let same = pattern.clone();
+    let page: Arc<str> = PAGE_LINE.repeat(PAGE_LINES).into();
     serve(
         node,
         Node::builder()
+            .service("hello", move |context| {
+                send_text(context, HELLO_TYPE, HELLO_BODY.into())
+            })
+            .service("page", move |context| {
+                send_text(context, PAGE_TYPE, page.clone())
+            })
             .service("bytes", move |context| send_bytes(pattern.clone(), context))
             .service("count", move |context| count_bytes(same.clone(), context)),
     )
@@ -53,6 +41,12 @@ fn serve(node: &str, builder: NodeBuilder) -> Result<(), String> {
     io::copy(&mut io::stdin().lock(), &mut io::sink())
         .map_err(|error| format!("cannot wait for the end of standard input: {error}"))?;
     node.shutdown()
+}
+
+async fn send_text(mut context: Context, kind: &str, body: Arc<str>) -> Result<(), HandlerError> {
+    context.set_header("content-type", kind)?;
+    context.set_header("content-length", &body.len().to_string())?;
+    context.send(body.as_bytes()).await
 }
 
 async fn send_bytes(pattern: Arc<Pattern>, mut context: Context) -> Result<(), HandlerError> {

@@ -1,0 +1,188 @@
+//! One measured run of the client, with what it cost whom.
+//!
+//! Owns the figures of a run. Invariant: rates and costs a request are of the same window and of the requests completed in it.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::client::{self, Job, Tally};
+use crate::histogram::Histogram;
+use crate::usage::{Meter, Usage, Watched};
+
+/// Latencies, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) min_us: f64,
+    pub(crate) mean_us: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    pub(crate) max_us: f64,
+}
+
+impl Latency {
+    /// Of counted nanoseconds.
+    pub(crate) fn of(histogram: &Histogram) -> Latency {
+        let us = |nanos: u64| nanos as f64 / 1e3;
+        let quantile = |share| us(histogram.quantile(share));
+        Latency {
+            min_us: us(histogram.min()),
+            mean_us: histogram.mean() / 1e3,
+            p50_us: quantile(0.5),
+            p90_us: quantile(0.9),
+            p99_us: quantile(0.99),
+            p999_us: quantile(0.999),
+            max_us: us(histogram.max()),
+        }
+    }
+}
+
+/// What one group found in one run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct GroupFigures {
+    pub(crate) name: String,
+    /// Answers as expected that came within the window.
+    pub(crate) completed: u64,
+    /// Requests of the window that were answered as expected, whenever.
+    pub(crate) answered: u64,
+    pub(crate) requests_per_s: f64,
+    pub(crate) latency: Latency,
+    /// How late requests left; of an open loop.
+    pub(crate) late_p99_us: f64,
+    pub(crate) late_max_us: f64,
+    pub(crate) received_mb_per_s: f64,
+    pub(crate) sent_mb_per_s: f64,
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
+    pub(crate) connects: u64,
+    pub(crate) failed: u64,
+    /// Sent within the window, and not answered at the end.
+    pub(crate) unanswered: u64,
+    /// Meant to be sent within the window, and never sent.
+    pub(crate) unsent: u64,
+    /// Reasons of failures, and how often each.
+    pub(crate) failures: Vec<(String, u64)>,
+}
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Run {
+    /// Length of the window.
+    pub(crate) seconds: f64,
+    pub(crate) client_cpu_s: f64,
+    pub(crate) groups: Vec<GroupFigures>,
+    pub(crate) usage: Usage,
+    /// Share of all cores that neither the watched processes nor the client used.
+    pub(crate) others_share: f64,
+}
+
+impl Run {
+    /// Answers of all groups within the window.
+    pub(crate) fn completed(&self) -> u64 {
+        self.groups.iter().map(|group| group.completed).sum()
+    }
+
+    /// CPU seconds of the watched process with this name.
+    pub(crate) fn cpu_s(&self, name: &str) -> f64 {
+        let mut own = self
+            .usage
+            .processes
+            .iter()
+            .filter(|process| process.name == name);
+        own.next().map_or(0.0, |process| process.cpu_s)
+    }
+
+    /// Body bytes both ways.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.groups
+            .iter()
+            .map(|group| group.received_bytes + group.sent_bytes)
+            .sum()
+    }
+
+    /// An error if anything failed, was not answered or not sent: a figure over such a run is none.
+    ///
+    /// # Errors
+    /// A sentence with the reasons.
+    pub(crate) fn expect_clean(&self) -> Result<(), String> {
+        for group in &self.groups {
+            let reasons: Vec<String> = group
+                .failures
+                .iter()
+                .map(|(reason, count)| format!("{count} × {reason}"))
+                .collect();
+            if !reasons.is_empty() {
+                return Err(format!(
+                    "{}: requests failed: {}",
+                    group.name,
+                    reasons.join("; ")
+                ));
+            }
+            if group.unanswered + group.unsent > 0 {
+                return Err(format!(
+                    "{}: {} requests were not answered in time, {} not sent",
+                    group.name, group.unanswered, group.unsent
+                ));
+            }
+            if group.completed == 0 {
+                return Err(format!(
+                    "{}: no request was answered within the measured part",
+                    group.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs `job` on this thread and reads what `watched` used in its window.
+///
+/// # Errors
+/// A sentence: nobody was reached, a watched process has ended, or a signal came.
+pub(crate) fn measure(job: &Job, watched: &[Watched]) -> Result<Run, String> {
+    let begin = Instant::now();
+    let from = begin + job.warm_up;
+    let end = (!job.is_counted()).then(|| from + job.duration);
+    let meter = Meter::start(watched, from, end);
+    let outcome = client::run(job, begin);
+    let usage = meter.finish();
+    // What the client says explains more than what the meter then misses.
+    let outcome = outcome?;
+    let usage = usage?;
+    let watched_s: f64 = usage.processes.iter().map(|process| process.cpu_s).sum();
+    let ours = (watched_s + outcome.client_cpu_s) / usage.machine.total_s.max(f64::MIN_POSITIVE);
+    let groups = job.groups.iter().zip(&outcome.tallies);
+    Ok(Run {
+        seconds: outcome.seconds,
+        client_cpu_s: outcome.client_cpu_s,
+        groups: groups
+            .map(|(group, tally)| figures(&group.name, tally, outcome.seconds))
+            .collect(),
+        others_share: (usage.machine.busy - ours).max(0.0),
+        usage,
+    })
+}
+
+fn figures(name: &str, tally: &Tally, seconds: f64) -> GroupFigures {
+    let per_s = |count: f64| count / seconds.max(f64::MIN_POSITIVE);
+    GroupFigures {
+        name: name.to_owned(),
+        completed: tally.completed,
+        answered: tally.answered,
+        requests_per_s: per_s(tally.completed as f64),
+        latency: Latency::of(&tally.latency),
+        late_p99_us: tally.lag.quantile(0.99) as f64 / 1e3,
+        late_max_us: tally.lag.max() as f64 / 1e3,
+        received_mb_per_s: per_s(tally.received_bytes as f64 / 1e6),
+        sent_mb_per_s: per_s(tally.sent_bytes as f64 / 1e6),
+        received_bytes: tally.received_bytes,
+        sent_bytes: tally.sent_bytes,
+        connects: tally.connects,
+        failed: tally.failed,
+        unanswered: tally.unanswered,
+        unsent: tally.unsent,
+        failures: tally.failures.clone(),
+    }
+}

@@ -1,0 +1,164 @@
+//! The gateway under test, with one shard, and a provider of services in a process of its own that dials it.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::template::render;
+use super::{check, route, write, Place, Subject, Task, ROUTES};
+use crate::placement::free_addrs;
+use crate::process;
+
+const BUILD: &str = "cargo build --release -p flatend-gateway";
+
+/// The gateway's binary: the given one, or `flatend` beside this program.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None => env::current_exe()
+            .map_err(|error| format!("cannot find this program: {error}"))?
+            .with_file_name("flatend"),
+    };
+    // Absolute, because a bare name would be searched for in PATH.
+    path.canonicalize().map_err(|error| {
+        format!(
+            "no gateway at {} ({error}): {BUILD}, or name one with --gateway",
+            path.display()
+        )
+    })
+}
+
+/// The configuration.
+fn config(task: Task, http: SocketAddr, mesh: SocketAddr, files: &Path) -> Result<String, String> {
+    let service = |path: &str, name: &str| {
+        format!("\n[[http.routes]]\npath = \"{path}\"\nservice = \"{name}\"\n")
+    };
+    let mut routes = match task {
+        Task::Static => format!(
+            "\n[[http.routes]]\npath = \"GET /files\"\nstatic = \"{}\"\n",
+            files.display()
+        ),
+        _ => service("GET /hello", "hello"),
+    };
+    match task {
+        Task::Browser => {
+            routes.extend(
+                (1..=ROUTES).map(|number| service(&format!("GET {}:id", route(number)), "page")),
+            );
+        }
+        Task::Download => routes.push_str(&service("GET /bytes/:count", "bytes")),
+        Task::Upload => routes.push_str(&service("POST /count", "count")),
+        Task::Hello | Task::Static => {}
+    }
+    render(
+        include_str!("../../configs/gateway.toml"),
+        &[
+            ("HTTP", &http.to_string()),
+            ("MESH", &mesh.to_string()),
+            (
+                "ACCESS_LOG",
+                if task == Task::Browser {
+                    "access_log = \"access.log\"\n"
+                } else {
+                    ""
+                },
+            ),
+            ("ROUTES", &routes),
+        ],
+    )
+}
+
+/// Starts the gateway and, unless it serves files, the services behind it.
+///
+/// # Errors
+/// The gateway refuses the configuration or does not answer.
+pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
+    let [addr, mesh] = free_addrs()?;
+    let home = place.dir.join("gateway");
+    let file = home.join("config.toml");
+    write(&file, &config(task, addr, mesh, &place.files)?)?;
+    std::fs::create_dir_all(home.join("state"))
+        .map_err(|error| format!("cannot make {}: {error}", home.display()))?;
+    let command = |words: &[&str]| {
+        let mut command = Command::new(&place.gateway);
+        command.args(words).arg("-c").arg(&file).current_dir(&home);
+        command
+    };
+    check("gateway", &mut command(&["check"]), place, BUILD)?;
+    let mut proxy = process::start(
+        "gateway",
+        &mut command(&[]),
+        place.cores.proxy,
+        &place.dir,
+        BUILD,
+    )?;
+    if task == Task::Static {
+        proxy.answers(addr, "/files/small.bin")?;
+        return Ok(Subject {
+            addr,
+            proxy,
+            server: None,
+        });
+    }
+    // The provider dials at once then, without a pause before a second try.
+    proxy.listens(mesh)?;
+    let server = process::start_this(
+        &["serve-node", "--node", &mesh.to_string()],
+        "services",
+        place.cores.others,
+        &place.dir,
+    )?;
+    proxy.answers(addr, "/hello")?;
+    Ok(Subject {
+        addr,
+        proxy,
+        server: Some(server),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_gateway_is_told_with_the_remedy() {
+        let error = binary(Some(Path::new("/nowhere/flatend"))).unwrap_err();
+        assert!(
+            error.starts_with("no gateway at /nowhere/flatend") && error.contains("cargo build"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn each_task_has_its_configuration() {
+        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let made = |task| {
+            let text = config(task, addr(3000), addr(9000), Path::new("/f")).unwrap();
+            assert!(text.contains("shards = 1") && text.contains("addr = \"127.0.0.1:3000\""));
+            text.parse::<toml::Table>()
+                .unwrap_or_else(|error| panic!("{error} in\n{text}"))
+        };
+        let routes = |table: &toml::Table| table["http"][0]["routes"].as_array().unwrap().len();
+        let hello = made(Task::Hello);
+        assert!(routes(&hello) == 1 && hello["http"][0].get("access_log").is_none());
+        let browser = made(Task::Browser);
+        assert_eq!(routes(&browser), ROUTES + 1);
+        assert_eq!(
+            browser["http"][0]["access_log"].as_str(),
+            Some("access.log")
+        );
+        assert_eq!(
+            browser["http"][0]["routes"][200]["path"].as_str(),
+            Some("GET /api/v1/resource-200/:id")
+        );
+        assert_eq!(routes(&made(Task::Upload)), 2);
+        assert_eq!(
+            made(Task::Static)["http"][0]["routes"][0]["static"].as_str(),
+            Some("/f")
+        );
+    }
+}
