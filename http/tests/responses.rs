@@ -221,6 +221,10 @@ fn hop_by_hop_fields_do_not_pass() {
 fn an_own_date_and_request_id() {
     let (text, ..) = encode(&GET, 200, Some(0), &[("Date", "then")]).unwrap();
     assert!(text.contains("Date: then\r\n") && !text.contains(DATE));
+    let twice: Fields<'_> = &[("Date", "then"), ("date", "now"), ("x", "y")];
+    let (text, ..) = encode(&GET, 200, Some(0), twice).unwrap();
+    assert!(text.contains("Date: then\r\n") && !text.contains("now"));
+    assert!(text.contains("x: y\r\n"));
     let dates = DateCache::new(0);
     let head = ResponseHead {
         status: 200,

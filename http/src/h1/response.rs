@@ -71,10 +71,8 @@ fn write_response<'f>(
     for (name, value) in fields.clone() {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         let ours = match name.len() {
-            4 => {
-                dated |= is(b"date");
-                false
-            }
+            // Only one: a message has one date (RFC 9110 5.3, 6.6.1).
+            4 if is(b"date") => std::mem::replace(&mut dated, true),
             12 => head.request_id.is_some() && is(b"x-request-id"),
             14 => is(b"content-length"),
             _ => false,
