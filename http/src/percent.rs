@@ -33,8 +33,14 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
+    push_escaped(&mut out, text, may_stand_in_address);
+    Cow::Owned(out)
+}
+
+/// Appends `text` with every byte escaped that may not stand as it is; `may_stand` sees ASCII only.
+pub fn push_escaped(out: &mut String, text: &str, may_stand: impl Fn(u8) -> bool) {
     for byte in text.bytes() {
-        if may_stand_in_address(byte) {
+        if byte.is_ascii() && may_stand(byte) {
             out.push(char::from(byte));
         } else {
             out.push('%');
@@ -44,7 +50,6 @@ pub fn escape(text: &str) -> Cow<'_, str> {
             }
         }
     }
-    Cow::Owned(out)
 }
 
 /// The unreserved and the reserved characters of RFC 3986 2.2 and 2.3, and `%`.

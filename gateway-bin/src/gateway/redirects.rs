@@ -5,6 +5,7 @@
 //! the request is visible ASCII without what would end the part of the URL that it stands in.
 
 use flatend_http::h1::{reason_phrase, Method, RequestHead};
+use flatend_http::percent;
 use flatend_http::router::Match;
 
 use super::own::Own;
@@ -59,7 +60,7 @@ fn expand<'p>(location: &Location, param: impl Fn(&str) -> &'p str, query: Optio
     }
     if let Some(query) = query.filter(|_| !location.has_query()) {
         out.push('?');
-        encode(&mut out, query, b"!$&'()*+,;=:@/?");
+        out.push_str(&percent::escape(query));
     }
     fill(&mut out, &location.fragment, &param);
     out
@@ -76,33 +77,23 @@ fn fill<'p>(out: &mut String, pieces: &[Piece], param: &impl Fn(&str) -> &'p str
                     Some(rest) if out.ends_with('/') => rest,
                     _ => value,
                 };
-                let in_path = !out.contains(['?', '#']);
-                let kept: &[u8] = if in_path {
-                    b"!$&'()*+,;=:@/"
+                let kept = if out.contains(['?', '#']) {
+                    VALUE
                 } else {
-                    b"!$'()*,:@/"
+                    PATH
                 };
-                encode(out, value, kept);
+                // Escapes are whole, and stay.
+                percent::push_escaped(out, value, |byte| {
+                    byte.is_ascii_alphanumeric() || kept.contains(&byte)
+                });
             }
         }
     }
 }
 
-/// Appends `text`, in which escapes are whole: unreserved characters, escapes and `kept` as they are, the rest escaped.
-fn encode(out: &mut String, text: &str, kept: &[u8]) {
-    for byte in text.bytes() {
-        let is_plain = byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
-        if is_plain || kept.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for digit in [byte >> 4, byte & 0xf] {
-                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-                out.push(digit.to_ascii_uppercase());
-            }
-        }
-    }
-}
+/// What may stand in a path, and in the value of a query or in a fragment, where it must not end that value.
+const PATH: &[u8] = b"-._~%!$&'()*+,;=:@/";
+const VALUE: &[u8] = b"-._~%!$'()*,:@/";
 
 #[cfg(test)]
 mod tests {
