@@ -17,7 +17,13 @@ NAMES = [
     "time", "client", "port", "id", "method", "target", "version", "host", "route", "provider", "referer", "user_agent",
     "status", "bytes_out", "tries", "bytes_in", "duration_ms", "upstream_ms", "end",
 ]  # fmt: skip
-ROUTES = [("GET /pattern", "pattern"), ("POST /sum", "sum"), ("GET /hello", "hello_world"), ("GET /nobody", "nobody")]
+NO_HOLD = 'hold = "0s"'
+ROUTES = [
+    ("GET /pattern", "pattern"),
+    ("POST /sum", "sum"),
+    ("GET /hello", "hello_world", NO_HOLD),
+    ("GET /nobody", "nobody", NO_HOLD),
+]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
