@@ -38,3 +38,22 @@ const _: () = assert!(
     "the bitmap of the wheel has whole words"
 );
 const _: () = assert!(MAILBOX_TURN_MAX <= MAILBOX_MESSAGES_MAX);
+
+/// Operations on files that one shard has with the kernel at once; more wait in line. As many as a disk's queue has use for,
+/// and with [`FILE_READ_BYTES_MAX`] the bound of the memory that reads hold.
+pub(crate) const FILE_OPS_MAX: usize = 64;
+
+/// Largest read of a file. Small enough that 64 of them are 16 MiB, large enough that a disk streams.
+pub(crate) const FILE_READ_BYTES_MAX: usize = 256 * 1024;
+
+/// Before entries that the kernel had no memory for are handed in again.
+pub(crate) const RING_SUBMIT_AGAIN_MS: u64 = 10;
+
+/// How long a shard that ends waits for an operation on a file to end.
+pub(crate) const RING_SETTLE_MS: u64 = 500;
+
+/// Entries of a directory that are read for one listing.
+pub(crate) const LISTED_MAX: usize = 1_000;
+
+/// Listings of directories that one shard has under way: each is a thread.
+pub(crate) const LISTINGS_MAX: usize = 4;

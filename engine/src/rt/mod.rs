@@ -1,4 +1,4 @@
-//! The shard's runtime: the only place that knows glommio, epoll and sockets.
+//! The shard's runtime: the only place that knows glommio, epoll, io_uring and sockets.
 //!
 //! A shard is one pinned glommio executor. glommio runs the tasks; the shard waits by itself: every descriptor is
 //! registered once, edge-triggered, in one epoll set, reads and writes are plain non-blocking calls tried first, and one
@@ -10,20 +10,26 @@
 
 mod blocking;
 mod executor;
+mod file;
 pub(crate) mod limits;
 mod listener;
 mod mailbox;
+mod permits;
 mod preflight;
 mod reactor;
+mod ring;
 mod socket;
 mod sync;
 mod timer;
 
 pub use blocking::run_blocking;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
+pub use file::{File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
+pub use flatend_codec::Millis;
 pub use listener::{Accepted, ListenOptions, Listener};
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};
-pub use preflight::{preflight, raise_file_limit, PreflightError};
+pub use permits::{Permit, Permits};
+pub use preflight::{preflight, preflight_files, raise_file_limit, PreflightError};
 pub use reactor::{at_turn_end, now, stats, unix_millis, unix_seconds, Stats, TurnEnd};
 pub(crate) use reactor::{on_panic, park};
 pub use socket::{aligned_buffer, make_room, ConnectError, Socket};

@@ -60,6 +60,19 @@ pub fn raise_file_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// Tries whether files can be read without holding a shard up: a ring of our own that knows the operations. For those who
+/// serve files, at start.
+///
+/// # Errors
+/// [`PreflightError`], whose text is fit for the user.
+pub fn preflight_files() -> Result<(), PreflightError> {
+    super::ring::probe().map_err(|err| match err.kind() {
+        std::io::ErrorKind::PermissionDenied => PreflightError::Forbidden,
+        std::io::ErrorKind::Unsupported => PreflightError::Missing,
+        _ => PreflightError::Other(err.to_string()),
+    })
+}
+
 /// Tries one ring and the memlock limit for `shards` shards.
 ///
 /// # Errors

@@ -155,7 +155,13 @@ pub(crate) fn install() {
 }
 
 pub(crate) fn uninstall() {
+    super::ring::close();
     REACTOR.with(|cell| cell.borrow_mut().take());
+}
+
+/// Whether this thread is a shard that has not ended.
+pub(crate) fn is_installed() -> bool {
+    REACTOR.with(|cell| cell.borrow().is_some())
 }
 
 fn nothing_ready() -> epoll::Event {
@@ -233,16 +239,22 @@ pub(crate) fn note_panic(text: &str) {
 
 /// Registers a descriptor for good, edge-triggered, both directions.
 pub(crate) fn register(fd: impl AsFd) -> std::io::Result<(usize, Rc<Slot>)> {
+    register_for(fd, epoll::EventFlags::OUT | epoll::EventFlags::RDHUP)
+}
+
+/// As [`register`], for a descriptor that is only read.
+pub(crate) fn register_input(fd: impl AsFd) -> std::io::Result<(usize, Rc<Slot>)> {
+    register_for(fd, epoll::EventFlags::empty())
+}
+
+fn register_for(fd: impl AsFd, more: epoll::EventFlags) -> std::io::Result<(usize, Rc<Slot>)> {
     with(|reactor| {
         let mut slots = reactor.slots.borrow_mut();
         let key = reactor.vacant.borrow_mut().pop().unwrap_or_else(|| {
             slots.push(None);
             slots.len() - 1
         });
-        let flags = epoll::EventFlags::IN
-            | epoll::EventFlags::OUT
-            | epoll::EventFlags::RDHUP
-            | epoll::EventFlags::ET;
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET | more;
         match epoll::add(
             &reactor.epoll,
             fd,

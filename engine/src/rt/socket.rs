@@ -13,6 +13,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use socket2::{Domain, Protocol, SockRef, Type};
 
+use super::file::File;
 use super::reactor::{self, Slot};
 use super::timer;
 
@@ -275,6 +276,30 @@ impl Socket {
                 Err(ErrorKind::WouldBlock.into())
             }
             Err(rustix::io::Errno::INTR) => self.try_send(slices),
+            Err(err) => Err(err.into()),
+        }
+    }
+
+    /// One `sendfile` of up to `len` bytes of `file` from `offset`. `Ok(0)`: the file ends there. Waits for the disk if the
+    /// bytes are not in the page cache, which a shard must not: ask [`File::residency`] first.
+    ///
+    /// # Errors
+    /// As the system says; `WouldBlock` is not a fault: wait with [`Socket::poll_writable`]. `InvalidInput`: the file's system
+    /// cannot do it.
+    pub fn try_sendfile(&self, file: &File, offset: u64, len: usize) -> io::Result<usize> {
+        if !self.slot.writable.get() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        // A client that is gone would be a SIGPIPE, which the standard library has every program ignore.
+        let mut from = offset;
+        match rustix::fs::sendfile(self.fd(), file, Some(&mut from), len) {
+            // A short count may come of a signal too, so it does not mean that the socket is full.
+            Ok(n) => Ok(n),
+            Err(rustix::io::Errno::AGAIN) => {
+                self.slot.writable.set(false);
+                Err(ErrorKind::WouldBlock.into())
+            }
+            Err(rustix::io::Errno::INTR) => self.try_sendfile(file, offset, len),
             Err(err) => Err(err.into()),
         }
     }
