@@ -78,6 +78,7 @@
 
 pub mod date;
 pub mod error;
+pub mod files;
 pub mod h1;
 pub mod headers;
 pub mod limits;

@@ -84,7 +84,46 @@ pub const UPSTREAM_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Interim (1xx) responses of an upstream to one request that are skipped; above it 502. A server sends one or two.
 pub const INTERIM_RESPONSES_MAX: u32 = 16;
 
+/// Longest path of a file below its directory, before it is decoded. Linux takes 4,095 bytes, the directory's own among them.
+pub const FILE_PATH_BYTES_MAX: usize = 4 * 1024;
+
+/// Ranges that one request may ask for; with more the file is sent whole. Clients that resume ask for one, viewers of PDF files
+/// for a dozen; hundreds are an attack on the server's patience (CVE-2011-3192).
+pub const RANGES_MAX: usize = 32;
+
+/// Longest value of Range that is read; a longer one is as if it were not there.
+pub const RANGE_FIELD_BYTES_MAX: usize = 2 * 1024;
+
+/// Ranges with no more than this between them are sent as one: a part's own head is longer.
+pub const RANGE_GAP_BYTES: u64 = 80;
+
+/// Largest form of a file that the cache keeps in memory: above it the send costs more than the reading.
+pub const CACHED_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of files that the cache of a shard keeps in memory.
+pub const CACHED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Files and directories that the cache of a shard remembers.
+pub const CACHED_FILES_MAX: usize = 2_048;
+
+/// Descriptors of large files that the cache of a shard keeps open: a small part of what a process may have (1,024 is usual).
+pub const CACHED_DESCRIPTORS_MAX: usize = 64;
+
+/// How long a descriptor is kept without being asked for: this to twice this. The room of a deleted file is free only then.
+pub const CACHED_DESCRIPTOR_IDLE_MS: u64 = 2_000;
+
+/// How long the cache believes what it knows of a file. A change is seen at most this and one look later.
+pub const CACHED_LOOK_MS: u64 = 1_000;
+
+/// Bytes of a large file that one turn of a connection sends before the shard's other tasks run; also what is asked of the
+/// page cache at once.
+pub const FILE_WINDOW_BYTES: u64 = 512 * 1024;
+
+/// How often a file that changes while it is read is read again before the answer is 503.
+pub const FILE_READ_TRIES_MAX: u32 = 4;
+
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(CACHED_FILE_BYTES_MAX <= CACHED_BYTES_MAX as u64 / 16);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(TRAILERS_MAX <= FIELDS_MAX);
 const _: () = assert!(LINGER_IDLE_MS <= LINGER_TIMEOUT_MS);
