@@ -7,6 +7,13 @@
 use crate::h1::{Field, Fields};
 use crate::limits::REQUEST_ID_BYTES_MAX;
 
+/// What `nocache = true` says to caches, in place of what an answer said by itself.
+pub const NOCACHE: [(&str, &str); 3] = [
+    ("cache-control", "no-cache, no-store, must-revalidate"),
+    ("pragma", "no-cache"),
+    ("expires", "0"),
+];
+
 /// Which bytes may stand in a token (RFC 9110 5.6.2).
 static TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];

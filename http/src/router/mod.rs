@@ -280,7 +280,7 @@ fn push_method(allow: &mut String, method: &str) {
 }
 
 /// The host of an authority: without port, brackets kept, without the dot of the root.
-fn host_of(authority: &str) -> &str {
+pub fn host_of(authority: &str) -> &str {
     let host = match authority.rfind(']') {
         Some(end) => authority.get(..=end).unwrap_or(authority),
         None => authority.split(':').next().unwrap_or(authority),

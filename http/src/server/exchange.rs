@@ -50,6 +50,10 @@ impl<'a> Exchange<'a> {
         Exchange { io }
     }
 
+    pub(super) fn io(&self) -> &'a Rc<Io> {
+        self.io
+    }
+
     /// The client's address.
     pub fn client(&self) -> SocketAddr {
         self.io.client.addr

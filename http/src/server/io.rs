@@ -165,15 +165,26 @@ impl Io {
         }
     }
 
+    /// Waits until the socket takes bytes, within the write timeout since the client last took something.
+    pub(super) async fn wait_writable(&self) -> Result<(), ()> {
+        if !self.write_timer.is_set() {
+            self.write_timer.set_after(self.timeouts.write_ms);
+        }
+        if self.took_in_time().await {
+            return Ok(());
+        }
+        self.broken.set(true);
+        Err(())
+    }
+
+    /// The client took something that did not go through the queue.
+    pub(super) fn took_some(&self) {
+        self.write_timer.clear();
+    }
+
     async fn flush_slowly(&self) -> Result<(), ()> {
         loop {
-            if !self.write_timer.is_set() {
-                self.write_timer.set_after(self.timeouts.write_ms);
-            }
-            if !self.took_in_time().await {
-                self.broken.set(true);
-                return Err(());
-            }
+            self.wait_writable().await?;
             if let Some(result) = self.try_flush() {
                 return result;
             }

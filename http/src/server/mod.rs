@@ -9,6 +9,7 @@ mod linger;
 mod pace;
 mod queue;
 mod record;
+mod send_file;
 mod timeouts;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 pub use accept::{serve, Server};
 pub use exchange::{BodyError, Exchange, SendError};
 pub use record::{End, Notes, Record, Text};
+pub use send_file::FileError;
 pub use timeouts::Timeouts;
 
 use crate::h1::RequestHead;
