@@ -47,7 +47,9 @@ class Gateway:
     def write_config(self):
         routes = ""
         for path, service, *keys in self._routes:
-            routes += f'[[http.routes]]\npath = "{path}"\nservice = "{service}"\n' + "".join(key + "\n" for key in keys)
+            # A route without a service names its target among its keys.
+            target = [f'service = "{service}"'] if service else []
+            routes += f'[[http.routes]]\npath = "{path}"\n' + "".join(key + "\n" for key in [*target, *keys])
         (self.folder / "config.toml").write_text(
             f'addr = "{self.address}"\nstate_dir = "{self.folder}"\n{self._mesh_keys}\n'
             f'[[http]]\naddr = "127.0.0.1:{self.port}"\n{self._http_keys}\n'

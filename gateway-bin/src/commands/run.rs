@@ -13,7 +13,7 @@ use flatend_http::server::{self, Timeouts};
 
 use crate::access::ShardLog;
 use crate::cli::RunOptions;
-use crate::config::{self, env::Lookup, Config, Context, Http, ListenAddr, LoadError};
+use crate::config::{self, env::Lookup, Config, Context, Http, ListenAddr, LoadError, Target};
 use crate::gateway::{Bridge, RouteTable};
 use crate::limits::{DIAGNOSTICS_MAX, DRAIN_BODY_BYTES_MAX};
 use crate::{access, io_words, keys, log, logs, signals};
@@ -74,6 +74,11 @@ pub fn start(
     logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
     flatend::rt::raise_file_limit();
     let shards = config.mesh.shards.unwrap_or_else(|| allowed_cpus().len());
+    let mut routes = config.http.iter().flat_map(|http| &http.routes);
+    if routes.any(|route| matches!(route.target, Target::Static(_))) {
+        flatend::rt::preflight_files()
+            .map_err(|error| format!("cannot serve files here: {error}"))?;
+    }
     // The mesh's address first, so that a clash is told of the address that the user thinks of first.
     let sections = Sections::bind(config, shards)?;
     let (secret, origin) = keys::identity(&config.mesh)

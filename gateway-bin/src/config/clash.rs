@@ -18,15 +18,18 @@ pub(super) fn check_routes(routes: &[ReadRoute], check: &mut Check<'_, '_>) {
     let mut builder = RouterBuilder::new();
     let mut added: Vec<&ReadRoute> = Vec::with_capacity(routes.len());
     for read in routes {
-        match builder.add(read.route.host.as_deref(), &read.route.pattern, ()) {
-            Ok(()) => added.push(read),
-            // Our own checks are as strict as the router's; if not, the user still gets a place and a reason.
-            Err(error) => check.findings.error(
-                read.path_span.clone(),
-                format!("{error}: write another path"),
-            ),
+        for pattern in read.route.patterns() {
+            match builder.add(read.route.host.as_deref(), &pattern, ()) {
+                Ok(()) => added.push(read),
+                // Our own checks are as strict as the router's; if not, the user still gets a place and a reason.
+                Err(error) => check.findings.error(
+                    read.path_span.clone(),
+                    format!("{error}: write another path"),
+                ),
+            }
         }
     }
+    let mut told: Vec<(usize, usize)> = Vec::new();
     for error in builder.build().err().unwrap_or_default() {
         let RouteError::Conflict {
             route, with_route, ..
@@ -37,6 +40,12 @@ pub(super) fn check_routes(routes: &[ReadRoute], check: &mut Check<'_, '_>) {
         let (Some(read), Some(first)) = (added.get(route), added.get(with_route)) else {
             continue;
         };
+        // The two patterns of a directory may clash with the same route.
+        let pair = (read.path_span.start, first.path_span.start);
+        if told.contains(&pair) {
+            continue;
+        }
+        told.push(pair);
         let (this, other) = (shorten(&read.route.pattern), shorten(&first.route.pattern));
         let same = if this == other {
             String::new()

@@ -214,12 +214,37 @@ pub struct Route {
     pub at: Position,
 }
 
+impl Route {
+    /// Whether a directory of files answers.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        matches!(&self.target, Target::Static(files) if files.is_directory)
+    }
+
+    /// What the router takes of the route. A directory at `/x` is two patterns, `/x` and `/x/*…`; one at `/` is one alone: it
+    /// serves what no route takes, which no pattern can say beside others.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<String> {
+        let own = vec![self.pattern.clone()];
+        if !self.is_directory() || self.path == "/" || self.path.contains("/*") {
+            return own;
+        }
+        let base = self.pattern.trim_end_matches('/');
+        // No parameter of the user's may have the same name.
+        let mut name = "file".to_owned();
+        while self.path.contains(&format!(":{name}")) {
+            name.push('_');
+        }
+        vec![base.to_owned(), format!("{base}/*{name}")]
+    }
+}
+
 /// What answers a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Any node that offers one of these names, asked in this order. 1 to 255 names of 1 to 255 bytes.
     Services(Vec<String>),
-    /// A file or a directory. Not run by this version.
+    /// A file or a directory.
     Static(StaticFiles),
     /// A redirect to this URL, which may hold `:param`s.
     Redirect {
@@ -239,6 +264,8 @@ pub enum Target {
 pub struct StaticFiles {
     /// File or directory, relative to the working directory.
     pub path: PathBuf,
+    /// It is a directory: what lies below the route's path is served.
+    pub is_directory: bool,
     /// Directories without index file are listed.
     pub listing: bool,
     /// File inside the directory that answers for paths that do not exist.

@@ -96,7 +96,6 @@ fn read_static(
     let listing = section.boolean("listing", check).unwrap_or(false);
     let fallback = section.text("fallback", "\"index.html\"", check);
     let entry = section.entry("static")?;
-    check.findings.later(entry.key_span.clone(), "`static`");
     let text = entry.text("\"./public\"", check)?;
     if let Some(pattern) =
         pattern.filter(|pattern| pattern.method.is_some_and(|method| method != Method::Get))
@@ -109,6 +108,7 @@ fn read_static(
     }
     let path = check.path(&text.text);
     let shown = shorten(&text.text);
+    let mut is_directory = false;
     match path.metadata() {
         _ if text.text.is_empty() => {
             check.findings.error(
@@ -120,7 +120,22 @@ fn read_static(
             let words = io_words(&error);
             check.findings.error(text.span, format!("`static` names \"{shown}\", which cannot be read ({words}): write a file or a directory that exists"));
         }
+        Ok(metadata) if !metadata.is_dir() && !metadata.is_file() => {
+            check.findings.error(text.span, format!("`static` names \"{shown}\", which is neither a file nor a directory: write one"));
+        }
         Ok(metadata) => {
+            is_directory = metadata.is_dir();
+            if let Some(entry) = section
+                .entry("listing")
+                .filter(|_| listing && !is_directory)
+            {
+                check.findings.error(entry.key_span, "`listing` lists directories, but `static` names a file: remove it, or name a directory");
+            }
+            let rest = pattern.filter(|pattern| !is_directory && pattern.path.contains("/*"));
+            if let Some(pattern) = rest {
+                let message = format!("`static` names a file, which answers for one path, not for all below \"{}\": write a path without \"*\", or name a directory", shorten(&pattern.path));
+                check.findings.error(text.span.clone(), message);
+            }
             if let Some(fallback) = &fallback {
                 check_fallback(&path, metadata.is_dir(), fallback, check);
             }
@@ -128,6 +143,7 @@ fn read_static(
     }
     Some(Target::Static(StaticFiles {
         path,
+        is_directory,
         listing,
         fallback: fallback.map(|fallback| fallback.text),
     }))

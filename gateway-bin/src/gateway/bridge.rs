@@ -5,12 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use flatend::Shard;
+use flatend_http::files::reader::Wanted;
 use flatend_http::h1::{BodyLength, RequestHead};
 use flatend_http::headers;
 use flatend_http::server::{BodyRules, Client, Exchange, Handler, Notes, OwnAnswer, Plan, Record};
 
+use super::files::Files;
 use super::ids::RequestIds;
-use super::own::{self, Own};
+use super::own::{self, Own, Unrouted};
 use super::redirects;
 use super::services::{ServiceCall, Services};
 use super::table::RouteTable;
@@ -21,6 +23,7 @@ use crate::config::Target;
 pub struct Bridge {
     table: Arc<RouteTable>,
     services: Services,
+    files: Files,
     ids: RequestIds,
     access: Option<Rc<ShardLog>>,
 }
@@ -43,6 +46,7 @@ pub(super) struct Facts {
 /// Who answers.
 enum Work {
     Call(ServiceCall),
+    File(Wanted),
 }
 
 impl Facts {
@@ -70,6 +74,7 @@ impl Bridge {
             access,
             ids: RequestIds::new(shard.index(), listener),
             services: Services::new(shard, &table.routes),
+            files: Files::new(&table.routes),
             table,
         }
     }
@@ -91,21 +96,40 @@ impl Bridge {
         facts: &mut Facts,
         notes: Option<&mut Notes>,
     ) -> Result<Work, Own> {
-        let matched = own::route(&self.table.router, head)?;
-        facts.route = *matched.value;
+        let matched = match own::route(&self.table.router, head) {
+            Ok(matched) => {
+                facts.route = *matched.value;
+                Some(matched)
+            }
+            Err(Unrouted::Answer(own)) => return Err(own),
+            // A directory at `/` serves what no route takes.
+            Err(Unrouted::Nowhere) => match self.table.root(head.authority) {
+                Some(root) => {
+                    facts.route = root;
+                    None
+                }
+                None => return Err(Unrouted::Nowhere.into()),
+            },
+        };
         if let Some(notes) = notes {
             notes.route(facts.route);
         }
         let route = &self.table.routes[facts.route];
-        match &route.target {
-            Target::Services(_) => {
+        match (&route.target, &matched) {
+            (Target::Services(_), Some(matched)) => {
                 let call = self
                     .services
-                    .take(route, head, &matched, client, &facts.request_id)?;
+                    .take(route, head, matched, client, &facts.request_id)?;
                 Ok(Work::Call(call))
             }
+            (Target::Static(_), matched) => {
+                let wanted = self.files.take(facts.route, head, matched.as_ref())?;
+                Ok(Work::File(wanted))
+            }
             // The gateway itself; other targets are refused before anything runs.
-            _ => Err(redirects::answer(route, head, &matched)
+            (_, matched) => Err(matched
+                .as_ref()
+                .and_then(|matched| redirects::answer(route, head, matched))
                 .unwrap_or_else(|| Own::plain(501, "Nothing answers this route.".to_owned()))),
         }
     }
@@ -169,6 +193,7 @@ impl Handler for Bridge {
         let route = &self.table.routes[plan.facts.route];
         match plan.work {
             Work::Call(call) => self.services.run(route, call, &plan.facts, exchange).await,
+            Work::File(wanted) => self.files.run(wanted, &plan.facts, exchange).await,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The gateway proper: HTTP requests in, answers out. [`Bridge`] is the handler of one `[[http]]` section on one shard: it
-//! finds the route and hands the request to the module of its target (`services`; `own` for what needs nobody). `mapping`
+//! finds the route and hands the request to the module of its target (`services`, `files`; `own` for what needs nobody). `mapping`
 //! turns heads into headers of the mesh, `reply` turns answers back, `statuses` holds the table of errors.
 
 mod bridge;
+mod files;
 mod hops;
 mod ids;
 mod mapping;

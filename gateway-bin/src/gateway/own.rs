@@ -45,51 +45,69 @@ impl From<MapError> for Own {
     }
 }
 
+/// Why the router gives a request to nobody.
+pub(super) enum Unrouted {
+    /// No route takes its path.
+    Nowhere,
+    /// This is the answer.
+    Answer(Own),
+}
+
+impl From<Unrouted> for Own {
+    fn from(unrouted: Unrouted) -> Own {
+        match unrouted {
+            Unrouted::Answer(own) => own,
+            Unrouted::Nowhere => {
+                let sentence = "No route of this gateway takes this path.";
+                Own::plain(404, sentence.to_owned())
+            }
+        }
+    }
+}
+
 /// The route of a request, or the answer that there is none.
 pub(super) fn route<'t, 'p, T>(
     router: &'t Router<T>,
     head: &RequestHead<'p>,
-) -> Result<Match<'t, 'p, T>, Own> {
+) -> Result<Match<'t, 'p, T>, Unrouted> {
+    let answer = |own| Err(Unrouted::Answer(own));
     let allow_all = || router.allow_all(head.authority);
     if matches!(head.method, Method::Connect | Method::Trace) {
         let sentence = format!("This gateway does not serve {}.", head.method.as_str());
-        return Err(Own::with(405, sentence, "allow", allow_all()));
+        return answer(Own::with(405, sentence, "allow", allow_all()));
     }
     if head.target.is_https {
         // RFC 9110 7.4: an https target is for connections that TLS secures.
         let sentence = "This address serves plain HTTP and no https targets.";
-        return Err(Own::plain(421, sentence.to_owned()));
+        return answer(Own::plain(421, sentence.to_owned()));
     }
     let hops = hops::of(head);
     if hops == Hops::Malformed {
         let sentence = "The Max-Forwards of the request is not one decimal number.";
-        return Err(Own::plain(400, sentence.to_owned()));
+        return answer(Own::plain(400, sentence.to_owned()));
     }
     if head.target.path == "*" {
-        return Err(Own::with(204, String::new(), "allow", allow_all()));
+        return answer(Own::with(204, String::new(), "allow", allow_all()));
     }
     let method = head.method.as_str();
     match router.lookup(method, head.authority, head.target.path, head.target.query) {
         Outcome::Found(_) if hops == Hops::None => {
             let allow = router.allow(head.authority, head.target.path);
-            Err(Own::with(204, String::new(), "allow", allow))
+            answer(Own::with(204, String::new(), "allow", allow))
         }
         Outcome::Found(matched) => Ok(matched),
         Outcome::Redirect { status, location } => {
             let sentence = "The resource is at another path.".to_owned();
-            Err(Own::with(status, sentence, "location", location))
+            answer(Own::with(status, sentence, "location", location))
         }
         Outcome::MethodNotAllowed { allow } if head.method == Method::Options => {
-            Err(Own::with(204, String::new(), "allow", allow))
+            answer(Own::with(204, String::new(), "allow", allow))
         }
         Outcome::MethodNotAllowed { allow } => {
             let shown: String = method.chars().take(METHOD_SHOWN_MAX).collect();
             let sentence = format!("This path takes {allow}, not {shown}.");
-            Err(Own::with(405, sentence, "allow", allow))
+            answer(Own::with(405, sentence, "allow", allow))
         }
-        Outcome::NotFound => Err(Own::plain(
-            404,
-            "No route of this gateway takes this path.".to_owned(),
-        )),
+        Outcome::NotFound => Err(Unrouted::Nowhere),
     }
 }

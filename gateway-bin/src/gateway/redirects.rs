@@ -9,8 +9,8 @@ use flatend_http::percent;
 use flatend_http::router::Match;
 
 use super::own::Own;
-use super::reply::NOCACHE;
 use crate::config::{Location, Piece, Route, Target};
+use flatend_http::headers::NOCACHE;
 
 /// The answer of a route whose target needs nobody else; `None` if it does.
 pub(super) fn answer<T>(

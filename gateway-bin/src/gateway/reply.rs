@@ -1,6 +1,7 @@
 //! From a service's response to HTTP: `:status` becomes the status, everything is validated, the body streams in bursts.
 
 use flatend::{Call, HeaderBlock};
+use flatend_http::headers::NOCACHE;
 use flatend_http::server::{Exchange, SendError};
 use flatend_http::ResponseError;
 use futures_lite::FutureExt;
@@ -155,13 +156,6 @@ fn describe(error: &ResponseError) -> String {
     let text = error.to_string();
     text.trim_end_matches('.').to_owned()
 }
-
-/// What `nocache = true` says to caches, in place of what the service said.
-pub(super) const NOCACHE: [(&str, &str); 3] = [
-    ("cache-control", "no-cache, no-store, must-revalidate"),
-    ("pragma", "no-cache"),
-    ("expires", "0"),
-];
 
 fn is_cache_field(name: &[u8]) -> bool {
     [
