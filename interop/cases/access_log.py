@@ -7,11 +7,11 @@ import signal
 import socket
 
 from harness.checks import at_most, case, equal, true, until
+from harness.configured import Configured, route
 from harness.http import Cut
 from harness.pattern import pattern
 
 from .lifecycle import run_once
-from .options import Configured, route
 
 NAMES = [
     "time", "client", "port", "id", "method", "target", "version", "host", "route", "provider", "referer", "user_agent",

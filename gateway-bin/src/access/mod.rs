@@ -6,6 +6,7 @@
 
 mod escape;
 mod format;
+mod output;
 mod stamp;
 mod writer;
 

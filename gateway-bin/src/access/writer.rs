@@ -1,13 +1,9 @@
 //! The thread that writes one access log: blocks into a file or to standard output.
 //!
-//! Owns the open file, its renewal when it was renamed or removed, and what is said of lines that are lost. The invariant
+//! Owns the order of writes and what is said of lines that are lost. The invariant
 //! that a change is likeliest to break: trouble is told once when it begins and once when it ends, never a line a block.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -15,20 +11,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::output::{Opened, Output};
 use super::stamp::Stamp;
 use super::Message;
 use crate::config::{AccessFormat, AccessLog, AccessTo};
-use crate::limits::{ACCESS_FILE_MODE, ACCESS_RENEW_MS};
+use crate::limits::ACCESS_RENEW_MS;
 use crate::{io_words, log, logs};
-
-/// Where lines go.
-trait Output {
-    /// Writes some of `bytes`.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Opens the file anew if it is not at its path any more.
-    fn renew(&mut self) -> io::Result<()>;
-}
 
 /// Starts the thread of `log`; it ends when every sender is gone.
 pub(super) fn start(
@@ -68,56 +56,6 @@ fn run(writer: &mut Writer, blocks: &Receiver<Message>, lost: &AtomicU64) {
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-/// A file by its path, or standard output.
-struct Opened {
-    file: File,
-    /// The path, and device and inode of what is open.
-    at: Option<(PathBuf, (u64, u64))>,
-}
-
-impl Opened {
-    fn stdout() -> io::Result<Opened> {
-        // A descriptor of our own: the library's would gather and flush by lines.
-        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Opened { file, at: None })
-    }
-
-    fn at(path: PathBuf) -> io::Result<Opened> {
-        // Appending: also after another program has cut the file to nothing.
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(ACCESS_FILE_MODE)
-            .open(&path)?;
-        let metadata = file.metadata()?;
-        let identity = (metadata.dev(), metadata.ino());
-        Ok(Opened {
-            file,
-            at: Some((path, identity)),
-        })
-    }
-}
-
-impl Output for Opened {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn renew(&mut self) -> io::Result<()> {
-        let Some((path, identity)) = &self.at else {
-            return Ok(());
-        };
-        match path.metadata() {
-            Ok(metadata) if (metadata.dev(), metadata.ino()) == *identity => Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => {
-                *self = Opened::at(path.clone())?;
-                Ok(())
-            }
         }
     }
 }
@@ -330,29 +268,5 @@ mod tests {
             lines[1].starts_with("# ") && lines[1].ends_with("Z 17 lines were lost here"),
             "{lines:?}"
         );
-    }
-
-    #[test]
-    fn a_file_that_was_renamed_or_removed_is_opened_anew() {
-        let folder = std::env::temp_dir().join(format!("flatend-access-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("access.log");
-        let mut opened = Opened::at(path.clone()).unwrap();
-        opened.write(b"one\n").unwrap();
-        std::fs::rename(&path, folder.join("access.log.1")).unwrap();
-        opened.renew().unwrap();
-        opened.write(b"two\n").unwrap();
-        opened.renew().unwrap();
-        opened.write(b"three\n").unwrap();
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-        assert_eq!(read("access.log.1"), "one\n");
-        assert_eq!(read("access.log"), "two\nthree\n");
-        // Cut to nothing by another program: appending goes on at the beginning.
-        File::create(&path).unwrap();
-        opened.renew().unwrap();
-        opened.write(b"four\n").unwrap();
-        assert_eq!(read("access.log"), "four\n");
-        std::fs::remove_dir_all(&folder).unwrap();
-        assert!(opened.renew().is_err(), "the folder is gone");
     }
 }
