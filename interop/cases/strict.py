@@ -1,6 +1,9 @@
 """HTTP/1.1 to the letter, over sockets: what a request may be. The rules stand in docs/http.md."""
 
+import gzip
 import json
+import os
+from email.utils import parsedate_to_datetime
 
 from harness.checks import case, equal, true
 from harness.raw import GET, ask, chunked, get, joined, post, refused
@@ -179,3 +182,28 @@ def other_protocols(world):
     ]:
         refused(gateway, data, status, words)
     return "8 protocols that are not ours"
+
+
+@case("strict-files")
+def static_files(world):
+    """What RFC 9110 asks of answers with a file: dates, the fields of 206 and 304, conditions only where they count."""
+    folder = world.subfolder("files")
+    (folder / "a.txt").write_text("0123456789" * 100)
+    (folder / "a.txt.gz").write_bytes(gzip.compress(b"0123456789" * 100))
+    os.utime(folder / "a.txt.gz", (2**32, 2**32))
+    os.utime(folder / "a.txt", (2**32, 2**32))  # in the year 2106
+    gateway = world.gateway(("GET /f", None, f'static = "{folder}"'))
+    status, whole, _ = ask(gateway, get("/f/a.txt"))
+    equal((status, "vary" in whole), (200, True), "a file from the future")
+    dates = [parsedate_to_datetime(whole[name]) for name in ("last-modified", "date")]
+    true(dates[0] <= dates[1], f"changed after it was sent: {whole}")
+    tag = f"If-None-Match: {whole['etag']}\r\n"
+    for fields, want, bare in [("Range: bytes=0-1\r\n", 206, ()), ("Range: bytes=0-1,500-501\r\n", 206, ("content-range",)), (tag, 304, ("content-length",))]:
+        status, have, _ = ask(gateway, get("/f/a.txt", fields))
+        equal(status, want, fields)
+        true({"date", "etag", "vary"} <= set(have), f"{fields}: {have}")
+        equal((have["etag"], have["vary"], [name for name in bare if name in have]), (whole["etag"], whole["vary"], []), fields)
+    for method, path, want in [("GET", "/f/none", 404), ("DELETE", "/f/a.txt", 405), ("GET", "/f", 301)]:
+        for condition in ('If-Match: "x"\r\n', f"{tag}Range: bytes=5000-\r\n", "If-None-Match: *\r\n"):
+            equal(ask(gateway, get(path, condition, method))[0], want, f"{method} {path} with {condition}")
+    return "dates, 206, 304, and 404, 405 and 301 whatever the conditions"
