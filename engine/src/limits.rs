@@ -42,6 +42,41 @@ pub const WHOLE_RESPONSE_BYTES_MAX: usize = 16 * 1024;
 /// Providers of which a shard remembers what it knows although no set of services names them; beyond it they are forgotten.
 pub const IDLE_PROVIDERS_MAX: usize = 1_024;
 
+/// Time constant of a provider's average latency: long enough to smooth bursts, short enough that a slow minute is forgotten
+/// within the next.
+pub const LATENCY_DECAY_MS: u64 = 10_000;
+
+/// Responses before a provider's latency counts; the least of them begins the average.
+pub const WARM_UP_HEADS: u32 = 3;
+
+/// Latencies below it are not told apart: they are measured by the turn's clock, and a busy turn takes about that long.
+pub const LATENCY_MIN_US: f64 = 50.0;
+
+/// Latencies whose ratio is at most this count as equal.
+pub const LATENCY_LIKE_RATIO: f64 = 1.25;
+
+/// Failures in a row that set a provider aside.
+pub const FAILURES_IN_A_ROW_MAX: u32 = 5;
+
+/// Results of a provider that are remembered; fewer say nothing about its share of failures.
+pub const RESULTS_KEPT: u32 = 20;
+
+/// Failures among [`RESULTS_KEPT`] results that set a provider aside: half.
+pub const FAILED_RESULTS_MAX: u32 = RESULTS_KEPT / 2;
+
+/// First pause of a provider that is set aside; each further one is twice as long.
+pub const ASIDE_FIRST_MS: u64 = 1_000;
+
+/// Longest pause of a provider that is set aside: as long as between dials of an address that stays away.
+pub const ASIDE_MAX_MS: u64 = 30_000;
+
+/// A provider that was not set aside for this long begins with [`ASIDE_FIRST_MS`] again: twice the longest pause.
+pub const HEALTHY_STRETCH_MS: u64 = 2 * ASIDE_MAX_MS;
+
+/// How long a trial is left to requests that could go elsewhere when it fails; then any request may be one, for there are
+/// services that are never sent anything else.
+pub const TRIAL_ANY_AFTER_MS: u64 = 1_000;
+
 /// Tries of one request, the first included.
 pub const TRIES_MAX: u32 = 3;
 
@@ -128,4 +163,6 @@ pub const HANDLER_STREAMS_MAX: usize = 65_536;
 
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
+const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);
+const _: () = assert!(ASIDE_FIRST_MS <= ASIDE_MAX_MS);
 const _: () = assert!(SLICE_BYTES_MIN <= LINK_BUFFER_BYTES);

@@ -10,10 +10,12 @@ use flatend_codec::{OpenError, ResetCode, StreamId};
 
 use super::outlet::{OutletRequest, OutletStream, ResponseSink};
 use super::pick::{Chosen, Through};
+use super::verdict::Verdict;
 use super::{BodyRefused, CallRequest};
 use crate::error::{CallError, Fault};
 use crate::mesh::{Link, Recipient};
-use crate::rt::Ticket;
+use crate::routing::{Begun, LinkRef};
+use crate::rt::{self, Ticket};
 use crate::shard::{Inbound, ProviderState, RemoteCall, Shard, Source};
 
 enum Way {
@@ -27,6 +29,10 @@ pub(super) struct Attempt {
     pub(super) inbound: Rc<Inbound>,
     /// What is known of the provider, with this request counted as outstanding.
     pub(super) state: Rc<ProviderState>,
+    /// The link that it goes over, unless it goes through an outlet.
+    pub(super) link: Option<LinkRef>,
+    pub(super) begun: Begun,
+    pub(super) verdict: Cell<Verdict>,
     way: Way,
     body_done: Cell<bool>,
     ticket: Ticket,
@@ -72,11 +78,14 @@ impl Attempt {
                 Way::Outlet(outlet.open(head, ResponseSink::new(&inbound))?)
             }
         };
-        let state = chosen.state.clone();
-        state.outstanding.set(state.outstanding.get() + 1);
+        let (state, begun) = (chosen.state.clone(), chosen.begun);
+        state.repute.borrow_mut().begin(begun);
         Ok(Attempt {
             inbound,
             state,
+            link: chosen.through.link(),
+            begun,
+            verdict: Cell::new(Verdict::Open),
             way,
             body_done: Cell::new(end),
             ticket: Ticket::default(),
@@ -119,7 +128,10 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.state.outstanding.set(self.state.outstanding.get() - 1);
+        let undecided = self.verdict.get() == Verdict::Open;
+        let mut repute = self.state.repute.borrow_mut();
+        repute.ended(self.begun, rt::now_us(), undecided);
+        drop(repute);
         let answered = self.inbound.has_ended();
         self.inbound.abandon();
         let complete = answered && self.body_done.get();

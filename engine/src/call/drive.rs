@@ -35,7 +35,7 @@ impl Call {
         let Some(attempt) = &state.attempt else {
             return Poll::Ready(None);
         };
-        let fault = match std::task::ready!(attempt.inbound.poll_head(cx)) {
+        let fault = match std::task::ready!(self.poll_head(attempt, cx)) {
             Ok(headers) => {
                 let awaits_whole = self.awaits_whole(&state, &headers);
                 match attempt.inbound.fault() {
@@ -80,7 +80,7 @@ impl Call {
                     return Poll::Ready(Ok(headers));
                 }
                 match &state.attempt {
-                    Some(attempt) => attempt.inbound.poll_head(cx),
+                    Some(attempt) => self.poll_head(attempt, cx),
                     None => Poll::Ready(Err(Fault::LinkLost { left: false })),
                 }
             });
@@ -148,6 +148,7 @@ impl Call {
                 Ok(true)
             }
             Err(error) => {
+                self.note_not_opened(&chosen, &error);
                 state.last = Some(chosen.state);
                 state.tried.at = Some((chosen.key, chosen.through.link()));
                 drop(state);
@@ -163,6 +164,7 @@ impl Call {
         let Some(attempt) = state.attempt.take() else {
             return Err(CallError::Broken(fault));
         };
+        self.note_fault(&attempt, &fault);
         state.last = Some(attempt.state.clone());
         drop(attempt);
         let whole = state.replay.is_some();

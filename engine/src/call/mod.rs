@@ -6,6 +6,7 @@ mod budget;
 mod drive;
 mod outlet;
 mod pick;
+mod verdict;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -131,9 +132,17 @@ impl Call {
         };
         let mut state = self.state.borrow_mut();
         state.replay = None;
-        match result {
+        match &result {
             Ok(_) => state.responded = true,
-            Err(_) => state.failed = true,
+            Err(error) => {
+                state.failed = true;
+                if let (CallError::TimedOut, Some(attempt)) = (error, &state.attempt) {
+                    self.note_timeout(attempt);
+                }
+            }
+        }
+        if let (true, Some(attempt)) = (state.responded, &state.attempt) {
+            self.note_streaming(attempt);
         }
         drop(state);
         self.changed.wake_all();
@@ -200,7 +209,13 @@ impl Call {
     /// As [`Call::data`].
     pub fn poll_data(&self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
         match &self.state.borrow().attempt {
-            Some(attempt) => attempt.inbound.poll_chunk(cx),
+            Some(attempt) => {
+                let polled = attempt.inbound.poll_chunk(cx);
+                if let Poll::Ready(Err(fault)) = &polled {
+                    self.note_fault(attempt, fault);
+                }
+                polled
+            }
             None => Poll::Ready(Ok(None)),
         }
     }
@@ -258,6 +273,9 @@ impl Drop for Call {
     fn drop(&mut self) {
         recycle(std::mem::take(&mut self.request.headers));
         recycle(std::mem::take(&mut self.request.extras));
+        if let Some(attempt) = &self.state.borrow().attempt {
+            self.note_end(attempt);
+        }
         // Dropping the attempt gives the stream up if it is not complete.
     }
 }

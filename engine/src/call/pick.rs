@@ -7,7 +7,7 @@ use flatend_codec::Millis;
 use super::{Call, Outlet};
 use crate::error::CallError;
 use crate::limits::{HOLD_DEFAULT_MS, OUTLET_LOOK_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
-use crate::routing::{choose, LinkRef, Load, Look, Pick, ProviderKey};
+use crate::routing::{choose, Ask, Begun, LinkRef, Look, Pick, ProviderKey};
 use crate::rt;
 use crate::shard::{Candidate, Lead, ProviderState};
 
@@ -47,6 +47,7 @@ pub(super) struct Chosen {
     pub(super) key: ProviderKey,
     pub(super) through: Through,
     pub(super) state: Rc<ProviderState>,
+    pub(super) begun: Begun,
 }
 
 enum Choice {
@@ -59,7 +60,7 @@ enum Choice {
 
 impl Tried {
     /// Whether `candidate` may be asked now.
-    fn look(&self, candidate: &Candidate, max_in_flight: Option<u32>) -> Look {
+    fn look(&self, candidate: &Candidate, ask: &Ask) -> Look {
         let is_out = match &candidate.lead {
             Lead::Links(links) => {
                 !self.links.is_empty() && links.iter().all(|link| self.links.contains(link))
@@ -69,14 +70,7 @@ impl Tried {
         if is_out || self.providers.contains(&candidate.key) {
             return Look::Out;
         }
-        let outstanding = candidate.state.outstanding.get();
-        if max_in_flight.is_some_and(|max| outstanding >= max) {
-            return Look::Full;
-        }
-        Look::May(Load {
-            outstanding,
-            far: !candidate.near,
-        })
+        candidate.state.repute.borrow().look(ask, !candidate.near)
     }
 
     /// The way to `candidate`: a link of the shard `own` if there is one, else any that was not tried.
@@ -134,16 +128,22 @@ impl Call {
         let candidates = self.request.services.resolve(shard);
         let state = self.state.borrow();
         let tried = &state.tried;
-        let look = |i: usize| tried.look(&candidates[i], self.request.max_in_flight);
-        let pick = choose(candidates.len(), look, &mut shard.rng.borrow_mut());
-        match pick {
-            Pick::One(i) => {
+        let ask = Ask {
+            now_us: rt::now_us(),
+            max_in_flight: self.request.max_in_flight,
+            repeatable: self.request.repeatable,
+        };
+        let look = |i: usize| tried.look(&candidates[i], &ask);
+        let mut rng = shard.rng.borrow_mut();
+        match choose(candidates.len(), ask.now_us, look, &mut rng) {
+            pick @ (Pick::One(i) | Pick::Trial(i)) => {
                 let candidate = &candidates[i];
                 match tried.through(candidate, shard.index) {
                     Some(through) => Choice::One(Chosen {
                         key: candidate.key,
                         through,
                         state: candidate.state.clone(),
+                        begun: Begun::new(ask.now_us, matches!(pick, Pick::Trial(_))),
                     }),
                     None => Choice::Nobody,
                 }

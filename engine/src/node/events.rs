@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::routing::{Cause, ProviderName};
+
 /// Where events go.
 pub(crate) type Events = Arc<dyn Fn(NodeEvent) + Send + Sync>;
 
@@ -74,6 +76,24 @@ pub enum NodeEvent {
         /// What it did, and the rule.
         what: String,
     },
+    /// A provider fails: a shard sends its requests to others for a while, if there are others.
+    SetAside {
+        /// The shard that does so; each has its own view.
+        shard: usize,
+        /// Who.
+        provider: ProviderName,
+        /// Until a single request tries it again.
+        pause_ms: u64,
+        /// Why.
+        cause: Cause,
+    },
+    /// A provider that was set aside answers again, or has come back.
+    Back {
+        /// The shard that had set it aside.
+        shard: usize,
+        /// Who.
+        provider: ProviderName,
+    },
     /// A shard ended although nobody asked it to: its links and listeners are dead, and the process should end.
     ShardDied {
         /// Which.
@@ -97,6 +117,8 @@ impl NodeEvent {
             NodeEvent::Redialing { .. } => "redialing",
             NodeEvent::Discovered { .. } => "discovered",
             NodeEvent::PeerFault { .. } => "peer fault",
+            NodeEvent::SetAside { .. } => "set aside",
+            NodeEvent::Back { .. } => "back",
             NodeEvent::ShardDied { .. } => "shard died",
             NodeEvent::Trouble(_) => "trouble",
         }
@@ -157,6 +179,19 @@ impl fmt::Display for NodeEvent {
                 what,
             } => write!(f, "Closing the link to {from}: {what}"),
             NodeEvent::PeerFault { from: None, what } => write!(f, "Closing a link: {what}"),
+            NodeEvent::SetAside {
+                shard,
+                provider,
+                pause_ms,
+                cause,
+            } => write!(
+                f,
+                "Shard {shard} sets {provider} aside for {} s where others offer the same: {cause}.",
+                pause_ms / 1_000
+            ),
+            NodeEvent::Back { shard, provider } => {
+                write!(f, "Shard {shard} sends requests to {provider} again.")
+            }
             NodeEvent::ShardDied { shard, why } => write!(f, "Shard {shard} died: {why}"),
             NodeEvent::Trouble(what) => f.write_str(what),
         }

@@ -18,7 +18,7 @@ use crate::control::Registry;
 use crate::idmap::IdMap;
 use crate::mesh::Link;
 use crate::node::{Events, Handlers, Identity, NodeEvent};
-use crate::routing::{LinkRef, ProviderKey, Rng, Snapshot};
+use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 
 pub(crate) use inbound::{Inbound, Source};
@@ -139,6 +139,20 @@ impl Shard {
 
     pub(crate) fn emit(&self, event: NodeEvent) {
         (self.shared.events)(event);
+    }
+
+    /// Tells the log that a provider is set aside or back.
+    pub(crate) fn report_change(&self, state: &ProviderState, change: Change) {
+        let (shard, provider) = (self.index, state.name());
+        self.emit(match change {
+            Change::Aside { pause_ms, cause } => NodeEvent::SetAside {
+                shard,
+                provider,
+                pause_ms,
+                cause,
+            },
+            Change::Back => NodeEvent::Back { shard, provider },
+        });
     }
 
     pub(crate) fn outbox(&self, shard: usize) -> &Rc<Outbox<Message>> {

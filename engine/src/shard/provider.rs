@@ -1,23 +1,29 @@
-//! What this shard knows of one provider, whatever snapshots come and go: how many requests it has outstanding, and its name.
+//! What this shard knows of one provider, whatever snapshots come and go: its repute of load, latency and health, its name,
+//! and the links that led to it last.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::call::Outlet;
-use crate::routing::{LinkRef, ProviderKey, ProviderName};
+use crate::routing::{Change, LinkRef, Provider, ProviderKey, ProviderName, Repute};
 
 /// The state of one provider on one shard.
 pub(crate) struct ProviderState {
     name: RefCell<ProviderName>,
-    /// Requests of this shard that it has not answered in full.
-    pub(crate) outstanding: Cell<u32>,
+    pub(crate) repute: RefCell<Repute>,
+    /// The links of the last snapshot that was looked at.
+    links: RefCell<Vec<LinkRef>>,
+    /// The last link whose loss was held against it.
+    lost: Cell<Option<LinkRef>>,
 }
 
 impl ProviderState {
     pub(crate) fn new(name: ProviderName) -> Rc<ProviderState> {
         Rc::new(ProviderState {
             name: RefCell::new(name),
-            outstanding: Cell::new(0),
+            repute: RefCell::default(),
+            links: RefCell::default(),
+            lost: Cell::new(None),
         })
     }
 
@@ -25,9 +31,20 @@ impl ProviderState {
         self.name.borrow().clone()
     }
 
-    /// A peer can be dialed at another address than before.
-    pub(super) fn rename(&self, name: ProviderName) {
-        *self.name.borrow_mut() = name;
+    /// Takes over what a new snapshot says. A provider that comes with new links only starts clean: whoever restarted or
+    /// dialed again explains what went before. Tells if it was set aside until now.
+    pub(super) fn update(&self, provider: &Provider, now_us: u64) -> Option<Change> {
+        *self.name.borrow_mut() = ProviderName::of(provider);
+        let before = self.links.replace(provider.links.clone());
+        if before.is_empty() || before.iter().any(|link| provider.links.contains(link)) {
+            return None;
+        }
+        self.repute.borrow_mut().renew(now_us)
+    }
+
+    /// Whether the loss of `link` is news: it breaks many requests at once, and is one failure.
+    pub(crate) fn is_first_loss(&self, link: LinkRef) -> bool {
+        self.lost.replace(Some(link)) != Some(link)
     }
 }
 

@@ -10,6 +10,7 @@ use super::Shard;
 use crate::call::Outlet;
 use crate::limits::IDLE_PROVIDERS_MAX;
 use crate::routing::{Provider, ProviderKey, ProviderName};
+use crate::rt;
 
 /// Whom a call may ask: service names in order of preference, resolved once a snapshot ([`Shard::service_set`]), or outlets
 /// ([`Shard::outlet_set`]). Kept by the asker.
@@ -63,18 +64,15 @@ impl Shard {
         if states.len() > IDLE_PROVIDERS_MAX {
             states.retain(|_, state| Rc::strong_count(state) > 1);
         }
-        let name = ProviderName::of(provider);
-        match states.get(&provider.key) {
-            Some(state) => {
-                state.rename(name);
-                state.clone()
-            }
-            None => {
-                let state = ProviderState::new(name);
-                states.insert(provider.key, state.clone());
-                state
-            }
+        let state = states
+            .entry(provider.key)
+            .or_insert_with(|| ProviderState::new(ProviderName::of(provider)))
+            .clone();
+        drop(states);
+        if let Some(change) = state.update(provider, rt::now_us()) {
+            self.report_change(&state, change);
         }
+        state
     }
 
     fn candidate(&self, provider: Provider) -> Candidate {

@@ -1,8 +1,9 @@
-//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, discovery, outlets, the end.
+//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, discovery, outlets, providers that fail, the end.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aside;
 mod bodies;
 mod calls;
 mod discovery;

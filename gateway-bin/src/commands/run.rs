@@ -175,8 +175,10 @@ fn start_sentence(error: &StartError) -> String {
 fn report(event: NodeEvent) {
     static LINKS: logs::Kind = logs::Kind::new("links that came and went");
     static FAULTS: logs::Kind = logs::Kind::new("peers that broke the protocol");
+    static HEALTH: logs::Kind = logs::Kind::new("providers set aside and back");
     static TROUBLE: logs::Kind = logs::Kind::new("trouble");
     match &event {
+        NodeEvent::SetAside { .. } | NodeEvent::Back { .. } => HEALTH.line(format_args!("{event}")),
         NodeEvent::PeerFault { .. } => FAULTS.line(format_args!("{event}")),
         NodeEvent::Trouble(_) => TROUBLE.line(format_args!("{event}")),
         NodeEvent::Listening(_) => log!("{event}"),

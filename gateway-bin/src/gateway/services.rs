@@ -171,6 +171,7 @@ impl Services {
                 recycle(headers);
                 match ended {
                     Ended::Unusable(what) => {
+                        call.blame_provider();
                         self.answer(exchange, facts, &CallError::BadResponse(what))
                             .await
                     }
