@@ -62,7 +62,11 @@ pub(crate) fn machine(machine: &Machine) -> String {
 
 /// Median and range of `values` with `digits` after the point; the range only if there are several.
 pub(crate) fn cell(digits: usize, values: impl IntoIterator<Item = f64>) -> String {
-    let values: Vec<f64> = values.into_iter().collect();
+    // Of nothing: a cost a request where no request was answered.
+    let values: Vec<f64> = values
+        .into_iter()
+        .filter(|value| value.is_finite())
+        .collect();
     match (
         median(values.iter().copied()),
         range(values.iter().copied()),
@@ -148,7 +152,7 @@ pub(crate) fn markdown(all: &Report) -> String {
     for slope in &all.idle {
         let _ = write!(
             text,
-            "\n{}: {:.2} KiB a connection ({:.1} MiB with {} idle connections, {:.1} MiB with {}); {} of them were closed by the server.\n",
+            "\n{}: {:.2} KiB a connection ({:.1} MiB with {} idle connections, {:.1} MiB with {}); the server closed {} of them.\n",
             slope.name,
             slope.bytes() / 1024.0,
             slope.from_kib as f64 / 1024.0,

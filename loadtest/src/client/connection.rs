@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     pending_at: usize,
     pattern_at: u64,
     pattern_end: u64,
+    /// The socket took no more of a request.
+    gave_up: bool,
     pub(crate) flights: VecDeque<Flight>,
     pub(crate) reader: Reader,
     /// Requests that were begun on this socket.
@@ -74,6 +76,7 @@ impl Connection {
             pending_at: 0,
             pattern_at: 0,
             pattern_end: 0,
+            gave_up: false,
             flights: VecDeque::new(),
             reader: Reader::new(),
             begun: 0,
@@ -147,6 +150,7 @@ impl Connection {
         self.pending_at = 0;
         self.pattern_at = 0;
         self.pattern_end = 0;
+        self.gave_up = false;
         self.begun = 0;
         self.reader = Reader::new();
         std::mem::take(&mut self.flights)
@@ -155,6 +159,11 @@ impl Connection {
     /// Whether something of a request is still to be sent.
     pub(crate) fn is_sending(&self) -> bool {
         self.pending_at < self.pending.len() || self.pattern_at < self.pattern_end
+    }
+
+    /// Whether a request has not left whole, or never will.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.gave_up || self.is_sending()
     }
 
     /// Puts a request into the output; [`Connection::flush`] sends it.
@@ -230,6 +239,7 @@ impl Connection {
         self.pending.clear();
         self.pending_at = 0;
         self.pattern_end = self.pattern_at;
+        self.gave_up = true;
     }
 
     /// Reads once. `None`: nothing is there; 0: the peer ended the connection.

@@ -47,6 +47,8 @@ pub(crate) struct Reader {
     /// Bytes of the body so far.
     body_bytes: u64,
     close: bool,
+    /// A status that was not expected. The response is read to its end all the same, so that the connection can go on.
+    wrong: Option<String>,
 }
 
 impl Reader {
@@ -57,7 +59,13 @@ impl Reader {
             partial: Vec::new(),
             body_bytes: 0,
             close: false,
+            wrong: None,
         }
+    }
+
+    /// What was wrong with the response that has just become whole, if the connection can go on.
+    pub(crate) fn take_wrong(&mut self) -> Option<String> {
+        self.wrong.take()
     }
 
     /// Whether the last whole response says that no other follows.
@@ -171,7 +179,7 @@ impl Reader {
             return Ok(false);
         }
         if head.status != expect.status {
-            return Err(format!(
+            self.wrong = Some(format!(
                 "status {} instead of {}",
                 head.status, expect.status
             ));
@@ -187,7 +195,7 @@ impl Reader {
             (false, None) => State::UntilClose,
         };
         if let (Some(announced), Some(wanted)) = (head.length, expect.length()) {
-            if announced != wanted {
+            if announced != wanted && self.wrong.is_none() {
                 return Err(format!(
                     "a body of {announced} bytes is announced instead of {wanted}"
                 ));
@@ -200,11 +208,8 @@ impl Reader {
     fn body(&mut self, rest: &[u8], left: u64, expect: &Expect) -> Result<usize, String> {
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
         let piece = rest.get(..count).unwrap_or_default();
-        if !expect
-            .content
-            .as_ref()
-            .is_none_or(|content| content.matches(self.body_bytes, piece))
-        {
+        let fits = |content: &Content| content.matches(self.body_bytes, piece);
+        if self.wrong.is_none() && !expect.content.as_ref().is_none_or(fits) {
             return Err(format!(
                 "the body is another one within {count} bytes from byte {} on",
                 self.body_bytes
@@ -247,7 +252,7 @@ impl Reader {
         let got = std::mem::take(&mut self.body_bytes);
         self.state = State::Head;
         match expect.length() {
-            Some(wanted) if wanted != got && !expect.head_only => {
+            Some(wanted) if wanted != got && !expect.head_only && self.wrong.is_none() => {
                 Err(format!("a body of {got} bytes instead of {wanted}"))
             }
             _ => Ok(()),

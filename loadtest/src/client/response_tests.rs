@@ -21,7 +21,10 @@ fn read(script: &[u8], step: usize, expect: &Expect) -> Result<usize, String> {
         while !rest.is_empty() {
             let fed = reader.feed(rest, expect)?;
             rest = &rest[fed.used..];
-            whole += usize::from(fed.done);
+            if fed.done {
+                reader.take_wrong().map_or(Ok(()), Err)?;
+                whole += 1;
+            }
         }
     }
     Ok(whole + usize::from(reader.end(expect)?))

@@ -243,10 +243,6 @@ fn failures_are_counted_with_their_reason() {
     };
     for (addr, reason) in [
         (
-            script("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"),
-            "status 503 instead of 200",
-        ),
-        (
             script("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHELLO"),
             "the body is another one within 5 bytes from byte 0 on",
         ),
@@ -271,6 +267,56 @@ fn failures_are_counted_with_their_reason() {
         );
         assert!(tally.failures.len() <= FAILURES_SHOWN_MAX && tally.failed > 0);
     }
+}
+
+#[test]
+fn a_wrong_status_fails_its_request_and_not_the_connection() {
+    let addr = server(|_| Some(b"HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno".to_vec()));
+    let group = Group {
+        requests: Some(5),
+        ..group()
+    };
+    let outcome = outcome(&job(addr, vec![group]));
+    let tally = &outcome.tallies[0];
+    assert_eq!(
+        tally.failures,
+        [("status 503 instead of 200".to_owned(), 5)]
+    );
+    assert_eq!((tally.connects, tally.answered), (1, 0));
+}
+
+#[test]
+fn an_answer_before_the_end_of_an_upload_is_one_failure() {
+    // Reads the head only, answers and goes: what is still sent meets a reset.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.read_exact(&mut [0; 32]).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
+        }
+    });
+    let upload = Request {
+        method: "POST".to_owned(),
+        body_bytes: Some(100_000_000),
+        ..Request::get("/count")
+    };
+    let group = Group {
+        requests: Some(2),
+        requests_sent: vec![upload],
+        ..group()
+    };
+    let outcome = outcome(&job(addr, vec![group]));
+    let tally = &outcome.tallies[0];
+    assert_eq!((tally.failed, tally.answered), (2, 0));
+    // A reset may destroy the answer on its way.
+    let told = |(reason, _): &(String, u64)| {
+        reason == "status 413 instead of 200" || reason.contains("reset")
+    };
+    assert!(tally.failures.iter().all(told), "{:?}", tally.failures);
 }
 
 #[test]

@@ -75,9 +75,14 @@ impl Driver<'_> {
             group.tally.receive(fed.body_bytes, now_ns);
             if fed.done {
                 connection.flights.pop_front();
-                group.tally.answer(flight.times, now_ns);
-                if connection.flights.is_empty() && connection.is_sending() {
-                    return self.lose(at, "the answer came before the request was whole");
+                let wrong = connection.reader.take_wrong();
+                if connection.flights.is_empty() && connection.is_unsent() {
+                    let early = "the answer came before the request was whole";
+                    return self.lose(at, wrong.as_deref().unwrap_or(early));
+                }
+                match wrong {
+                    None => group.tally.answer(flight.times, now_ns),
+                    Some(sentence) => group.tally.failure(&sentence),
                 }
                 if connection.reader.closes() {
                     break;
@@ -110,7 +115,10 @@ impl Driver<'_> {
         match connection.reader.end(&template.expect) {
             Ok(true) => {
                 connection.flights.pop_front();
-                group.tally.answer(flight.times, now_ns);
+                match connection.reader.take_wrong() {
+                    None => group.tally.answer(flight.times, now_ns),
+                    Some(sentence) => group.tally.failure(&sentence),
+                }
                 self.renew(at)
             }
             Ok(false) => self.lose(at, "the connection was closed before an answer"),
