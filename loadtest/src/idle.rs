@@ -178,3 +178,81 @@ fn ask(socket: &mut TcpStream, template: &Template) -> Result<(), String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pattern::Pattern;
+    use crate::plan::{template_of, Request};
+    use crate::sink;
+
+    fn spec() -> Idle {
+        Idle {
+            connections: 20,
+            a_second: 1_000,
+            from: 5,
+            path: None,
+        }
+    }
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        (listener, addr)
+    }
+
+    #[test]
+    fn connections_ask_once_and_rest() {
+        let (listener, addr) = listener();
+        sink::accept(listener);
+        let first =
+            template_of(&Request::get("/x"), "/x", addr, &Arc::new(Pattern::new())).unwrap();
+        let this = [Watched {
+            name: "this".to_owned(),
+            pid: std::process::id(),
+        }];
+        let sources = ["127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap()];
+        let resting = open(addr, &sources, &spec(), Some(&first), &this).unwrap();
+        assert_eq!((resting.sockets.len(), resting.closed()), (20, 0));
+        let local = |at: usize| resting.sockets[at].local_addr().unwrap().ip();
+        assert_eq!(
+            [local(0), local(1), local(2)],
+            [sources[0], sources[1], sources[0]]
+        );
+        let slope = &resting.slopes[0];
+        assert_eq!((slope.from_connections, slope.to_connections), (5, 20));
+        assert!(slope.from_kib > 0 && slope.to_kib > 0);
+    }
+
+    #[test]
+    fn closed_connections_are_counted_and_a_wrong_first_answer_is_told() {
+        let (listener, addr) = listener();
+        let accepting = thread::spawn(move || {
+            for _ in 0..20 {
+                drop(listener.accept().unwrap());
+            }
+            listener
+        });
+        let resting = open(addr, &[], &spec(), None, &[]).unwrap();
+        drop(accepting.join().unwrap());
+        assert_eq!(resting.closed(), 20);
+        let slope = Slope {
+            name: String::new(),
+            from_connections: 1_000,
+            to_connections: 10_000,
+            from_kib: 10_000,
+            to_kib: 28_000,
+        };
+        assert_eq!(slope.bytes(), 2_048.0);
+        let first =
+            template_of(&Request::get("/x"), "/x", addr, &Arc::new(Pattern::new())).unwrap();
+        let error = open(addr, &[], &spec(), Some(&first), &[]).unwrap_err();
+        assert!(
+            error.starts_with("idle connection 1 of 20: cannot connect"),
+            "{error}"
+        );
+    }
+}

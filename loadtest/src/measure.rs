@@ -186,3 +186,70 @@ fn figures(name: &str, tally: &Tally, seconds: f64) -> GroupFigures {
         failures: tally.failures.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::{self, Group, Plan, Request};
+    use crate::sink;
+
+    fn run(status: u16) -> Run {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        sink::accept(listener);
+        let mut request = Request::get("/x");
+        request.expect.status = status;
+        let plan = Plan {
+            warm_up: Duration::from_millis(50),
+            duration: Duration::from_millis(200),
+            ..Plan::of(Group {
+                name: "x".to_owned(),
+                connections: 2,
+                pipeline: 1,
+                requests_a_connection: None,
+                requests: None,
+                rate: None,
+                requests_sent: vec![request],
+            })
+        };
+        let job = plan::job(&plan, Some(&format!("http://{addr}"))).unwrap();
+        let this = Watched {
+            name: "this".to_owned(),
+            pid: std::process::id(),
+        };
+        measure(&job, &[this]).unwrap()
+    }
+
+    #[test]
+    fn figures_of_a_run_fit_together() {
+        let run = run(200);
+        run.expect_clean().unwrap();
+        let group = &run.groups[0];
+        assert_eq!(run.seconds, 0.2);
+        assert!(
+            group.completed > 0 && run.body_bytes() == group.completed,
+            "{group:?}"
+        );
+        assert!((group.requests_per_s * run.seconds - group.completed as f64).abs() < 0.5);
+        let latency = group.latency;
+        assert!(
+            latency.min_us <= latency.p50_us
+                && latency.p50_us <= latency.p99_us
+                && latency.p999_us <= latency.max_us
+        );
+        assert!(run.cpu_s("this") >= 0.0 && run.cpu_s("nobody") == 0.0 && run.client_cpu_s > 0.0);
+    }
+
+    #[test]
+    fn a_run_with_failures_has_no_figures() {
+        let error = run(204).expect_clean().unwrap_err();
+        assert!(
+            error.starts_with("x: requests failed: ")
+                && error.contains("× status 200 instead of 204"),
+            "{error}"
+        );
+    }
+}

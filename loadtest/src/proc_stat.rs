@@ -135,17 +135,22 @@ pub(crate) fn family(pid: u32) -> Result<Vec<u32>, String> {
     Ok(family)
 }
 
-/// CPU seconds of processes, ended children that were waited for included.
+/// CPU seconds of a family, ended children that were waited for included.
 ///
 /// # Errors
-/// One has ended, or `/proc` cannot be read.
+/// The first one has ended, or `/proc` cannot be read.
 pub(crate) fn cpu_seconds(family: &[u32]) -> Result<f64, String> {
-    let mut ticks = 0;
-    for pid in family {
-        let stat = process_stat(&pid.to_string())?;
-        ticks += stat.ticks + stat.waited_ticks;
-    }
-    Ok(seconds(ticks))
+    let ticks = |stat: ProcessStat| stat.ticks + stat.waited_ticks;
+    of_family(family, |pid| process_stat(&pid.to_string()).map(ticks))
+        .map(|all| seconds(all.iter().sum()))
+}
+
+/// What `read` says of each member; a child may have ended meanwhile, and is its parent's ended child then.
+fn of_family<T>(family: &[u32], read: impl Fn(u32) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let (first, children) = family.split_first().ok_or("a family without members")?;
+    let mut all = vec![read(*first)?];
+    all.extend(children.iter().filter_map(|pid| read(*pid).ok()));
+    Ok(all)
 }
 
 /// CPU seconds of the calling thread.
@@ -154,21 +159,16 @@ pub(crate) fn thread_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Memory of processes: what is resident now, and the sum of their peaks.
+/// Memory of a family: what is resident now, and the sum of their peaks.
 ///
 /// # Errors
-/// One has ended, or `/proc` cannot be read.
+/// The first one has ended, or `/proc` cannot be read.
 pub(crate) fn memory_of(family: &[u32]) -> Result<Memory, String> {
-    let mut all = Memory {
-        resident_kib: 0,
-        peak_kib: 0,
-    };
-    for pid in family {
-        let own = memory(*pid)?;
-        all.resident_kib += own.resident_kib;
-        all.peak_kib += own.peak_kib;
-    }
-    Ok(all)
+    let all = of_family(family, memory)?;
+    Ok(Memory {
+        resident_kib: all.iter().map(|one| one.resident_kib).sum(),
+        peak_kib: all.iter().map(|one| one.peak_kib).sum(),
+    })
 }
 
 /// Makes the peaks of these processes begin anew (proc(5), clear_refs). False if the system does not allow it.
@@ -271,6 +271,9 @@ mod tests {
         assert!(family.contains(&pid) && cpu_seconds(&[pid]).is_ok() && thread_seconds() > 0.0);
         let memory = memory_of(&[pid]).unwrap();
         assert!(memory.resident_kib > 0 && memory.peak_kib >= memory.resident_kib);
+        let gone = u32::MAX >> 1;
+        assert!(cpu_seconds(&[pid, gone]).is_ok() && memory_of(&[pid, gone]).is_ok());
+        assert!(cpu_seconds(&[gone, pid]).is_err() && memory_of(&[]).is_err());
         assert!(MachineStat::read().unwrap().idle > 0);
     }
 }

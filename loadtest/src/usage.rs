@@ -1,7 +1,8 @@
 //! What processes and the machine used while a load ran.
 //!
 //! A thread of its own reads the counters at both ends of the window and memory in between, so that the client is not kept from sending.
-//! Invariant: both readings are of the same processes; children that come within the window are not counted.
+//! Invariant: both readings are of the same processes; children that
+//! come within the window count once they have ended and were waited for.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};

@@ -1,16 +1,14 @@
-//! Figures as people and programs read them: the parts that all reports share, and the report of `run`.
+//! The report of `loadtest run`.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use serde::Serialize;
 
+use super::{cell, disturbance, machine};
 use crate::idle::Slope;
 use crate::limits::BULK_BYTES_MIN;
 use crate::machine::Machine;
 use crate::measure::{GroupFigures, Run};
-use crate::stats::{median, range};
 
 /// All of `loadtest run`.
 #[derive(Clone, Debug, Serialize)]
@@ -24,74 +22,6 @@ pub(crate) struct Report {
     pub(crate) idle: Vec<Slope>,
     /// Idle connections that the server closed meanwhile.
     pub(crate) idle_closed: usize,
-}
-
-/// How this program was called, without the directories of files.
-pub(crate) fn command_line() -> String {
-    let bare = |(at, word): (usize, String)| {
-        let path = Path::new(&word);
-        let shown = match path.file_name() {
-            Some(name) if at == 0 || path.exists() => name.to_string_lossy().into_owned(),
-            _ => word,
-        };
-        if shown.contains(char::is_whitespace) {
-            format!("{shown:?}")
-        } else {
-            shown
-        }
-    };
-    std::env::args()
-        .enumerate()
-        .map(bare)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// The machine, as a list.
-pub(crate) fn machine(machine: &Machine) -> String {
-    format!(
-        "- {}, {} cores, {} MiB, Linux {}, TCP congestion control {}\n- commit {}\n",
-        machine.processor,
-        machine.cores,
-        machine.memory_mib,
-        machine.kernel,
-        machine.congestion_control,
-        machine.commit
-    )
-}
-
-/// Median and range of `values` with `digits` after the point; the range only if there are several.
-pub(crate) fn cell(digits: usize, values: impl IntoIterator<Item = f64>) -> String {
-    // Of nothing: a cost a request where no request was answered.
-    let values: Vec<f64> = values
-        .into_iter()
-        .filter(|value| value.is_finite())
-        .collect();
-    match (
-        median(values.iter().copied()),
-        range(values.iter().copied()),
-    ) {
-        (Some(middle), Some((low, high))) if values.len() > 1 => {
-            format!("{middle:.digits$} ({low:.digits$}–{high:.digits$})")
-        }
-        (Some(middle), _) => format!("{middle:.digits$}"),
-        (None, _) => "–".to_owned(),
-    }
-}
-
-/// What disturbed the runs, as one line of a list.
-pub(crate) fn disturbance<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> String {
-    let percent = |value: fn(&Run) -> f64| {
-        let values = || runs.clone().map(value);
-        let middle = median(values()).unwrap_or_default() * 100.0;
-        let (_, high) = range(values()).unwrap_or_default();
-        format!("{middle:.1} % (at most {:.1} %)", high * 100.0)
-    };
-    format!(
-        "- of all cores the hypervisor took {}, other processes used {}\n",
-        percent(|run| run.usage.machine.steal),
-        percent(|run| run.others_share)
-    )
 }
 
 /// Seconds for 10^9 body bytes; nothing where too few of them went to say anything.
@@ -207,20 +137,111 @@ fn cost_row(name: &str, runs: &[Run], cpu_s: impl Fn(&Run) -> f64, peak: &str) -
     )
 }
 
-/// Writes `value` as JSON.
-///
-/// # Errors
-/// The file cannot be written.
-pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<(), String> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    write_text(file, &(text + "\n"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Latency;
+    use crate::proc_stat::Shares;
+    use crate::usage::{ProcessUse, Usage};
 
-/// Writes `text`.
-///
-/// # Errors
-/// The file cannot be written.
-pub(crate) fn write_text(file: &Path, text: &str) -> Result<(), String> {
-    fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    fn run(completed: u64, cpu_s: f64) -> Run {
+        Run {
+            seconds: 2.0,
+            client_cpu_s: 0.5,
+            groups: vec![GroupFigures {
+                name: "hello".to_owned(),
+                completed,
+                answered: completed,
+                requests_per_s: completed as f64 / 2.0,
+                latency: Latency {
+                    min_us: 100.0,
+                    mean_us: 200.0,
+                    p50_us: 300.0,
+                    p90_us: 400.0,
+                    p99_us: 500.0,
+                    p999_us: 600.0,
+                    max_us: 700.0,
+                },
+                late_p99_us: 10.0,
+                late_max_us: 20.0,
+                received_mb_per_s: 1.5,
+                sent_mb_per_s: 0.0,
+                received_bytes: 3_000_000,
+                sent_bytes: 0,
+                connects: 64,
+                failed: 1,
+                unanswered: 2,
+                unsent: 3,
+                failures: vec![("status 503 instead of 200".to_owned(), 1)],
+            }],
+            usage: Usage {
+                processes: vec![ProcessUse {
+                    name: "server".to_owned(),
+                    cpu_s,
+                    peak_kib: 2048,
+                    resident_kib: vec![2048],
+                }],
+                machine: Shares {
+                    busy: 0.5,
+                    steal: 0.01,
+                    total_s: 4.0,
+                },
+            },
+            others_share: 0.02,
+        }
+    }
+
+    #[test]
+    fn the_report_of_a_run_is_the_golden_one() {
+        let report = Report {
+            title: "hello".to_owned(),
+            command: "loadtest run hello.toml".to_owned(),
+            machine: Machine {
+                processor: "A chip".to_owned(),
+                cores: 2,
+                memory_mib: 1024,
+                kernel: "6.1".to_owned(),
+                congestion_control: "cubic".to_owned(),
+                commit: "abc1234".to_owned(),
+            },
+            server: "127.0.0.1:80".to_owned(),
+            runs: vec![run(1_000, 1.0), run(0, 1.5), run(2_000, 2.0)],
+            idle: vec![Slope {
+                name: "server".to_owned(),
+                from_connections: 1_000,
+                to_connections: 10_000,
+                from_kib: 10_240,
+                to_kib: 19_240,
+            }],
+            idle_closed: 4,
+        };
+        let golden = "\
+### hello
+
+- A chip, 2 cores, 1024 MiB, Linux 6.1, TCP congestion control cubic
+- commit abc1234
+- `loadtest run hello.toml` against 127.0.0.1:80; 3 runs, median (range)
+- of all cores the hypervisor took 1.0 % (at most 1.0 %), other processes used 2.0 % (at most 2.0 %)
+
+| group | requests/s | mean ms | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | received MB/s | sent MB/s | late p99 ms | failed | unanswered | unsent |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| hello | 500 (0–1000) | 0.200 (0.200–0.200) | 0.300 (0.300–0.300) | 0.400 (0.400–0.400) | 0.500 (0.500–0.500) | 0.600 (0.600–0.600) | 0.700 (0.700–0.700) | 1.5 (1.5–1.5) | 0.0 (0.0–0.0) | 0.010 (0.010–0.010) | 3 | 6 | 9 |
+
+| process | CPU s | CPU µs a request | CPU s/GB | peak MiB |
+| --- | --- | --- | --- | --- |
+| server | 1.50 (1.00–2.00) | 1000.00 (1000.00–1000.00) | – | 2.0 (2.0–2.0) |
+| this client | 0.50 (0.50–0.50) | 375.00 (250.00–500.00) | – |  |
+| the machine, all of it | 2.00 (2.00–2.00) | 1500.00 (1000.00–2000.00) | – |  |
+
+server: 1.00 KiB a connection (10.0 MiB with 1000 idle connections, 18.8 MiB with 10000); the server closed 4 of them.
+
+run 1: 1 × status 503 instead of 200
+
+run 2: 1 × status 503 instead of 200
+
+run 3: 1 × status 503 instead of 200
+";
+        let text = markdown(&report);
+        assert_eq!(text, golden, "\n{text}");
+    }
 }
