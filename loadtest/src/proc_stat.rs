@@ -1,7 +1,6 @@
 //! What the kernel counts: CPU time of processes and of the machine, memory of processes (proc(5)).
 //!
-//! Owns the parsers, which take text and refuse what they do not understand, and the readings that use them. Invariant: CPU time is
-//! that of all threads of a process, ended ones included, and of the children that it has now.
+//! Owns the parsers, which take text and refuse what they do not understand, and the readings that use them.
 
 use std::fs;
 
@@ -135,18 +134,14 @@ pub(crate) fn family(pid: u32) -> Result<Vec<u32>, String> {
     Ok(family)
 }
 
-/// CPU seconds of a family, ended children that were waited for included.
+/// What `read` says of each member; a child may have ended meanwhile, and is its parent's ended child then.
 ///
 /// # Errors
-/// The first one has ended, or `/proc` cannot be read.
-pub(crate) fn cpu_seconds(family: &[u32]) -> Result<f64, String> {
-    let ticks = |stat: ProcessStat| stat.ticks + stat.waited_ticks;
-    of_family(family, |pid| process_stat(&pid.to_string()).map(ticks))
-        .map(|all| seconds(all.iter().sum()))
-}
-
-/// What `read` says of each member; a child may have ended meanwhile, and is its parent's ended child then.
-fn of_family<T>(family: &[u32], read: impl Fn(u32) -> Result<T, String>) -> Result<Vec<T>, String> {
+/// That of the first member.
+pub(crate) fn of_family<T>(
+    family: &[u32],
+    read: impl Fn(u32) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     let (first, children) = family.split_first().ok_or("a family without members")?;
     let mut all = vec![read(*first)?];
     all.extend(children.iter().filter_map(|pid| read(*pid).ok()));
@@ -187,12 +182,17 @@ pub(crate) fn memory(pid: u32) -> Result<Memory, String> {
     parse_memory(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
 }
 
-fn process_stat(pid: &str) -> Result<ProcessStat, String> {
+/// Counters of a process; `self` is this one.
+///
+/// # Errors
+/// It has ended, or `/proc` cannot be read.
+pub(crate) fn process_stat(pid: &str) -> Result<ProcessStat, String> {
     let path = format!("/proc/{pid}/stat");
     parse_process_stat(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
 }
 
-fn seconds(ticks: u64) -> f64 {
+/// Seconds of clock ticks.
+pub(crate) fn seconds(ticks: u64) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
@@ -268,12 +268,12 @@ mod tests {
     fn this_process_can_be_read() {
         let pid = std::process::id();
         let family = family(pid).unwrap();
-        assert!(family.contains(&pid) && cpu_seconds(&[pid]).is_ok() && thread_seconds() > 0.0);
+        assert!(family.contains(&pid) && thread_seconds() > 0.0);
         let memory = memory_of(&[pid]).unwrap();
         assert!(memory.resident_kib > 0 && memory.peak_kib >= memory.resident_kib);
         let gone = u32::MAX >> 1;
-        assert!(cpu_seconds(&[pid, gone]).is_ok() && memory_of(&[pid, gone]).is_ok());
-        assert!(cpu_seconds(&[gone, pid]).is_err() && memory_of(&[]).is_err());
+        assert!(memory_of(&[pid, gone]).is_ok());
+        assert!(memory_of(&[gone, pid]).is_err() && memory_of(&[]).is_err());
         assert!(MachineStat::read().unwrap().idle > 0);
     }
 }

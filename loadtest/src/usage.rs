@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::cpu_time::CpuTime;
 use crate::limits::{MEMORY_POINTS, MEMORY_SAMPLE_MS};
 use crate::proc_stat::{self, MachineStat, Shares};
 
@@ -70,7 +71,7 @@ impl Meter {
 struct Family {
     name: String,
     members: Vec<u32>,
-    cpu_s: f64,
+    cpu: CpuTime,
     peaks_reset: bool,
     resident_kib: Vec<u64>,
 }
@@ -85,10 +86,11 @@ fn read(
         .iter()
         .map(|process| {
             let ended = |error| format!("{}: {error}", process.name);
+            let members = proc_stat::family(process.pid).map_err(ended)?;
             Ok(Family {
                 name: process.name.clone(),
-                members: proc_stat::family(process.pid).map_err(ended)?,
-                cpu_s: 0.0,
+                cpu: CpuTime::read(&members).map_err(ended)?,
+                members,
                 peaks_reset: false,
                 resident_kib: Vec::new(),
             })
@@ -101,7 +103,7 @@ fn read(
     }
     for family in &mut families {
         family.peaks_reset = proc_stat::reset_peaks(&family.members);
-        family.cpu_s = proc_stat::cpu_seconds(&family.members)?;
+        family.cpu = CpuTime::read(&family.members)?;
     }
     let machine = MachineStat::read()?;
     loop {
@@ -128,7 +130,7 @@ fn read(
 }
 
 fn use_of(family: Family) -> Result<ProcessUse, String> {
-    let cpu_s = proc_stat::cpu_seconds(&family.members)? - family.cpu_s;
+    let cpu_s = CpuTime::read(&family.members)?.since(&family.cpu);
     let peak_kib = proc_stat::memory_of(&family.members)?.peak_kib;
     let read_kib = family
         .resident_kib
