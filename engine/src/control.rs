@@ -156,6 +156,7 @@ mod tests {
             link,
             provider: ProviderKey::Anonymous(link),
             addr: None,
+            from: None,
             services,
             ready: true,
             retiring: false,

@@ -13,8 +13,8 @@ pub enum ProviderName {
     Addr(SocketAddr),
     /// A peer that cannot be dialed: the first bytes of its public key, shown as eight hex digits.
     Key([u8; 4]),
-    /// A peer that shows nothing of itself: `<anon>`.
-    Anonymous,
+    /// A peer that shows nothing of itself: where its connection comes from, shown as `anon@ADDR`.
+    Anonymous(Option<SocketAddr>),
     /// An outlet, as its owner labelled it.
     Label(Arc<str>),
 }
@@ -25,7 +25,9 @@ impl ProviderName {
         match (provider.addr, provider.key) {
             (Some(addr), _) => ProviderName::Addr(addr),
             (None, ProviderKey::Public([a, b, c, d, ..])) => ProviderName::Key([a, b, c, d]),
-            (None, ProviderKey::Anonymous(_) | ProviderKey::Outlet(_)) => ProviderName::Anonymous,
+            (None, ProviderKey::Anonymous(_) | ProviderKey::Outlet(_)) => {
+                ProviderName::Anonymous(provider.from)
+            }
         }
     }
 }
@@ -35,7 +37,8 @@ impl fmt::Display for ProviderName {
         match self {
             ProviderName::Addr(addr) => addr.fmt(f),
             ProviderName::Key(bytes) => write!(f, "{:08x}", u32::from_be_bytes(*bytes)),
-            ProviderName::Anonymous => f.write_str("<anon>"),
+            ProviderName::Anonymous(Some(from)) => write!(f, "anon@{from}"),
+            ProviderName::Anonymous(None) => f.write_str("<anon>"),
             ProviderName::Label(label) => f.write_str(label),
         }
     }
@@ -51,6 +54,7 @@ mod tests {
         let mut peer = Provider {
             key: ProviderKey::Public([0x0a; 32]),
             addr: Some(SocketAddr::from(([10, 0, 0, 2], 9000))),
+            from: Some(SocketAddr::from(([10, 0, 0, 9], 40_000))),
             links: Vec::new(),
             retiring: false,
         };
@@ -58,6 +62,8 @@ mod tests {
         peer.addr = None;
         assert_eq!(ProviderName::of(&peer).to_string(), "0a0a0a0a");
         peer.key = ProviderKey::Anonymous(LinkRef { shard: 0, id: 1 });
+        assert_eq!(ProviderName::of(&peer).to_string(), "anon@10.0.0.9:40000");
+        peer.from = None;
         assert_eq!(ProviderName::of(&peer).to_string(), "<anon>");
         let label = ProviderName::Label("http://10.0.0.2:8080".into());
         assert_eq!(label.to_string(), "http://10.0.0.2:8080");

@@ -36,6 +36,8 @@ pub struct LinkInfo {
     pub provider: ProviderKey,
     /// Where the peer says that it can be dialed.
     pub addr: Option<SocketAddr>,
+    /// Where its connection comes from.
+    pub from: Option<SocketAddr>,
     /// The names that it offers.
     pub services: Vec<String>,
     /// Requests may be sent (see the codec's first-request rule).
@@ -51,6 +53,8 @@ pub struct Provider {
     pub key: ProviderKey,
     /// Where it says that it can be dialed.
     pub addr: Option<SocketAddr>,
+    /// Where the first of its connections comes from.
+    pub from: Option<SocketAddr>,
     /// The links that lead to it: at least one in a snapshot, none for an outlet.
     pub links: Vec<LinkRef>,
     /// All of its links are retiring.
@@ -98,6 +102,7 @@ impl Snapshot {
                     .or_insert_with(|| Provider {
                         key: info.provider,
                         addr: info.addr,
+                        from: info.from,
                         links: Vec::new(),
                         retiring: true,
                     });
@@ -191,6 +196,7 @@ mod tests {
                 ProviderKey::Public([byte; 32])
             }),
             addr: key.map(|byte| SocketAddr::from(([127, 0, 0, 1], u16::from(byte)))),
+            from: None,
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ready: true,
             retiring: false,
