@@ -68,7 +68,8 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
     }
     let cores = Cores::choose(&flatend::rt::allowed_cpus())?;
     let gateway = subjects::gateway::binary(options.gateway.as_deref())?;
-    let versions = versions(workloads.iter().flat_map(|workload| entrants_of(*workload)))?;
+    let mut versions = versions(workloads.iter().flat_map(|workload| entrants_of(*workload)))?;
+    versions.push(subjects::gateway::age(&gateway)?);
     let dir = placement::directory(options.dir.as_deref())?;
     let mut comparison = Comparison {
         command: report::command_line(),

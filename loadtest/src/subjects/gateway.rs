@@ -32,6 +32,18 @@ pub(crate) fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
     })
 }
 
+/// How old the binary is: one that was built before the last change is the easiest mistake of a comparison.
+///
+/// # Errors
+/// The system cannot say.
+pub(crate) fn age(binary: &Path) -> Result<String, String> {
+    let built = std::fs::metadata(binary).and_then(|about| about.modified());
+    let built = built.map_err(|error| format!("cannot look at {}: {error}", binary.display()))?;
+    // A clock that was set back gives no age.
+    let minutes = built.elapsed().map_or(0, |age| age.as_secs() / 60);
+    Ok(format!("gateway's binary built {minutes} minutes before"))
+}
+
 /// The configuration.
 fn config(task: Task, http: SocketAddr, mesh: SocketAddr, files: &Path) -> Result<String, String> {
     let service = |path: &str, name: &str| {
@@ -127,6 +139,9 @@ mod tests {
     #[test]
     fn a_missing_gateway_is_told_with_the_remedy() {
         let error = binary(Some(Path::new("/nowhere/flatend"))).unwrap_err();
+        let this = env::current_exe().unwrap();
+        assert!(age(&this).unwrap().starts_with("gateway's binary built "));
+        assert!(age(Path::new("/nowhere")).is_err());
         assert!(
             error.starts_with("no gateway at /nowhere/flatend") && error.contains("cargo build"),
             "{error}"

@@ -132,3 +132,19 @@ pub(crate) fn version(program: &str, install: &str) -> Result<String, String> {
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().next().unwrap_or("unknown version").to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_rival_is_told_with_the_remedy() {
+        let error = version("no-such-program-at-all", haproxy::INSTALL).unwrap_err();
+        assert!(
+            error.starts_with("no-such-program-at-all is not there (")
+                && error.ends_with("): apt-get install haproxy"),
+            "{error}"
+        );
+        assert!(version("true", "").is_ok());
+    }
+}
