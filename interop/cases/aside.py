@@ -18,4 +18,4 @@ def provider_set_aside(world):
     # Each shard pays its five, and each of eight clients may have one more under way; trials follow, one a pause.
     true(late.count(504) <= 2 * (5 + 8) + 4, f"{late.count(504)} of {len(late)} requests ran into the timeout")
     true(hanging.alive() and good.alive(), "a service died")
-    return f"{late.count(504)} of {len(late)} were 504; {str(line)[-90:]}"
+    return f"{late.count(504)} of {len(late)} were 504; {str(line)[:200]}"
