@@ -4,6 +4,8 @@
 //! Runs nothing: `parse` gives a `Command`, or what to print instead. The invariant that a change is likeliest
 //! to break: a command of a later version is known and refused in one sentence, and never listed.
 
+mod agent;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use clap::parser::ValueSource;
 use clap::{value_parser, Arg, ArgAction, ArgMatches};
 
 use crate::config::suggest;
+
+pub use agent::{AgentOptions, Offers};
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub enum Command {
         /// The file.
         config: PathBuf,
     },
+    /// Offer local HTTP servers on the mesh.
+    Agent(AgentOptions),
     /// Make a key file.
     Keygen {
         /// The file to make.
@@ -56,10 +62,10 @@ pub struct Notice {
 }
 
 /// Commands that are listed: name, what it does.
-const COMMANDS: [&str; 3] = ["demo", "check", "keygen"];
+const COMMANDS: [&str; 4] = ["demo", "agent", "check", "keygen"];
 
 /// Commands of later versions.
-const LATER: [&str; 6] = ["call", "repl", "ctl", "agent", "invite", "forget"];
+const LATER: [&str; 5] = ["call", "repl", "ctl", "invite", "forget"];
 
 /// Default of `-c`.
 const CONFIG_DEFAULT: &str = "config.toml";
@@ -98,7 +104,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     }
     for (id, option) in [("config", "-c"), ("host", "-h"), ("port", "-p")] {
         let given = top.value_source(id) == Some(ValueSource::CommandLine);
-        if given && !(name == "check" && id == "config") {
+        if given && !(matches!(name, "check" | "agent") && id == "config") {
             return Err(wrong(format!(
                 "{option} is an option of `flatend` alone, not of `flatend {name}`: remove it."
             )));
@@ -106,6 +112,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     }
     match name {
         "demo" => Ok(Command::Demo),
+        "agent" => Ok(Command::Agent(agent::parse(sub, top)?)),
         "check" => Ok(Command::Check {
             config: path(sub, "file")
                 .or_else(|| path(sub, "config"))
@@ -172,6 +179,10 @@ fn definition() -> clap::Command {
         )
         .arg(help())
         .subcommand(command("demo", "Run a gateway on :3000 with services and a page to try them, nothing else needed"))
+        .subcommand(agent::define(
+            command("agent", "Offer local HTTP servers as services of a mesh, from behind NAT too"),
+            config("Configuration file with `[[services]]` [default: config.toml]"),
+        ))
         .subcommand(
             command("check", "Check a configuration file and everything that it names")
                 .override_usage("flatend check [-c FILE]")

@@ -4,6 +4,7 @@
 //! before anything runs, and answered with what to write instead.
 
 pub mod access;
+mod agent;
 pub mod cli;
 pub mod commands;
 pub mod config;

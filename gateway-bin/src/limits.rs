@@ -38,6 +38,12 @@ pub const LISTEN_ADDRS_MAX: usize = 64;
 /// Most bootstrap nodes: all are dialed at start.
 pub const BOOTSTRAP_MAX: usize = 256;
 
+/// Most `--node` of an agent: all are dialed at start.
+pub const AGENT_NODES_MAX: usize = BOOTSTRAP_MAX;
+
+/// Most services of one node: their number travels in one byte (protocol.md, Handshake).
+pub const AGENT_SERVICES_MAX: usize = 255;
+
 /// Default of every `[http.timeout]` key, as the seed documents it.
 pub const TIMEOUT_DEFAULT_MS: u64 = 10_000;
 
@@ -47,6 +53,15 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Longest `hold`: a request held longer than that is a queue in disguise.
 pub const HOLD_MAX: Duration = Duration::from_secs(300);
+
+/// Default of `health_interval`.
+pub const HEALTH_INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
+
+/// Shortest `health_interval`: more than ten checks a second are a load of their own.
+pub const HEALTH_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Longest `health_interval`: a check that is rarer says nothing of now.
+pub const HEALTH_INTERVAL_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Default of `max.header_size`, bytes.
 pub const HEADER_BYTES_DEFAULT: usize = 64 << 10;
@@ -101,3 +116,4 @@ pub const ACCESS_FILE_MODE: u32 = 0o640;
 
 const _: () = assert!(TIMEOUT_DEFAULT_MS < TIMEOUT_MAX.as_secs() * 1000);
 const _: () = assert!(HOLD_MAX.as_secs() <= TIMEOUT_MAX.as_secs());
+const _: () = assert!(HEALTH_INTERVAL_MIN.as_millis() < HEALTH_INTERVAL_DEFAULT.as_millis());

@@ -36,6 +36,9 @@ fn run(command: Command) -> io::Result<u8> {
         Command::Run(options) => {
             commands::run::run(&options, &|name| std::env::var(name).ok(), &mut err)
         }
+        Command::Agent(options) => {
+            commands::agent::run(&options, &|name| std::env::var(name).ok(), &mut err)
+        }
         Command::Demo => commands::demo::run(&mut err),
     }
 }

@@ -33,13 +33,14 @@ fn help_is_long_only_and_lists_what_there_is() {
         "demo",
         "check",
         "keygen",
+        "agent",
         "127.0.0.1",
         "9000",
         "config.toml",
     ] {
         assert!(ran.out.contains(word), "{word} is missing in\n{}", ran.out);
     }
-    for later in ["call", "repl", "ctl", "agent", "invite"] {
+    for later in ["call", "repl", "ctl", "invite"] {
         assert!(
             !ran.out.contains(later),
             "{later} is listed in\n{}",
@@ -71,7 +72,7 @@ fn h_is_the_host() {
 
 #[test]
 fn commands_of_later_versions_are_known_and_refused() {
-    for name in ["call", "repl", "ctl", "agent", "invite", "forget"] {
+    for name in ["call", "repl", "ctl", "invite", "forget"] {
         let sentence = format!("flatend: `flatend {name}` comes with a later version.\n");
         assert_eq!(refused(&[name]), sentence);
         assert_eq!(
@@ -79,6 +80,83 @@ fn commands_of_later_versions_are_known_and_refused() {
             sentence
         );
     }
+}
+
+#[test]
+fn the_agent_says_what_it_needs() {
+    let help = flatend(&["agent", "--help"]);
+    assert_eq!((help.status, help.err.as_str()), (Some(0), ""));
+    for word in [
+        "NAME=http://HOST:PORT",
+        "--node",
+        "[[services]]",
+        "health_interval",
+        "NAT",
+    ] {
+        assert!(
+            help.out.contains(word),
+            "{word} is missing in\n{}",
+            help.out
+        );
+    }
+    assert!(
+        help.out.lines().all(|line| line.chars().count() < 120),
+        "{}",
+        help.out
+    );
+    let api = "api=http://127.0.0.1:1";
+    let (node, at) = ("--node", "127.0.0.1:9000");
+    for (args, says) in [
+        (
+            &["agent", "api=ftp://x", node, at][..],
+            "does not begin with \"http://\": write",
+        ),
+        (
+            &["agent", "api=https://x", node, at],
+            "only plain HTTP upstreams",
+        ),
+        (
+            &["agent", "api=http://x/y", node, at],
+            "scheme, host and port alone",
+        ),
+        (&["agent", "http://x", node, at], "is not NAME=URL"),
+        (&["agent", "=http://x", node, at], "has no name"),
+        (&["agent", api, api, node, at], "offered twice"),
+        (&["agent", api], "add --node HOST:PORT"),
+        (&["agent", api, node, "x"], "has no port"),
+        (&["agent", api, node, at, "-c", "f"], "do not go together"),
+        (&["-c", "f", "agent", api, node, at], "do not go together"),
+        (
+            &["-p", "1", "agent", api, node, at],
+            "-p is an option of `flatend` alone",
+        ),
+        (&["agent", api, "--nod", at], "is not an option here"),
+    ] {
+        let sentence = refused(args);
+        assert!(sentence.contains(says), "{args:?}: {sentence}");
+    }
+    let pinned = format!("{at}#{}", "00".repeat(32));
+    assert!(refused(&["agent", api, node, &pinned]).contains("later version"));
+}
+
+#[test]
+fn the_agents_file_must_offer_something_somewhere() {
+    let scratch = Scratch::new();
+    let service = "[[services]]\nname = \"a\"\nupstream = \"http://127.0.0.1:1\"\n";
+    for (text, says) in [
+        ("", "has no `[[services]]`"),
+        (service, "names no node to dial"),
+        ("[[services]]\nname = \"a\"\n", "has no `upstream`"),
+        ("legacy = \"refuse\"\n", "is not in this version yet"),
+    ] {
+        scratch.write("agent.toml", text);
+        let ran = scratch.flatend(&["agent", "-c", "agent.toml"]);
+        assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+        assert!(ran.err.contains(says), "{ran:?}");
+    }
+    let ran = scratch.flatend(&["agent"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.err.contains("there is no such file"), "{ran:?}");
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn list_http(text: &mut String, http: &Http) {
                     files.listing, files.fallback
                 )
             }
+            Target::Proxy(proxy) => format!("Proxy({:?}) {:?}", proxy.upstreams, proxy.health),
             other => format!("{other:?}"),
         };
         writeln!(text, "  {} -> {target}", route.pattern).unwrap();

@@ -1,5 +1,6 @@
 //! HTTP/1.1 for flatend, as pure cores: bytes and values come in, verdicts and bytes go out.
-//! No socket, clock, thread or random number is touched here; a server shell drives the cores.
+//! No socket, clock, thread or random number is touched there; two shells drive the cores: [`server`] towards clients, [`client`]
+//! towards upstreams.
 //!
 //! # How to drive me
 //!
@@ -76,6 +77,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod client;
 pub mod date;
 pub mod error;
 pub mod files;

@@ -122,6 +122,52 @@ pub const FILE_WINDOW_BYTES: u64 = 512 * 1024;
 /// How often a file that changes while it is read is read again before the answer is 503.
 pub const FILE_READ_TRIES_MAX: u32 = 4;
 
+/// Bytes of one request's body that wait for an upstream before the caller waits: as much as a link of the mesh queues.
+pub const REQUEST_QUEUE_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a connection to an upstream may take, look-up of its name and all its addresses together.
+pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
+
+/// Connections of one shard to one upstream, idle ones included; above it a request is refused (another upstream, else 503). The
+/// ports of one address pair end at about 28,000, shared by all shards.
+pub const UPSTREAM_CONNECTIONS_MAX: usize = 1_024;
+
+/// Idle connections of one shard to one upstream. As many as a busy shard uses at once, so that it does not dial anew.
+pub const IDLE_CONNECTIONS_MAX: usize = 256;
+
+/// How long a connection to an upstream may be idle. Node.js and Apache close after 5 s: a request must not meet that.
+pub const IDLE_CONNECTION_MS: u64 = 4_000;
+
+/// How much sooner than the upstream says (`keep-alive: timeout=5`) an idle connection is closed.
+pub const IDLE_MARGIN_MS: u64 = 1_000;
+
+/// TCP keepalive towards upstreams, in seconds: first probe after so much silence, then so far apart. A machine that is gone is
+/// noticed within a minute, however long its answer may take.
+pub const UPSTREAM_KEEPALIVE_S: (u64, u64) = (30, 10);
+
+/// Addresses of one name that are tried.
+pub const ADDRESSES_MAX: usize = 8;
+
+/// How long the addresses of a name are used before it is looked up again.
+pub const ADDRESSES_KEEP_MS: u64 = 30_000;
+
+/// How long a failed look-up stands: requests that come meanwhile must not start a thread each.
+pub const NO_ADDRESS_KEEP_MS: u64 = 1_000;
+
+/// How often it is told that an upstream still cannot be reached.
+pub const CANNOT_CONNECT_TELL_MS: u64 = 10_000;
+
+/// Failures in a row that make an upstream unwell: one may be an accident.
+pub const HEALTH_FAILURES: u32 = 2;
+
+/// How long a health check waits for its answer: its interval, but at most this.
+pub const HEALTH_TIMEOUT_MS: u64 = 5_000;
+
+/// And at least this.
+pub const HEALTH_TIMEOUT_MS_MIN: u64 = 500;
+
+const _: () = assert!(IDLE_CONNECTIONS_MAX <= UPSTREAM_CONNECTIONS_MAX);
+const _: () = assert!(HEALTH_TIMEOUT_MS_MIN <= HEALTH_TIMEOUT_MS);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(CACHED_FILE_BYTES_MAX <= CACHED_BYTES_MAX as u64 / 16);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);

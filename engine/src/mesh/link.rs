@@ -53,6 +53,8 @@ pub(crate) struct Link {
     /// The socket takes no more at the moment.
     pub(crate) write_blocked: Cell<bool>,
     room: WaitQueue,
+    /// Those who wait for the link's loss.
+    waiting_for_loss: WaitQueue,
     pub(crate) closing: RefCell<Option<CloseReason>>,
     lost: Cell<bool>,
 }
@@ -71,6 +73,7 @@ impl Link {
             corked: Cell::new(false),
             write_blocked: Cell::new(false),
             room: WaitQueue::default(),
+            waiting_for_loss: WaitQueue::default(),
             closing: RefCell::new(None),
             lost: Cell::new(false),
         })
@@ -92,6 +95,13 @@ impl Link {
 
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.get()
+    }
+
+    /// Waits until the link is lost.
+    pub(crate) async fn gone(&self) {
+        self.waiting_for_loss
+            .until(|| self.lost.get().then_some(()))
+            .await;
     }
 
     // ---- writing ------------------------------------------------------------------------------------------------
@@ -293,6 +303,7 @@ impl Link {
             });
         }
         self.room.wake_all();
+        self.waiting_for_loss.wake_all();
         self.deadline.clear();
     }
 }

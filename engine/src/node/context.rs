@@ -1,23 +1,22 @@
 //! What a handler gets: the request's headers and body, and the way to answer. The head of the response travels with the
 //! first write; nothing is copied but into the link's output.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use flatend_codec::{HeaderBlock, HeaderTooLarge, NodeId, ResetCode, StreamId};
+use flatend_codec::{HeaderBlock, HeaderTooLarge, NodeId, StreamId};
 
+use super::reply::Reply;
 use crate::error::Fault;
-use crate::json::json_string;
 use crate::mesh::Link;
 use crate::shard::{Inbound, Shard};
 
 /// An error of a handler: becomes a JSON response `{"error": …}` with the status, if nothing was sent yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerError {
-    status: u16,
-    message: String,
+    pub(super) status: u16,
+    pub(super) message: String,
 }
 
 impl HandlerError {
@@ -112,16 +111,6 @@ impl From<HeaderTooLarge> for WriteError {
     }
 }
 
-/// The response side, shared by the context and the task that runs the handler.
-pub(crate) struct Reply {
-    link: Rc<Link>,
-    stream: StreamId,
-    headers: RefCell<HeaderBlock>,
-    head_sent: Cell<bool>,
-    done: Cell<bool>,
-    body: Rc<Inbound>,
-}
-
 /// One request and its response. Belongs to the shard that received it.
 pub struct Context {
     shard: Rc<Shard>,
@@ -139,14 +128,7 @@ impl Context {
         body: Rc<Inbound>,
         peer: Option<NodeId>,
     ) -> Context {
-        let reply = Reply {
-            link,
-            stream,
-            headers: RefCell::default(),
-            head_sent: Cell::new(false),
-            done: Cell::new(false),
-            body,
-        };
+        let reply = Reply::new(link, stream, body);
         Context {
             shard,
             headers,
@@ -157,6 +139,10 @@ impl Context {
 
     pub(crate) fn reply(&self) -> Rc<Reply> {
         self.reply.clone()
+    }
+
+    pub(super) fn into_parts(self) -> (HeaderBlock, Rc<Reply>) {
+        (self.headers, self.reply)
     }
 
     /// The shard that runs this handler.
@@ -186,9 +172,7 @@ impl Context {
     /// # Errors
     /// [`ReadError::Cut`]: the caller or its link went away; what was read is not the whole body.
     pub async fn read(&mut self) -> Result<Option<Bytes>, ReadError> {
-        std::future::poll_fn(|cx| self.reply.body.poll_chunk(cx))
-            .await
-            .map_err(ReadError::Cut)
+        self.reply.read().await
     }
 
     /// The whole body, up to `limit_bytes`.
@@ -201,7 +185,7 @@ impl Context {
             if all.len() + bytes.len() > limit_bytes {
                 return Err(ReadError::TooLarge { limit_bytes });
             }
-            if all.is_empty() && self.reply.body.is_finished() {
+            if all.is_empty() && self.reply.is_body_finished() {
                 return Ok(bytes);
             }
             all.extend_from_slice(&bytes);
@@ -260,100 +244,3 @@ impl Context {
         Ok(())
     }
 }
-
-impl Reply {
-    fn send_head(&self, end: bool) -> Result<(), WriteError> {
-        if self.head_sent.replace(true) {
-            return Ok(());
-        }
-        let headers = self.headers.take();
-        self.link
-            .respond(self.stream, &headers, end)
-            .map_err(|err| match err {
-                flatend_codec::SendError::HeadTooLarge { .. } => WriteError::HeadTooLarge,
-                _ => WriteError::Gone,
-            })
-    }
-
-    async fn write(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        if self.done.get() || self.link.is_lost() {
-            return Err(WriteError::Gone);
-        }
-        self.send_head(false)?;
-        // A large piece is encoded as the link has room, so that one writer does not fill memory.
-        for piece in bytes.chunks(WRITE_PIECE_BYTES) {
-            self.link.room().await;
-            if self.link.is_lost() {
-                return Err(WriteError::Gone);
-            }
-            self.link
-                .send_data(self.stream, piece)
-                .map_err(|_| WriteError::Gone)?;
-        }
-        Ok(())
-    }
-
-    fn finish(&self) -> Result<(), WriteError> {
-        if self.done.replace(true) {
-            return Ok(());
-        }
-        if self.link.is_lost() {
-            return Err(WriteError::Gone);
-        }
-        if !self.head_sent.get() {
-            return self.send_head(true);
-        }
-        self.link
-            .send_end(self.stream)
-            .map_err(|_| WriteError::Gone)
-    }
-
-    /// The handler has ended: whatever it left open is closed honestly. A response that was begun and failed is cut, never
-    /// ended as if it were whole.
-    pub(crate) async fn conclude(&self, result: Result<(), HandlerError>) {
-        let sent = match result {
-            Ok(()) => self.finish(),
-            Err(_) if self.done.get() => Ok(()),
-            Err(error) if !self.head_sent.get() => self.send_error(&error).await,
-            Err(error) => {
-                self.link
-                    .reset(self.stream, ResetCode::Internal, &error.message);
-                self.done.set(true);
-                Ok(())
-            }
-        };
-        match sent {
-            // The caller has gone: nobody is left to tell.
-            Ok(()) | Err(WriteError::Gone) => {}
-            Err(_) if !self.link.is_lost() => {
-                self.head_sent.set(true);
-                self.link.reset(
-                    self.stream,
-                    ResetCode::Internal,
-                    "the response's headers do not fit",
-                );
-            }
-            Err(_) => {}
-        }
-        // What of the body was not read is thrown away as it comes, and no longer holds the link up.
-        self.body.abandon();
-        if !self.body.has_ended() {
-            self.link.ignore(self.stream);
-        }
-    }
-
-    async fn send_error(&self, error: &HandlerError) -> Result<(), WriteError> {
-        let body = format!("{{\"error\":{}}}", json_string(&error.message));
-        {
-            let mut headers = self.headers.borrow_mut();
-            headers.clear();
-            headers.push(b":status", error.status.to_string().as_bytes())?;
-            headers.push(b"content-type", b"application/json")?;
-        }
-        self.write(body.as_bytes()).await?;
-        self.finish()
-    }
-}
-
-/// Bytes encoded between two looks at the link's room.
-const WRITE_PIECE_BYTES: usize = 64 * 1024;

@@ -4,13 +4,16 @@ mod builder;
 mod context;
 mod events;
 mod handlers;
+mod reply;
 mod running;
+mod split;
 mod start;
 
 pub use builder::NodeBuilder;
 pub use context::{Context, HandlerError, ReadError, WriteError};
 pub use events::{NodeEvent, PeerName};
 pub use running::Node;
+pub use split::{RequestBody, Responder};
 
 pub(crate) use events::Events;
 pub(crate) use handlers::{start_handler, Handlers};

@@ -14,9 +14,9 @@ use flatend_http::server::{self, Timeouts};
 use crate::access::ShardLog;
 use crate::cli::RunOptions;
 use crate::config::{self, env::Lookup, Config, Context, Http, ListenAddr, LoadError, Target};
-use crate::gateway::{Bridge, RouteTable};
+use crate::gateway::{Bridge, RouteTable, Upstreams};
 use crate::limits::{DIAGNOSTICS_MAX, DRAIN_BODY_BYTES_MAX};
-use crate::{access, io_words, keys, log, logs, signals};
+use crate::{access, agent, io_words, keys, log, logs, signals};
 
 /// Runs the gateway that `options` describe. The result is the process's exit status.
 ///
@@ -80,7 +80,8 @@ pub fn start(
             .map_err(|error| format!("cannot serve files here: {error}"))?;
     }
     // The mesh's address first, so that a clash is told of the address that the user thinks of first.
-    let sections = Sections::bind(config, shards)?;
+    let mut upstreams = Upstreams::default();
+    let sections = Sections::bind(config, &mut upstreams, shards)?;
     let (secret, origin) = keys::identity(&config.mesh)
         .map_err(|(path, error)| format!("the secret key '{}', {error}", path.display()))?;
     let listening = sections.addrs.clone();
@@ -95,11 +96,15 @@ pub fn start(
     for target in &config.mesh.bootstrap {
         builder = builder.bootstrap(target.to_string());
     }
+    for service in &config.services {
+        log!("Offering '{}' from {}.", service.name, service.upstream);
+    }
     let sections = Arc::new(sections);
     builder = builder.on_each_shard(move |shard| {
         let sections = sections.clone();
         async move { sections.serve(shard).await }
     });
+    builder = agent::offer(builder, &config.services, &mut upstreams)?;
     let node = more(builder)
         .start()
         .map_err(|error| start_sentence(&error))?;
@@ -164,7 +169,7 @@ fn stop_channel() -> &'static (
     CHANNEL.get_or_init(crossbeam_channel::unbounded)
 }
 
-fn start_sentence(error: &StartError) -> String {
+pub(super) fn start_sentence(error: &StartError) -> String {
     match error {
         StartError::Preflight(_) => format!("cannot run here: {error}"),
         _ => error.to_string(),
@@ -172,7 +177,7 @@ fn start_sentence(error: &StartError) -> String {
 }
 
 /// The log lines of a node; those that a peer can cause at will are limited.
-fn report(event: NodeEvent) {
+pub(super) fn report(event: NodeEvent) {
     static LINKS: logs::Kind = logs::Kind::new("links that came and went");
     static FAULTS: logs::Kind = logs::Kind::new("peers that broke the protocol");
     static HEALTH: logs::Kind = logs::Kind::new("providers set aside and back");
@@ -207,19 +212,13 @@ struct Section {
 }
 
 impl Sections {
-    fn bind(config: &Config, shards: usize) -> Result<Sections, String> {
+    fn bind(config: &Config, upstreams: &mut Upstreams, shards: usize) -> Result<Sections, String> {
         let mut all = Sections {
             addrs: Vec::new(),
             sections: Vec::new(),
         };
         for http in &config.http {
-            let table = RouteTable::new(http).map_err(|errors| {
-                errors
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join("; ")
-            })?;
+            let table = RouteTable::new(http, upstreams)?;
             let access = match &http.access_log {
                 Some(log) => Some(access::open(log).map_err(|error| {
                     format!(

@@ -26,6 +26,7 @@ pub mod size;
 pub mod suggest;
 mod syntax;
 mod target;
+pub mod upstream;
 
 use std::io::Read;
 use std::net::SocketAddr;

@@ -28,7 +28,7 @@ pub struct Config {
     pub mesh: Mesh,
     /// One entry a `[[http]]` section, in file order; empty for a plain mesh node.
     pub http: Vec<Http>,
-    /// One entry a `[[services]]` section (agent; not run by this version).
+    /// One entry a `[[services]]` section: local HTTP servers offered on the mesh.
     pub services: Vec<LocalService>,
     /// What is legal but probably not meant. Running goes on; each is worth one log line.
     pub warnings: Vec<Diagnostic>,
@@ -123,15 +123,15 @@ pub enum LegacyPolicy {
     Refuse,
 }
 
-/// One `[[services]]` section: a local HTTP server offered as a service (agent).
+/// One `[[services]]` section: a local HTTP server offered as a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalService {
     /// Name that the service is offered under.
     pub name: String,
     /// `http://host:port` of the local server.
     pub upstream: String,
-    /// Path that answers 2xx while the server is well.
-    pub health: Option<String>,
+    /// How its health is checked, if it is.
+    pub health: Option<Health>,
     /// Where the section begins.
     pub at: Position,
 }

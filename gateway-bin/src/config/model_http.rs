@@ -255,8 +255,26 @@ pub enum Target {
     },
     /// A bare status, 200 to 599.
     Status(u16),
-    /// Plain HTTP upstreams, `http://host:port`. Not run by this version.
-    Proxy(Vec<String>),
+    /// Plain HTTP upstreams.
+    Proxy(Proxy),
+}
+
+/// Plain HTTP upstreams of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// `http://host:port`, without repetitions, never empty.
+    pub upstreams: Vec<String>,
+    /// How their health is checked, if it is.
+    pub health: Option<Health>,
+}
+
+/// How the health of an upstream is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Path that answers 200 to 399 while the server is well.
+    pub path: String,
+    /// From one check to the next.
+    pub interval: Duration,
 }
 
 /// A static target.

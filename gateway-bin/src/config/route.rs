@@ -19,10 +19,16 @@ pub(super) struct ReadRoute {
 }
 
 /// Keys that only stand with some targets: key, the targets' keys, and how messages name those.
-const COMPANIONS: [(&str, &[&str], &str); 8] = [
+const COMPANIONS: [(&str, &[&str], &str); 10] = [
     ("listing", &["static"], "`static`"),
     ("fallback", &["static"], "`static`"),
-    ("hold", &["service", "services"], "`service`"),
+    ("health", &["proxy"], "`proxy`"),
+    ("health_interval", &["proxy"], "`proxy`"),
+    (
+        "hold",
+        &["service", "services", "proxy"],
+        "`service` or `proxy`",
+    ),
     (
         "retry",
         &["service", "services", "proxy"],

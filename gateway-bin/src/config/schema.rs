@@ -83,6 +83,8 @@ pub(super) const ROUTE: Kind = Kind {
         "redirect",
         "status",
         "proxy",
+        "health",
+        "health_interval",
         "websocket",
         "grpc",
         "timeout",
@@ -106,7 +108,7 @@ pub(super) const ROUTE_MAX: Kind = Kind {
 
 pub(super) const SERVICE: Kind = Kind {
     title: "`[[services]]`",
-    keys: &["name", "upstream", "health"],
+    keys: &["name", "upstream", "health", "health_interval"],
 };
 
 /// Kinds that a stray key may belong to, the likeliest first.
@@ -250,9 +252,8 @@ mod tests {
 
     #[test]
     fn what_nothing_resembles_lists_the_keys() {
-        assert!(
-            unknown_key("zzzzzz", &SERVICE).ends_with("the keys here are name, upstream, health")
-        );
+        assert!(unknown_key("zzzzzz", &SERVICE)
+            .ends_with("the keys here are name, upstream, health, health_interval"));
     }
 
     #[test]

@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
-use super::model::{Method, StaticFiles, Target};
+use super::model::{Method, Proxy, StaticFiles, Target};
 use super::pattern::Pattern;
 use super::reader::{Check, Text};
 use super::schema::shorten;
 use super::section::Section;
-use super::{redirect, route, service};
+use super::{redirect, route, upstream};
 use crate::io_words;
 use crate::limits::ROUTE_SERVICES_MAX;
 
@@ -167,10 +167,10 @@ fn check_fallback(directory: &Path, is_dir: bool, fallback: &Text, check: &mut C
 
 fn read_proxy(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target> {
     let entry = section.entry("proxy")?;
-    check.findings.later(entry.key_span.clone(), "`proxy`");
     let mut upstreams = Vec::new();
     for text in entry.texts("[\"http://10.0.0.2:8080\"]", check) {
-        match service::check_upstream(&text.text) {
+        match upstream::check_upstream(&text.text) {
+            Ok(()) if upstreams.contains(&text.text) => {}
             Ok(()) => upstreams.push(text.text),
             Err(message) => check
                 .findings
@@ -180,5 +180,6 @@ fn read_proxy(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target
     if entry.is_empty_array() {
         check.findings.error(entry.span(), "`proxy` is empty: write at least one upstream, such as proxy = [\"http://10.0.0.2:8080\"]");
     }
-    (!upstreams.is_empty()).then_some(Target::Proxy(upstreams))
+    let health = upstream::read_health(section, check);
+    (!upstreams.is_empty()).then_some(Target::Proxy(Proxy { upstreams, health }))
 }

@@ -73,7 +73,7 @@ impl Bridge {
         Bridge {
             access,
             ids: RequestIds::new(shard.index(), listener),
-            services: Services::new(shard, &table.routes),
+            services: Services::new(shard, &table),
             files: Files::new(&table.routes),
             table,
         }
@@ -116,7 +116,7 @@ impl Bridge {
         }
         let route = &self.table.routes[facts.route];
         match (&route.target, &matched) {
-            (Target::Services(_), Some(matched)) => {
+            (Target::Services(_) | Target::Proxy(_), Some(matched)) => {
                 let call = self
                     .services
                     .take(route, head, matched, client, &facts.request_id)?;

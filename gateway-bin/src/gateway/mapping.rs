@@ -30,12 +30,11 @@ fn too_large(what: &'static str) -> impl Fn(HeaderTooLarge) -> MapError {
     move |_| MapError::TooLarge { what }
 }
 
-/// The headers that the service must get.
-pub(super) fn headers<T>(
+/// The header fields of the request.
+pub(super) fn fields(
     block: &mut HeaderBlock,
     scratch: &mut JoinScratch,
     head: &RequestHead<'_>,
-    matched: &Match<'_, '_, T>,
 ) -> Result<(), MapError> {
     // RFC 9112 3.2.2: the authority of an absolute target replaces Host.
     let host = head
@@ -59,7 +58,15 @@ pub(super) fn headers<T>(
     });
     pushed.map_err(too_large(
         "a header's name is over 255 bytes or its value over 65,535",
-    ))?;
+    ))
+}
+
+/// The parameters of the query and of the route's path.
+pub(super) fn parameters<T>(
+    block: &mut HeaderBlock,
+    head: &RequestHead<'_>,
+    matched: &Match<'_, '_, T>,
+) -> Result<(), MapError> {
     if let Some(query) = head.target.query {
         let mut seen: Vec<Vec<u8>> = Vec::new();
         for (name, value) in query::first_of_each(query)? {

@@ -1,5 +1,6 @@
 //! The gateway proper: HTTP requests in, answers out. [`Bridge`] is the handler of one `[[http]]` section on one shard: it
-//! finds the route and hands the request to the module of its target (`services`, `files`; `own` for what needs nobody). `mapping`
+//! finds the route and hands the request to the module of its target (`services` for services and plain HTTP upstreams, `files`;
+//! `own` for what needs nobody). `mapping`
 //! turns heads into headers of the mesh, `reply` turns answers back, `statuses` holds the table of errors.
 
 mod bridge;
@@ -13,6 +14,8 @@ mod reply;
 mod services;
 mod statuses;
 mod table;
+mod upstreams;
 
 pub use bridge::Bridge;
 pub use table::RouteTable;
+pub use upstreams::Upstreams;

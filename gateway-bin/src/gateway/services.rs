@@ -1,4 +1,4 @@
-//! Routes to services: makes a call of a request, lets both bodies stream at once, and answers for what goes wrong.
+//! Routes to services and to plain HTTP upstreams: makes a call of a request, lets both bodies stream at once, and answers for what goes wrong.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use flatend::{
-    header_block, recycle, Call, CallError, CallRequest, HeaderBlock, ServiceSet, Shard,
+    header_block, recycle, Call, CallError, CallRequest, HeaderBlock, Outlet, ServiceSet, Shard,
 };
 use flatend_http::h1::{BodyLength, Method, RequestHead};
 use flatend_http::headers::JoinScratch;
@@ -18,12 +18,13 @@ use super::mapping;
 use super::own::Own;
 use super::reply::{self, Ended};
 use super::statuses;
+use super::table::RouteTable;
 use crate::config::{Retry, Route, Target};
 
-/// The services of a section's routes on one shard.
+/// The services and upstreams of a section's routes on one shard.
 pub(super) struct Services {
     shard: Rc<Shard>,
-    /// One a route: names resolved for the current snapshot. Empty where the route has another target.
+    /// One a route: names resolved for the current snapshot, or outlets. Empty where the route has another target.
     sets: Vec<Rc<ServiceSet>>,
     scratch: RefCell<JoinScratch>,
     constant_extras: HeaderBlock,
@@ -38,9 +39,17 @@ pub(super) struct ServiceCall {
 }
 
 impl Services {
-    pub(super) fn new(shard: Rc<Shard>, routes: &[Route]) -> Services {
-        let sets = routes.iter().map(|route| match &route.target {
+    pub(super) fn new(shard: Rc<Shard>, table: &RouteTable) -> Services {
+        let routes = table.routes.iter().zip(&table.upstreams);
+        let sets = routes.map(|(route, upstreams)| match &route.target {
             Target::Services(names) => shard.service_set(names.iter().cloned()),
+            Target::Proxy(_) => {
+                let outlets = upstreams.iter().map(|upstream| {
+                    let outlet: Rc<dyn Outlet> = upstream.outlet(&shard);
+                    (upstream.label().to_owned(), outlet)
+                });
+                shard.outlet_set(outlets.collect())
+            }
             _ => shard.service_set(Vec::<String>::new()),
         });
         Services {
@@ -64,7 +73,12 @@ impl Services {
         request_id: &str,
     ) -> Result<ServiceCall, Own> {
         let (mut headers, mut extras) = (header_block(), header_block());
-        mapping::headers(&mut headers, &mut self.scratch.borrow_mut(), head, matched)?;
+        let scratch = &mut self.scratch.borrow_mut();
+        mapping::fields(&mut headers, scratch, head)?;
+        if let Target::Services(_) = route.target {
+            // An upstream finds them in the path.
+            mapping::parameters(&mut headers, head, matched)?;
+        }
         mapping::extras(
             &mut extras,
             &self.constant_extras,
@@ -126,8 +140,18 @@ impl Services {
         names.join(" or ")
     }
 
-    async fn answer(&self, exchange: &Exchange<'_>, facts: &Facts, error: &CallError) -> Ended {
-        let refusal = statuses::of(error, &self.names(facts.route));
+    async fn answer(
+        &self,
+        route: &Route,
+        exchange: &Exchange<'_>,
+        facts: &Facts,
+        error: &CallError,
+    ) -> Ended {
+        let names = self.names(facts.route);
+        let refusal = match route.target {
+            Target::Proxy(_) => statuses::of_upstreams(error, &names),
+            _ => statuses::of(error, &names),
+        };
         let fields = refusal
             .retry_after
             .map(|after| ("retry-after", after.to_owned()))
@@ -163,7 +187,7 @@ impl Services {
         });
         match head.await {
             None => Ended::ClientGone,
-            Some(Err(error)) => self.answer(exchange, facts, &error).await,
+            Some(Err(error)) => self.answer(route, exchange, facts, &error).await,
             Some(Ok(headers)) => {
                 exchange.note(Notes::responded);
                 let nocache = route.nocache;
@@ -172,7 +196,7 @@ impl Services {
                 match ended {
                     Ended::Unusable(what) => {
                         call.blame_provider();
-                        self.answer(exchange, facts, &CallError::BadResponse(what))
+                        self.answer(route, exchange, facts, &CallError::BadResponse(what))
                             .await
                     }
                     ended => ended,

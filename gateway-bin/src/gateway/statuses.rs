@@ -28,6 +28,28 @@ pub(super) fn of(error: &CallError, services: &str) -> Refusal {
         CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("The link to the node that offers {services} was lost before the request left.")),
         CallError::Broken(fault) => (502, format!("The service {services} broke off: {fault}.")),
     };
+    refusal(status, sentence)
+}
+
+/// The same table for a route with `proxy`.
+pub(super) fn of_upstreams(error: &CallError, upstreams: &str) -> Refusal {
+    let (status, sentence) = match error {
+        CallError::NoProvider => (503, format!("No upstream of this route is well: {upstreams}.")),
+        CallError::Saturated => (503, format!("Every upstream of this route has as many requests in flight as max_in_flight allows: {upstreams}.")),
+        CallError::Refused => (503, format!("Every upstream that was asked takes no more requests: {upstreams}.")),
+        CallError::HeadTooLarge { bytes, max_bytes } => {
+            (431, format!("The request's headers take {bytes} bytes; {upstreams} takes {max_bytes} at most."))
+        }
+        CallError::TimedOut => (504, format!("The upstream {upstreams} sent no response within the route's timeout.")),
+        CallError::BadResponse(what) => (502, format!("The response of the upstream {upstreams} cannot be used: {what}.")),
+        CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("No connection could be made to the upstream {upstreams}.")),
+        CallError::Broken(Fault::LinkLost { left: true }) => (502, format!("The upstream {upstreams} closed the connection before its response.")),
+        CallError::Broken(fault) => (502, format!("The upstream {upstreams} broke off: {fault}.")),
+    };
+    refusal(status, sentence)
+}
+
+fn refusal(status: u16, sentence: String) -> Refusal {
     Refusal {
         status,
         sentence,
@@ -59,14 +81,16 @@ mod tests {
             (CallError::Broken(Fault::Stalled), 502),
         ];
         for (error, status) in table {
-            let refusal = of(&error, "'hello'");
-            assert_eq!(refusal.status, status, "{error}");
-            assert_eq!(refusal.retry_after.is_some(), status == 503);
-            assert!(
-                refusal.sentence.contains("'hello'") && refusal.sentence.ends_with('.'),
-                "{}",
-                refusal.sentence
-            );
+            for of in [of, of_upstreams] {
+                let refusal = of(&error, "'hello'");
+                assert_eq!(refusal.status, status, "{error}");
+                assert_eq!(refusal.retry_after.is_some(), status == 503);
+                assert!(
+                    refusal.sentence.contains("'hello'") && refusal.sentence.ends_with('.'),
+                    "{}",
+                    refusal.sentence
+                );
+            }
         }
     }
 }

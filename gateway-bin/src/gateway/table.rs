@@ -1,8 +1,10 @@
 //! The routes of one section: what the router answers with, and the settings of each route.
 
+use flatend_http::client::UpstreamHandle;
 use flatend_http::router::{host_of, RouteError, Router, RouterBuilder};
 
-use crate::config::{Http, Route};
+use super::upstreams::Upstreams;
+use crate::config::{Http, Route, Target};
 
 /// The routes of one section: built once, shared by the shards.
 pub struct RouteTable {
@@ -10,14 +12,16 @@ pub struct RouteTable {
     pub(super) routes: Vec<Route>,
     /// Directories at `/`: host and route.
     roots: Vec<(Option<String>, usize)>,
+    /// The upstreams of each route; none where it has another target.
+    pub(super) upstreams: Vec<Vec<UpstreamHandle>>,
 }
 
 impl RouteTable {
     /// Builds the table of a checked section.
     ///
     /// # Errors
-    /// Routes that clash; the configuration check finds them first.
-    pub fn new(http: &Http) -> Result<RouteTable, Vec<RouteError>> {
+    /// Routes that clash, in one sentence; the configuration check finds them first.
+    pub fn new(http: &Http, known: &mut Upstreams) -> Result<RouteTable, String> {
         let mut builder = RouterBuilder::new();
         builder
             .redirect_trailing_slash(http.redirect_trailing_slash)
@@ -26,17 +30,27 @@ impl RouteTable {
             for pattern in route.patterns() {
                 builder
                     .add(route.host.as_deref(), &pattern, number)
-                    .map_err(|error| vec![error])?;
+                    .map_err(|error| error.to_string())?;
             }
         }
+        let upstreams = http.routes.iter().map(|route| match &route.target {
+            Target::Proxy(proxy) => proxy
+                .upstreams
+                .iter()
+                .map(|url| known.at(url, proxy.health.as_ref()))
+                .collect(),
+            _ => Ok(Vec::new()),
+        });
+        let upstreams = upstreams.collect::<Result<_, String>>()?;
         let routes = http.routes.iter().enumerate();
         Ok(RouteTable {
-            router: builder.build()?,
+            router: builder.build().map_err(|errors| sentence(&errors))?,
             roots: routes
                 .filter(|(_, route)| route.path == "/" && route.is_directory())
                 .map(|(number, route)| (route.host.clone(), number))
                 .collect(),
             routes: http.routes.clone(),
+            upstreams,
         })
     }
 
@@ -55,4 +69,9 @@ impl RouteTable {
         host.and_then(|host| of_host(Some(host)))
             .or_else(|| of_host(None))
     }
+}
+
+fn sentence(errors: &[RouteError]) -> String {
+    let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }

@@ -7,7 +7,7 @@ mod exchange;
 mod io;
 mod linger;
 mod pace;
-mod queue;
+pub(crate) mod queue;
 mod record;
 mod send_file;
 mod timeouts;

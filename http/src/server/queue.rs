@@ -15,7 +15,7 @@ const SLICES_MAX: usize = 64;
 
 /// Output that the socket has not taken yet.
 #[derive(Default)]
-pub(super) struct OutQueue {
+pub(crate) struct OutQueue {
     slices: VecDeque<Bytes>,
     tail: Vec<u8>,
     /// Bytes at the start of `tail` that were sent already.
@@ -25,21 +25,21 @@ pub(super) struct OutQueue {
 
 impl OutQueue {
     /// Where small things are appended; tell with [`OutQueue::appended`].
-    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
 
     /// Counts what was appended to the tail since its length was `before`.
-    pub(super) fn appended(&mut self, before: usize) {
+    pub(crate) fn appended(&mut self, before: usize) {
         self.bytes += self.tail.len() - before;
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         self.bytes += bytes.len();
     }
 
-    pub(super) fn push_slice(&mut self, bytes: Bytes) {
+    pub(crate) fn push_slice(&mut self, bytes: Bytes) {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
@@ -59,12 +59,12 @@ impl OutQueue {
     }
 
     /// Bytes that wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes
     }
 
     /// One `sendmsg` of what waits. True when all is gone.
-    pub(super) fn send(&mut self, socket: &Socket) -> io::Result<bool> {
+    pub(crate) fn send(&mut self, socket: &Socket) -> io::Result<bool> {
         if self.bytes == 0 {
             return Ok(true);
         }

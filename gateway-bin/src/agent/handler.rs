@@ -1,0 +1,246 @@
+//! One request of the mesh, answered by a local HTTP server. Both bodies stream at once; what breaks off at one side is broken
+//! off at the other.
+
+use std::future::Future;
+use std::task::Poll;
+
+use flatend::{
+    Bytes, Call, CallError, CallRequest, Context, Fault, HandlerError, HeaderBlock, RequestBody,
+    Responder,
+};
+use flatend_http::client::UpstreamHandle;
+
+/// Answers a request.
+///
+/// # Errors
+/// What the caller is told; a response that has begun is cut.
+pub(super) async fn serve(upstream: UpstreamHandle, context: Context) -> Result<(), HandlerError> {
+    let shard = context.shard().clone();
+    let (headers, mut body, mut responder) = context.split();
+    if !upstream.is_well() {
+        responder.refuse();
+        return Ok(());
+    }
+    let Some(first) = first_piece(&headers, &mut body).await else {
+        // The caller broke off.
+        return Ok(());
+    };
+    let repeatable = is_repeatable(headers.get(b":method"));
+    let call = shard.call(CallRequest {
+        services: upstream.set(&shard),
+        headers,
+        extras: HeaderBlock::new(),
+        has_body: !matches!(first, First::NoBody),
+        repeatable: false,
+        hold_ms: Some(0),
+        max_in_flight: None,
+        timeout_ms: None,
+    });
+    let ended = both_ways(&call, first, body, &mut responder).await;
+    drop(call);
+    match ended {
+        Ended::Answered => Ok(responder.finish()?),
+        Ended::CallerGone => Ok(()),
+        Ended::Cut(fault) => Err(HandlerError::new(fault.to_string())),
+        Ended::NoAnswer(error) => match refusal(&error, repeatable) {
+            None => {
+                responder.refuse();
+                Ok(())
+            }
+            Some((status, sentence)) => Err(HandlerError::with_status(status, sentence)),
+        },
+    }
+}
+
+/// How much of the body is known before the request goes out: HTTP must be told whether there is one.
+enum First {
+    NoBody,
+    /// There may be one; this much of it came.
+    Body(Option<Bytes>),
+}
+
+/// Looks whether the request has a body. `None`: the caller broke off.
+async fn first_piece(headers: &HeaderBlock, body: &mut RequestBody) -> Option<First> {
+    if body.is_finished() {
+        return Some(First::NoBody);
+    }
+    let usually_has_one = matches!(headers.get(b":method"), Some(b"POST" | b"PUT" | b"PATCH"));
+    match headers.as_ref().content_length() {
+        Some(1..) => return Some(First::Body(None)),
+        None if usually_has_one => return Some(First::Body(None)),
+        _ => {}
+    }
+    // Its end comes with the head or right after it, if it has none.
+    match body.read().await {
+        Ok(None) => Some(First::NoBody),
+        Ok(Some(bytes)) => Some(First::Body(Some(bytes))),
+        Err(_) => None,
+    }
+}
+
+enum Ended {
+    /// The response is whole.
+    Answered,
+    /// Nobody is left to answer, or the caller broke its body off.
+    CallerGone,
+    /// The response broke off after its head.
+    Cut(Fault),
+    /// There was no response.
+    NoAnswer(CallError),
+}
+
+async fn both_ways(
+    call: &Call,
+    first: First,
+    body: RequestBody,
+    responder: &mut Responder,
+) -> Ended {
+    let has_body = !matches!(first, First::NoBody);
+    let mut uploading = std::pin::pin!(async {
+        match first {
+            First::NoBody => Ok(()),
+            First::Body(first) => upload(call, first, body).await,
+        }
+    });
+    let mut uploaded = !has_body;
+    let mut responding = std::pin::pin!(respond(call, responder));
+    std::future::poll_fn(|cx| {
+        if !uploaded {
+            match uploading.as_mut().poll(cx) {
+                // A body that is not whole: the call is dropped, so the server never takes it for whole.
+                Poll::Ready(Err(())) => return Poll::Ready(Ended::CallerGone),
+                Poll::Ready(Ok(())) => uploaded = true,
+                Poll::Pending => {}
+            }
+        }
+        responding.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Sends the body on.
+///
+/// # Errors
+/// The caller broke it off.
+async fn upload(call: &Call, first: Option<Bytes>, mut body: RequestBody) -> Result<(), ()> {
+    let mut next = first;
+    loop {
+        let bytes = match next.take() {
+            Some(bytes) => Some(bytes),
+            None => body.read().await.map_err(drop)?,
+        };
+        match bytes {
+            Some(bytes) => {
+                if call.send(bytes).await.is_err() {
+                    // The server wants no more; its answer counts.
+                    return Ok(());
+                }
+            }
+            None => {
+                call.finish();
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn respond(call: &Call, responder: &mut Responder) -> Ended {
+    match head(call, responder).await {
+        None => return Ended::CallerGone,
+        Some(Err(error)) => return Ended::NoAnswer(error),
+        Some(Ok(headers)) => {
+            if responder.set_headers(headers).is_err() {
+                return Ended::CallerGone;
+            }
+        }
+    }
+    loop {
+        match next(call, responder).await {
+            Some(Ok(Some(bytes))) => {
+                if responder.write(&bytes).await.is_err() {
+                    return Ended::CallerGone;
+                }
+            }
+            Some(Ok(None)) => return Ended::Answered,
+            Some(Err(fault)) => return Ended::Cut(fault),
+            None => return Ended::CallerGone,
+        }
+    }
+}
+
+/// The head of the response; `None` if the caller goes first.
+async fn head(call: &Call, responder: &Responder) -> Option<Result<HeaderBlock, CallError>> {
+    let mut response = std::pin::pin!(call.response());
+    let mut gone = std::pin::pin!(responder.caller_gone());
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(result) = response.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        gone.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// The next piece of the response; `None` if the caller goes first.
+async fn next(call: &Call, responder: &Responder) -> Option<Result<Option<Bytes>, Fault>> {
+    if let Some(bytes) = call.try_data() {
+        return Some(Ok(Some(bytes)));
+    }
+    let mut gone = std::pin::pin!(responder.caller_gone());
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(result) = call.poll_data(cx) {
+            return Poll::Ready(Some(result));
+        }
+        gone.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Methods that may be asked twice (RFC 9110 9.2.2); without one it is a plain call, about which nothing is known.
+fn is_repeatable(method: Option<&[u8]>) -> bool {
+    matches!(
+        method,
+        Some(b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE")
+    )
+}
+
+/// Status and sentence for a request that got no answer; `None` to refuse it, so that another node is asked.
+fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
+    match error {
+        CallError::NoProvider | CallError::Refused | CallError::Saturated => None,
+        CallError::Broken(Fault::LinkLost { left }) if repeatable || !left => None,
+        CallError::Broken(Fault::LinkLost { .. }) => Some((
+            502,
+            "The server behind this service closed the connection before its response.".to_owned(),
+        )),
+        CallError::BadResponse(what) => Some((
+            502,
+            format!("The response of the server behind this service cannot be used: {what}."),
+        )),
+        other => Some((
+            502,
+            format!("The server behind this service broke off: {other}."),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_saw_or_what_may_be_asked_twice_goes_elsewhere() {
+        let lost = |left| CallError::Broken(Fault::LinkLost { left });
+        assert!(refusal(&CallError::NoProvider, false).is_none());
+        assert!(refusal(&lost(false), false).is_none());
+        assert!(refusal(&lost(true), true).is_none());
+        assert!(matches!(refusal(&lost(true), false), Some((502, _))));
+        assert!(matches!(
+            refusal(&CallError::BadResponse("x".to_owned()), true),
+            Some((502, _))
+        ));
+        assert!(
+            is_repeatable(Some(b"PUT")) && !is_repeatable(Some(b"POST")) && !is_repeatable(None)
+        );
+    }
+}

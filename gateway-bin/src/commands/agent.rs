@@ -1,0 +1,107 @@
+//! `flatend agent`: offers local HTTP servers on nodes of the mesh, which it dials; it listens nowhere.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use flatend::Node;
+
+use super::run;
+use crate::cli::{AgentOptions, Offers};
+use crate::config::{self, Bootstrap, Context, LoadError, LocalService};
+use crate::gateway::Upstreams;
+use crate::limits::DIAGNOSTICS_MAX;
+use crate::{agent, io_words, log, logs};
+
+/// Runs the agent until a signal ends it. The result is the process's exit status.
+///
+/// # Errors
+/// Standard error cannot be written.
+pub fn run(
+    options: &AgentOptions,
+    env: &config::env::Lookup<'_>,
+    err: &mut impl Write,
+) -> io::Result<u8> {
+    let read;
+    let (services, nodes, shards) = match &options.offers {
+        Offers::Named(services) => (services, options.nodes.clone(), None),
+        Offers::File(file) => {
+            let context = Context {
+                env,
+                fallback_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
+                base_dir: PathBuf::new(),
+            };
+            let shown = file.display().to_string();
+            read = match config::load(file, &context) {
+                Ok(config) => config,
+                Err(LoadError::Invalid(found)) => {
+                    for finding in found.iter().take(DIAGNOSTICS_MAX) {
+                        writeln!(err, "{}", finding.line(&shown))?;
+                    }
+                    return Ok(1);
+                }
+                Err(error) => {
+                    writeln!(err, "flatend: {shown}: {error}; name a file with `-c`, or write what to offer: flatend agent NAME=http://127.0.0.1:8080 --node HOST:PORT")?;
+                    return Ok(1);
+                }
+            };
+            if let Some(sentence) = read.refusal(&shown) {
+                writeln!(err, "flatend: cannot run {sentence}")?;
+                return Ok(1);
+            }
+            if read.services.is_empty() {
+                writeln!(
+                    err,
+                    "flatend: {shown} has no `[[services]]`: write one with its name and upstream"
+                )?;
+                return Ok(1);
+            }
+            let mut nodes = read.mesh.bootstrap.clone();
+            nodes.extend(options.nodes.iter().cloned());
+            if nodes.is_empty() {
+                writeln!(err, "flatend: {shown} names no node to dial: write bootstrap = [\"HOST:PORT\"], or give --node HOST:PORT")?;
+                return Ok(1);
+            }
+            if !read.http.is_empty() {
+                log!("The agent serves no HTTP: `[[http]]` of '{shown}' is for the gateway.");
+            }
+            (&read.services, nodes, read.mesh.shards)
+        }
+    };
+    match start(services, &nodes, shards) {
+        Ok(node) => Ok(run::wait(node)),
+        Err(sentence) => {
+            logs::flush();
+            writeln!(err, "flatend: {sentence}")?;
+            Ok(1)
+        }
+    }
+}
+
+fn start(
+    services: &[LocalService],
+    nodes: &[Bootstrap],
+    shards: Option<usize>,
+) -> Result<Node, String> {
+    logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
+    flatend::rt::raise_file_limit();
+    let mut targets: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    targets.dedup();
+    // One link a node, so more shards than nodes would have nothing to do.
+    let shards = shards.unwrap_or_else(|| flatend::rt::allowed_cpus().len().min(targets.len()));
+    let mut builder = Node::builder().shards(shards).on_event(run::report);
+    for service in services {
+        log!(
+            "Offering '{}' from {} to {}.",
+            service.name,
+            service.upstream,
+            targets.join(", ")
+        );
+    }
+    for target in targets {
+        builder = builder.bootstrap(target);
+    }
+    agent::offer(builder, services, &mut Upstreams::default())?
+        .start()
+        .map_err(|error| run::start_sentence(&error))
+}

@@ -1,0 +1,130 @@
+//! One request on its way: what the call's side and the connection's task both see. The call puts pieces of the body in, the
+//! task takes them out; neither waits for the other but through the wakers here.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use flatend::{BodyRefused, Bytes, OutletStream, ResponseSink};
+
+use crate::h1::ClientConnection;
+use crate::limits::REQUEST_QUEUE_BYTES_MAX;
+use crate::server::queue::OutQueue;
+
+/// A request as its connection's task holds it.
+pub(super) struct Job {
+    pub(super) exchange: Rc<Exchange>,
+    pub(super) response: ResponseSink,
+    /// What waits for the upstream, the head at first. Kept here, so that a request of which nothing left goes to the next
+    /// connection as it is.
+    pub(super) output: OutQueue,
+    /// The protocol's state after what went into the output.
+    pub(super) http: ClientConnection,
+}
+
+/// The request's body between its two sides.
+#[derive(Default)]
+pub(super) struct Exchange {
+    pieces: RefCell<VecDeque<Bytes>>,
+    queued: Cell<usize>,
+    /// The body is whole.
+    finished: Cell<bool>,
+    /// The call has given the request up.
+    given_up: Cell<bool>,
+    /// The connection takes no more of the body.
+    closed: Cell<bool>,
+    task: RefCell<Option<Waker>>,
+    caller: RefCell<Option<Waker>>,
+}
+
+impl Exchange {
+    pub(super) fn new(ends_with_head: bool) -> Rc<Exchange> {
+        let exchange = Exchange::default();
+        exchange.finished.set(ends_with_head);
+        Rc::new(exchange)
+    }
+
+    /// Parks the connection's task until the caller does something.
+    pub(super) fn park_task(&self, cx: &Context<'_>) {
+        park(&self.task, cx);
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.get()
+    }
+
+    /// The next piece, if one is there.
+    pub(super) fn take(&self) -> Option<Bytes> {
+        let bytes = self.pieces.borrow_mut().pop_front()?;
+        let before = self.queued.get();
+        self.queued.set(before - bytes.len());
+        if before >= REQUEST_QUEUE_BYTES_MAX && self.queued.get() < REQUEST_QUEUE_BYTES_MAX {
+            wake(&self.caller);
+        }
+        Some(bytes)
+    }
+
+    /// Whether nothing is left to take and nothing will come.
+    pub(super) fn is_drained(&self) -> bool {
+        self.finished.get() && self.pieces.borrow().is_empty()
+    }
+
+    /// Takes no more of the body.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        self.pieces.borrow_mut().clear();
+        self.queued.set(0);
+        wake(&self.caller);
+    }
+}
+
+/// The call's side.
+pub(super) struct Stream(pub(super) Rc<Exchange>);
+
+impl OutletStream for Stream {
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.0.closed.get() || self.0.queued.get() < REQUEST_QUEUE_BYTES_MAX {
+            return Poll::Ready(());
+        }
+        park(&self.0.caller, cx);
+        Poll::Pending
+    }
+
+    fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {
+        if self.0.closed.get() {
+            return Err(BodyRefused);
+        }
+        self.0.queued.set(self.0.queued.get() + bytes.len());
+        self.0.pieces.borrow_mut().push_back(bytes);
+        wake(&self.0.task);
+        Ok(())
+    }
+
+    fn finish(&self) {
+        self.0.finished.set(true);
+        wake(&self.0.task);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.given_up.set(true);
+        wake(&self.0.task);
+    }
+}
+
+/// Keeps the first waker when the same task asks again.
+pub(super) fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+    let mut place = place.borrow_mut();
+    match place.as_ref() {
+        Some(waker) if waker.will_wake(cx.waker()) => {}
+        _ => *place = Some(cx.waker().clone()),
+    }
+}
+
+pub(super) fn wake(place: &RefCell<Option<Waker>>) {
+    if let Some(waker) = place.take() {
+        waker.wake();
+    }
+}
