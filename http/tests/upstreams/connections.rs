@@ -1,0 +1,208 @@
+//! Which connection a request goes over, and what of an upstream is never believed.
+
+use std::io::{Read, Write};
+
+use flatend::{Bytes, CallError, Fault};
+
+use crate::fake::{
+    answer, ask, closed_port, on_shard, post, read_request, serve_all, until, upstream, Ended, Fake,
+};
+
+#[test]
+fn a_connection_is_used_again() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(serve_all);
+        let (upstream, events) = upstream(&fake.url(), None);
+        for n in 0..5 {
+            assert_eq!(ask(&shard, &upstream).await.text(), format!("0.{n}"));
+        }
+        assert_eq!(fake.connections(), 1);
+        assert_eq!(events.all(), [""; 0]);
+    });
+}
+
+#[test]
+fn requests_at_once_have_a_connection_each_and_these_are_kept() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(serve_all);
+        let (upstream, _) = upstream(&fake.url(), None);
+        for _ in 0..3 {
+            let ((a, b), c) = futures_lite::future::zip(
+                futures_lite::future::zip(ask(&shard, &upstream), ask(&shard, &upstream)),
+                ask(&shard, &upstream),
+            )
+            .await;
+            assert!([a, b, c]
+                .iter()
+                .all(|end| matches!(end, Ended::Whole(200, _))));
+        }
+        assert_eq!(fake.connections(), 3);
+    });
+}
+
+#[test]
+fn a_connection_that_the_upstream_closed_costs_no_request_whatever_its_method() {
+    on_shard(|shard| async move {
+        // It says nothing of it: the FIN comes behind the response.
+        let fake = Fake::start(|number, stream| {
+            read_request(stream);
+            answer(stream, &number.to_string());
+        });
+        let (upstream, events) = upstream(&fake.url(), None);
+        for n in 0..20 {
+            until("the connection before is closed", || fake.ended() == n).await;
+            let ended = post(&shard, &upstream, Bytes::from_static(b"body")).await;
+            assert_eq!(ended.text(), n.to_string());
+        }
+        assert_eq!(events.all(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_connection_that_dies_of_the_request_is_not_asked_twice() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(|_, stream| {
+            read_request(stream);
+            answer(stream, "one");
+            read_request(stream);
+        });
+        let (upstream, _) = upstream(&fake.url(), None);
+        assert_eq!(ask(&shard, &upstream).await.text(), "one");
+        let lost = CallError::Broken(Fault::LinkLost { left: true });
+        assert_eq!(ask(&shard, &upstream).await, Ended::Failed(lost));
+        assert_eq!(fake.connections(), 1);
+    });
+}
+
+#[test]
+fn bytes_behind_a_response_poison_the_connection() {
+    const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    // With the response, or later, while the connection is idle.
+    for together in [true, false] {
+        on_shard(move |shard| async move {
+            let fake = Fake::start(move |number, stream| {
+                read_request(stream);
+                let text = format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}");
+                if together {
+                    stream.write_all((text + EVIL).as_bytes()).unwrap();
+                } else {
+                    stream.write_all(text.as_bytes()).unwrap();
+                    stream.write_all(EVIL.as_bytes()).unwrap();
+                }
+                // Until it is closed on the other side.
+                let mut rest = Vec::new();
+                stream.read_to_end(&mut rest).ok();
+                assert!(rest.is_empty(), "a second request came over it");
+            });
+            let (upstream, events) = upstream(&fake.url(), None);
+            for n in 0..5 {
+                assert_eq!(ask(&shard, &upstream).await.text(), n.to_string());
+                until("the connection is closed", || fake.ended() == n + 1).await;
+            }
+            assert!(events
+                .all()
+                .iter()
+                .all(|line| line.contains("sent bytes after")));
+            assert_eq!(events.all().len(), 5);
+        });
+    }
+}
+
+#[test]
+fn what_is_no_response_is_refused_and_bounded() {
+    let endless = "X: y\r\n".repeat(20_000);
+    for (bytes, says) in [
+        ("garbage\r\n\r\n".to_owned(), "does not begin"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na".to_owned(),
+            "more than one Content-Length",
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\n{endless}"),
+            "more header fields",
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(100_000)),
+            "upstream_head_bytes_max",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n".to_owned(),
+            "switched protocols",
+        ),
+    ] {
+        on_shard(move |shard| {
+            let bytes = bytes.clone();
+            async move {
+                let fake = Fake::start(move |_, stream| {
+                    read_request(stream);
+                    stream.write_all(bytes.as_bytes()).ok();
+                    stream.read_to_end(&mut Vec::new()).ok();
+                });
+                let (upstream, events) = upstream(&fake.url(), None);
+                match ask(&shard, &upstream).await {
+                    Ended::Failed(CallError::BadResponse(what)) => {
+                        assert!(what.contains(says), "{what}")
+                    }
+                    other => panic!("{says}: {other:?}"),
+                }
+                until("the connection is closed", || fake.ended() == 1).await;
+                assert!(events.all()[0].contains(says), "{:?}", events.all());
+            }
+        });
+    }
+}
+
+#[test]
+fn an_upstream_that_cannot_be_reached_is_told_once() {
+    on_shard(|shard| async move {
+        let url = closed_port();
+        let (gone, events) = upstream(&url, None);
+        let lost = CallError::Broken(Fault::LinkLost { left: false });
+        for _ in 0..3 {
+            assert_eq!(ask(&shard, &gone).await, Ended::Failed(lost.clone()));
+        }
+        assert_eq!(
+            events.all(),
+            [format!("Cannot connect to {url}: connection refused.")]
+        );
+    });
+    on_shard(|shard| async move {
+        let (nameless, events) = upstream("http://no-such-host.invalid:80", None);
+        assert!(matches!(
+            ask(&shard, &nameless).await,
+            Ended::Failed(CallError::Broken(_))
+        ));
+        assert!(events.all()[0].starts_with("Cannot connect to http://no-such-host.invalid:80: "));
+    });
+}
+
+#[test]
+fn a_name_is_looked_up() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(serve_all);
+        let port = fake.url().rsplit(':').next().unwrap().to_owned();
+        let (upstream, _) = upstream(&format!("http://localhost:{port}"), None);
+        for n in 0..3 {
+            assert_eq!(ask(&shard, &upstream).await.text(), format!("0.{n}"));
+        }
+    });
+}
+
+#[test]
+fn a_server_of_http_1_0_gets_no_chunks_once_it_is_known() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(|_, stream| {
+            read_request(stream);
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nold").unwrap();
+        });
+        let (upstream, _) = upstream(&fake.url(), None);
+        assert_eq!(ask(&shard, &upstream).await.text(), "old");
+        match post(&shard, &upstream, Bytes::from_static(b"body")).await {
+            Ended::Failed(CallError::BadResponse(what)) => {
+                assert!(what.contains("HTTP/1.0"), "{what}")
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fake.connections(), 1);
+    });
+}
