@@ -25,7 +25,11 @@ const PROOFS: &[(&str, &str, &[&str])] = &[
     (TOP, "offers", &["later-keys"]),
     (TOP, "legacy_services", &["later-keys"]),
     (TOP, "http", &["listen-addresses"]),
-    (TOP, "services", &["later_keys.toml"]),
+    (
+        TOP,
+        "services",
+        &["agent-file-and-health", "agent-on-several-nodes"],
+    ),
     ("[[http]]", "addr", &["listen-addresses", "port-in-use"]),
     ("[[http]]", "addrs", &["listen-addresses"]),
     ("[[http]]", "https", &["later-keys"]),
@@ -76,7 +80,9 @@ const PROOFS: &[(&str, &str, &[&str])] = &[
     ("[[http.routes]]", "fallback", &["files-fallback"]),
     ("[[http.routes]]", "redirect", &["redirect-routes"]),
     ("[[http.routes]]", "status", &["redirect-routes"]),
-    ("[[http.routes]]", "proxy", &["later_keys.toml"]),
+    ("[[http.routes]]", "proxy", &["proxy-servers"]),
+    ("[[http.routes]]", "health", &["proxy-health"]),
+    ("[[http.routes]]", "health_interval", &["proxy-health"]),
     (
         "[[http.routes]]",
         "nocache",
@@ -96,9 +102,14 @@ const PROOFS: &[(&str, &str, &[&str])] = &[
     ("[[http.routes]]", "grpc", &["later-keys"]),
     ("[http.routes.min]", "body_size", &["header-and-body-sizes"]),
     ("[http.routes.max]", "body_size", &["header-and-body-sizes"]),
-    ("[[services]]", "name", &["later_keys.toml"]),
-    ("[[services]]", "upstream", &["later_keys.toml"]),
-    ("[[services]]", "health", &["later_keys.toml"]),
+    ("[[services]]", "name", &["agent-file-and-health"]),
+    ("[[services]]", "upstream", &["agent-file-and-health"]),
+    ("[[services]]", "health", &["agent-file-and-health"]),
+    (
+        "[[services]]",
+        "health_interval",
+        &["agent-file-and-health"],
+    ),
 ];
 
 fn root() -> PathBuf {

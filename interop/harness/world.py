@@ -47,8 +47,11 @@ class Gateway:
     def write_config(self):
         routes = ""
         for path, service, *keys in self._routes:
-            # A route without a service names its target among its keys.
-            target = [f'service = "{service}"'] if service else []
+            # A route without a service names its target among its keys; a list is of plain HTTP upstreams.
+            if isinstance(service, list):
+                target = [f"proxy = {json.dumps(service)}"]
+            else:
+                target = [f'service = "{service}"'] if service else []
             routes += f'[[http.routes]]\npath = "{path}"\n' + "".join(key + "\n" for key in [*target, *keys])
         (self.folder / "config.toml").write_text(
             f'addr = "{self.address}"\nstate_dir = "{self.folder}"\n{self._mesh_keys}\n'

@@ -57,6 +57,8 @@ pub(crate) struct Link {
     waiting_for_loss: WaitQueue,
     pub(crate) closing: RefCell<Option<CloseReason>>,
     lost: Cell<bool>,
+    /// We said goodbye: the link ends with its last stream.
+    leaving: Cell<bool>,
 }
 
 impl Link {
@@ -76,6 +78,7 @@ impl Link {
             waiting_for_loss: WaitQueue::default(),
             closing: RefCell::new(None),
             lost: Cell::new(false),
+            leaving: Cell::new(false),
         })
     }
 
@@ -187,6 +190,7 @@ impl Link {
             self.conn
                 .borrow_mut()
                 .goodbye(rt::now(), code, "this node shuts down");
+            self.leaving.set(true);
             self.cork();
             self.poke();
         }
@@ -239,6 +243,9 @@ impl Link {
     pub(crate) fn unblock(&self) {
         self.write_blocked.set(false);
         self.flush();
+        if self.leaving.get() {
+            self.poked.set(true);
+        }
     }
 
     /// Writes what the socket takes. While it takes nothing, that is left to the link's task, which waits for it.
@@ -314,6 +321,10 @@ impl TurnEnd for Link {
         self.flush();
         if !self.lost.get() {
             self.rearm();
+        }
+        if self.leaving.get() && self.conn.borrow().transmit().is_empty() {
+            // What a handler just said may have been the last: the link's task looks whether it is over.
+            self.poke();
         }
     }
 }
