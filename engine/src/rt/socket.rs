@@ -188,6 +188,11 @@ impl Socket {
         asked.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
     }
 
+    /// Has the next read ask the system, whatever is known: something may have come since this turn began.
+    pub fn look_again(&self) {
+        self.slot.readable.set(true);
+    }
+
     /// Whether the last read left the socket empty.
     pub fn is_drained(&self) -> bool {
         !self.slot.readable.get()

@@ -100,6 +100,8 @@ pub(super) async fn run(upstream: Rc<Inner>, first: Job) {
                 }
             }
         }
+        // One receive more a request: without it a FIN of this very turn would cost a request that may not be repeated.
+        wire.socket.look_again();
         kept = match wire.look() {
             None => Some(wire),
             Some(stale) => {
