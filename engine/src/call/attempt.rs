@@ -74,6 +74,7 @@ impl Attempt {
                     headers: &request.headers,
                     extras: &request.extras,
                     end,
+                    repeatable: request.repeatable,
                 };
                 Way::Outlet(outlet.open(head, ResponseSink::new(&inbound))?)
             }

@@ -45,6 +45,9 @@ pub struct OutletRequest<'a> {
     pub extras: &'a HeaderBlock,
     /// The request ends with its head: neither [`OutletStream::send`] nor [`OutletStream::finish`] follows.
     pub end: bool,
+    /// It may be sent again to the same provider although that may have seen it: a connection that was kept can die of age just
+    /// then.
+    pub repeatable: bool,
 }
 
 /// The request's side of an exchange with an [`Outlet`]. Dropping it before the response has ended gives the request up.

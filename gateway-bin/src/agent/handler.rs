@@ -31,7 +31,7 @@ pub(super) async fn serve(upstream: UpstreamHandle, context: Context) -> Result<
         headers,
         extras: HeaderBlock::new(),
         has_body: !matches!(first, First::NoBody),
-        repeatable: false,
+        repeatable,
         hold_ms: Some(0),
         max_in_flight: None,
         timeout_ms: None,

@@ -23,6 +23,7 @@ use super::transfer::{self, End, READ_BUFFER_BYTES};
 use super::upstream::Inner;
 use super::UpstreamEvent;
 use crate::limits::{IDLE_CONNECTION_MS, IDLE_MARGIN_MS};
+use crate::server::queue::OutQueue;
 
 /// A connection and what was read from it and not used yet.
 pub(super) struct Wire {
@@ -84,6 +85,18 @@ pub(super) async fn run(upstream: Rc<Inner>, first: Job) {
                 job.exchange.close();
                 job.response.fail(Fault::LinkLost { left: false });
                 return;
+            }
+            End::Unanswered => {
+                // It was kept, and may have died of age: once more over a fresh one, if that does no harm.
+                let Some(head) = job.again.take().filter(|_| reused) else {
+                    job.exchange.close();
+                    job.response.fail(Fault::LinkLost { left: true });
+                    return;
+                };
+                job.output = OutQueue::default();
+                job.output.push(&head);
+                job.http.repeat();
+                continue;
             }
             End::Closed => return,
             End::Idle { keep_alive_s } => {

@@ -19,6 +19,8 @@ pub(super) struct Job {
     /// What waits for the upstream, the head at first. Kept here, so that a request of which nothing left goes to the next
     /// connection as it is.
     pub(super) output: OutQueue,
+    /// The head once more, if the request is no more than that and may be repeated.
+    pub(super) again: Option<Vec<u8>>,
     /// The protocol's state after what went into the output.
     pub(super) http: ClientConnection,
 }

@@ -36,6 +36,8 @@ pub(super) enum End {
     Idle { keep_alive_s: Option<u64> },
     /// No byte of the request left, and none came: nobody has seen it.
     Unsent,
+    /// The connection died before a byte of the response came.
+    Unanswered,
     /// The connection must be closed; the response has its end or its fault.
     Closed,
 }
@@ -79,7 +81,7 @@ pub(super) async fn run(upstream: &Rc<Inner>, wire: &mut Wire, job: &mut Job) ->
     loop {
         match std::future::poll_fn(|cx| transfer.poll(cx)).await {
             Step::End(end) => {
-                if !matches!(end, End::Unsent) {
+                if !matches!(end, End::Unsent | End::Unanswered) {
                     transfer.job.exchange.close();
                 }
                 return end;
@@ -274,8 +276,11 @@ impl Transfer<'_> {
         if !self.sent && !self.received {
             return End::Unsent;
         }
+        if !self.received {
+            return End::Unanswered;
+        }
         // A reset is no end of a body that the end of the connection ends.
-        if error.is_none() && self.received && self.job.http.recv_end().is_ok() {
+        if error.is_none() && self.job.http.recv_end().is_ok() {
             self.job.response.finish();
         } else {
             self.job.response.fail(Fault::LinkLost { left: self.sent });

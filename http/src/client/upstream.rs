@@ -188,12 +188,14 @@ impl Outlet for Upstream {
             CallError::BadResponse(format!("the request cannot be sent over HTTP: {why}"))
         })?;
         output.appended(0);
+        let again = (request.end && request.repeatable).then(|| output.tail().clone());
         let exchange = Exchange::new(request.end);
         let stream = Box::new(Stream(exchange.clone()));
         let job = Job {
             exchange,
             response,
             output,
+            again,
             http,
         };
         if let Some(job) = inner.pool.hand_over(job) {

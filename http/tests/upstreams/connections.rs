@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 
-use flatend::{Bytes, CallError, Fault};
+use flatend::{Bytes, CallError, CallRequest, Fault};
 
 use crate::fake::{
-    answer, ask, closed_port, on_shard, post, read_request, serve_all, until, upstream, Ended, Fake,
+    answer, ask, closed_port, ended, on_shard, post, read_request, request, serve_all, until,
+    upstream, Ended, Fake,
 };
 
 #[test]
@@ -59,17 +60,42 @@ fn a_connection_that_the_upstream_closed_costs_no_request_whatever_its_method() 
 }
 
 #[test]
-fn a_connection_that_dies_of_the_request_is_not_asked_twice() {
-    on_shard(|shard| async move {
-        let fake = Fake::start(|_, stream| {
-            read_request(stream);
-            answer(stream, "one");
-            read_request(stream);
+fn a_kept_connection_that_dies_of_the_request_costs_none_that_may_be_repeated() {
+    for repeatable in [true, false] {
+        on_shard(move |shard| async move {
+            let fake = Fake::start(|number, stream| {
+                read_request(stream);
+                answer(stream, &number.to_string());
+                read_request(stream);
+            });
+            let (upstream, _) = upstream(&fake.url(), None);
+            assert_eq!(ask(&shard, &upstream).await.text(), "0");
+            let again = CallRequest {
+                repeatable,
+                ..request(&shard, &upstream, &[(":path", "/x")])
+            };
+            let ended = ended(&shard.call(again)).await;
+            if repeatable {
+                assert_eq!(ended.text(), "1");
+            } else {
+                let lost = CallError::Broken(Fault::LinkLost { left: true });
+                assert_eq!(ended, Ended::Failed(lost));
+                assert_eq!(fake.connections(), 1);
+            }
         });
+    }
+}
+
+#[test]
+fn a_fresh_connection_that_dies_of_the_request_is_not_tried_again() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(|_, stream| drop(read_request(stream)));
         let (upstream, _) = upstream(&fake.url(), None);
-        assert_eq!(ask(&shard, &upstream).await.text(), "one");
-        let lost = CallError::Broken(Fault::LinkLost { left: true });
-        assert_eq!(ask(&shard, &upstream).await, Ended::Failed(lost));
+        let call = shard.call(CallRequest {
+            repeatable: true,
+            ..request(&shard, &upstream, &[])
+        });
+        assert!(matches!(ended(&call).await, Ended::Failed(_)));
         assert_eq!(fake.connections(), 1);
     });
 }

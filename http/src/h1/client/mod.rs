@@ -151,6 +151,14 @@ impl ClientConnection {
         Ok(())
     }
 
+    /// The request is to be sent again, over a fresh connection. Only for one without a body of which no answer came.
+    pub fn repeat(&mut self) {
+        debug_assert!(self.is_sent() && !self.is_answered());
+        self.recv = Recv::Head;
+        self.keep_alive = true;
+        self.searched = 0;
+    }
+
     /// Frames the next `bytes` of the request's body.
     ///
     /// # Errors
