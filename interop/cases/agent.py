@@ -2,17 +2,11 @@
 
 import signal
 import threading
-import time
 
 from cases.proxy import check_bodies, check_megabytes, check_server
 from harness.checks import case, equal, parallel, true, until
-from harness.http import Cut
 from harness.pattern import digest, pattern
-from harness.process import free_port
 from harness.upstreams import KINDS, Raw, Server, read_head
-
-# A response that is cut shows as such once its link is replaced, 30 s later: the old protocol cannot abort a stream.
-CUT_SECONDS_MAX = 45
 
 
 def agent(world, gateway, offers, wait=True, nodes=None):

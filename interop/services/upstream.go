@@ -60,9 +60,6 @@ func main() {
 			total := sha256.New()
 			size, _ := io.Copy(total, r.Body)
 			headers := [][2]string{{"host", r.Host}}
-			if r.ContentLength > 0 || (r.ContentLength == 0 && r.Header.Get("Content-Length") != "") {
-				headers = append(headers, [2]string{"content-length", strconv.FormatInt(r.ContentLength, 10)})
-			}
 			for key, values := range r.Header {
 				for _, value := range values {
 					headers = append(headers, [2]string{strings.ToLower(key), value})
