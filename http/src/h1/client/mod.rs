@@ -13,6 +13,7 @@
 //!                            Close
 //! ```
 
+mod framing;
 mod request;
 mod response;
 
