@@ -5,10 +5,11 @@ use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use flatend::rt;
 
 use super::accept::Server;
+use super::buffers::READ_BUFFER_BYTES;
 use super::exchange::Exchange;
 use super::io::Io;
 use super::linger;
@@ -16,9 +17,6 @@ use super::record::{End, Notes};
 use super::{Handler, OwnAnswer, Plan};
 use crate::error::RequestError;
 use crate::h1::{FieldScratch, Next, Parsed, Wait};
-
-/// First read buffer; most requests are one read of it.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Requests of one connection answered before the shard's other tasks run.
 const REQUESTS_TURN_MAX: u32 = 16;
@@ -143,11 +141,11 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
             began = true;
             io.read_timer.set_after(io.timeouts.read_header_ms);
         }
-        if buffered == 0 {
-            release_idle(io);
-        }
         // Whatever was answered leaves before we wait.
         io.flush().await?;
+        if buffered == 0 {
+            io.release_buffers();
+        }
         // One read, or the end of patience, or a nudge because the server drains.
         let filled = std::future::poll_fn(|cx| {
             if let Poll::Ready(result) = io.poll_fill(cx, READ_BUFFER_BYTES) {
@@ -194,14 +192,6 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
 fn note_unread<H: Handler>(server: &Rc<Server<H>>, io: &Io) {
     if server.wants_records && io.notes.borrow().is_none() {
         *io.notes.borrow_mut() = Some(Notes::begin(io.head_began.get()));
-    }
-}
-
-/// A connection that waits for its next request holds no buffer.
-fn release_idle(io: &Io) {
-    let mut input = io.input.borrow_mut();
-    if input.capacity() > READ_BUFFER_BYTES * 2 {
-        *input = BytesMut::new();
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use flatend::rt::{self, Socket, Timer};
 use flatend::Millis;
 
+use super::buffers;
 use super::pace::Pace;
 use super::queue::OutQueue;
 use super::record::Notes;
@@ -109,9 +110,31 @@ impl Io {
 
     /// Reads what is there; waits for bytes. `Ok(0)`: the client's FIN.
     pub(super) fn poll_fill(&self, cx: &Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        loop {
+            // Memory only once there is something to read.
+            std::task::ready!(self.socket.poll_readable(cx));
+            let mut input = self.input.borrow_mut();
+            if input.capacity() == 0 {
+                *input = buffers::take_input();
+            }
+            rt::make_room(&mut input, room / 2, room);
+            match self.socket.try_recv(&mut input) {
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+            if input.is_empty() {
+                buffers::give_input(std::mem::take(&mut input));
+            }
+        }
+    }
+
+    /// Gives back what memory is empty: the connection waits for its next request.
+    pub(super) fn release_buffers(&self) {
         let mut input = self.input.borrow_mut();
-        rt::make_room(&mut input, room / 2, room);
-        self.socket.poll_recv(cx, &mut input)
+        if input.is_empty() {
+            buffers::give_input(std::mem::take(&mut input));
+        }
+        self.output.borrow_mut().release();
     }
 
     /// Reads more of a body within our patience. `Ok(0)`: the client's FIN.

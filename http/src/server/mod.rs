@@ -2,6 +2,7 @@
 //! [`Handler`] for the answers. Owns sockets and timeouts; every rule of HTTP lives in the pure cores.
 
 mod accept;
+mod buffers;
 mod connection;
 mod exchange;
 mod io;

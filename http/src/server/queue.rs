@@ -7,6 +7,8 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes, BytesMut};
 use flatend::rt::Socket;
 
+use super::buffers;
+
 /// Pieces up to this size are copied together: a slice of its own costs the kernel more than the copy.
 const COPY_BYTES_MAX: usize = 2 * 1024;
 
@@ -26,7 +28,18 @@ pub(crate) struct OutQueue {
 impl OutQueue {
     /// Where small things are appended; tell with [`OutQueue::appended`].
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        if self.tail.capacity() == 0 {
+            self.tail = buffers::take_output();
+        }
         &mut self.tail
+    }
+
+    /// Gives back memory that holds nothing.
+    pub(super) fn release(&mut self) {
+        if self.bytes == 0 {
+            self.slices = VecDeque::new();
+            buffers::give_output(std::mem::take(&mut self.tail));
+        }
     }
 
     /// Counts what was appended to the tail since its length was `before`.
@@ -35,7 +48,7 @@ impl OutQueue {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.tail.extend_from_slice(bytes);
+        self.tail().extend_from_slice(bytes);
         self.bytes += bytes.len();
     }
 
