@@ -84,6 +84,7 @@ pub mod files;
 pub mod h1;
 pub mod headers;
 pub mod limits;
+mod net;
 pub mod percent;
 pub mod query;
 pub mod router;

@@ -23,7 +23,7 @@ use super::transfer::{self, End, READ_BUFFER_BYTES};
 use super::upstream::Inner;
 use super::UpstreamEvent;
 use crate::limits::{IDLE_CONNECTION_MS, IDLE_MARGIN_MS};
-use crate::server::queue::OutQueue;
+use crate::net::queue::OutQueue;
 
 /// A connection and what was read from it and not used yet.
 pub(super) struct Wire {

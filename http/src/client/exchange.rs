@@ -10,7 +10,7 @@ use flatend::{BodyRefused, Bytes, OutletStream, ResponseSink};
 
 use crate::h1::ClientConnection;
 use crate::limits::REQUEST_QUEUE_BYTES_MAX;
-use crate::server::queue::OutQueue;
+use crate::net::queue::OutQueue;
 
 /// A request as its connection's task holds it.
 pub(super) struct Job {

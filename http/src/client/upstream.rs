@@ -17,7 +17,7 @@ use super::resolve::Resolver;
 use super::{connection, health, HealthCheck, Origin, Report, UpstreamEvent};
 use crate::h1::{wants_chunks, ClientConnection};
 use crate::limits::UPSTREAM_CONNECTIONS_MAX;
-use crate::server::queue::OutQueue;
+use crate::net::queue::OutQueue;
 
 /// What the shards share of an upstream.
 pub(super) struct Shared {

@@ -9,7 +9,6 @@ use bytes::Buf;
 use flatend::rt;
 
 use super::accept::Server;
-use super::buffers::READ_BUFFER_BYTES;
 use super::exchange::Exchange;
 use super::io::Io;
 use super::linger;
@@ -17,6 +16,7 @@ use super::record::{End, Notes};
 use super::{Handler, OwnAnswer, Plan};
 use crate::error::RequestError;
 use crate::h1::{FieldScratch, Next, Parsed, Wait};
+use crate::net::buffers::READ_BUFFER_BYTES;
 
 /// Requests of one connection answered before the shard's other tasks run.
 const REQUESTS_TURN_MAX: u32 = 16;

@@ -10,15 +10,15 @@ use bytes::BytesMut;
 use flatend::rt::{self, Socket, Timer};
 use flatend::Millis;
 
-use super::buffers;
 use super::pace::Pace;
-use super::queue::OutQueue;
 use super::record::Notes;
 use super::{BodyRules, Client, OwnAnswer, Timeouts};
 use crate::date::DateCache;
 use crate::error::RequestError;
 use crate::h1::{Answer, Connection};
 use crate::limits::Limits;
+use crate::net::buffers;
+use crate::net::queue::OutQueue;
 
 /// Read buffer of a connection that uploads.
 pub(super) const UPLOAD_BUFFER_BYTES: usize = 128 * 1024;

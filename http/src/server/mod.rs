@@ -2,13 +2,13 @@
 //! [`Handler`] for the answers. Owns sockets and timeouts; every rule of HTTP lives in the pure cores.
 
 mod accept;
-mod buffers;
+
 mod connection;
 mod exchange;
 mod io;
 mod linger;
 mod pace;
-pub(crate) mod queue;
+
 mod record;
 mod send_file;
 mod timeouts;

@@ -35,7 +35,7 @@ impl OutQueue {
     }
 
     /// Gives back memory that holds nothing.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         if self.bytes == 0 {
             self.slices = VecDeque::new();
             buffers::give_output(std::mem::take(&mut self.tail));

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use bytes::BytesMut;
 
 /// Read buffer of a connection that waits for a head; most requests are one read of it.
-pub(super) const READ_BUFFER_BYTES: usize = 8 * 1024;
+pub(crate) const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Buffers of each kind that a shard keeps: as many as connections are usually served in one turn.
 const KEPT_MAX: usize = 64;
@@ -22,12 +22,12 @@ thread_local! {
 }
 
 /// A read buffer, if one is kept; else an empty one, which grows when it is read into.
-pub(super) fn take_input() -> BytesMut {
+pub(crate) fn take_input() -> BytesMut {
     INPUTS.with(|kept| kept.borrow_mut().pop().unwrap_or_default())
 }
 
 /// Keeps the memory of an empty read buffer, unless it is large or slices of it are in use.
-pub(super) fn give_input(mut buffer: BytesMut) {
+pub(crate) fn give_input(mut buffer: BytesMut) {
     let is_usual = buffer.capacity() <= READ_BUFFER_BYTES * 2;
     if buffer.is_empty() && is_usual && buffer.try_reclaim(READ_BUFFER_BYTES) {
         INPUTS.with(|kept| {
@@ -40,12 +40,12 @@ pub(super) fn give_input(mut buffer: BytesMut) {
 }
 
 /// An empty output, with memory if some is kept.
-pub(super) fn take_output() -> Vec<u8> {
+pub(crate) fn take_output() -> Vec<u8> {
     OUTPUTS.with(|kept| kept.borrow_mut().pop().unwrap_or_default())
 }
 
 /// Keeps the memory of an empty output, unless it is large.
-pub(super) fn give_output(output: Vec<u8>) {
+pub(crate) fn give_output(output: Vec<u8>) {
     if output.is_empty() && (1..=OUTPUT_BYTES_MAX).contains(&output.capacity()) {
         OUTPUTS.with(|kept| {
             let mut kept = kept.borrow_mut();
