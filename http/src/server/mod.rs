@@ -2,13 +2,11 @@
 //! [`Handler`] for the answers. Owns sockets and timeouts; every rule of HTTP lives in the pure cores.
 
 mod accept;
-
 mod connection;
 mod exchange;
 mod io;
 mod linger;
 mod pace;
-
 mod record;
 mod send_file;
 mod timeouts;
