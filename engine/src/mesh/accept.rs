@@ -12,11 +12,8 @@ use super::driver;
 use super::link::{CloseReason, Link};
 use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, LINKS_MAX, UNVERIFIED_LINKS_MAX};
 use crate::node::NodeEvent;
-use crate::rt::{self, Listener, Socket};
+use crate::rt::{self, AcceptRest, Listener, Socket};
 use crate::shard::Shard;
-
-/// How long accepting rests when the system is out of descriptors or memory.
-const ACCEPT_REST_MS: u64 = 100;
 
 thread_local! {
     /// Links of this shard that have not finished their handshake, oldest first.
@@ -27,6 +24,7 @@ thread_local! {
 pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
     let shard = shard.clone();
     rt::spawn(async move {
+        let mut rest = AcceptRest::default();
         loop {
             match listener.accept_until(shard.draining()).await {
                 None => return,
@@ -43,8 +41,8 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
                     ))),
                 },
                 Some(Err(err)) => {
-                    shard.emit(NodeEvent::Trouble(format!("cannot accept connections for {ACCEPT_REST_MS} ms: {err}; raise the limit of open files (ulimit -n)")));
-                    rt::sleep(ACCEPT_REST_MS).await;
+                    let tell = |sentence| shard.emit(NodeEvent::Trouble(sentence));
+                    rest.after(&err, "links", tell).await;
                 }
             }
         }

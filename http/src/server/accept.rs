@@ -4,16 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use flatend::rt::{self, Listener, Socket, WaitQueue};
+use flatend::rt::{self, AcceptRest, Listener, Socket, WaitQueue};
 use flatend::Shard;
 
 use super::connection;
 use super::io::Io;
 use super::{Handler, Timeouts};
 use crate::limits::Limits;
-
-/// How long accepting rests when the system is out of descriptors.
-const ACCEPT_REST_MS: u64 = 100;
 
 /// How long the tasks of connections that were cut may take to notice.
 const CUT_MS: u64 = 1_000;
@@ -97,6 +94,7 @@ impl<H> Server<H> {
 }
 
 async fn accept_all<H: Handler>(server: &Rc<Server<H>>, shard: &Rc<Shard>, listener: &Listener) {
+    let mut rest = AcceptRest::default();
     loop {
         match listener.accept_until(shard.draining()).await {
             None => return,
@@ -105,10 +103,7 @@ async fn accept_all<H: Handler>(server: &Rc<Server<H>>, shard: &Rc<Shard>, liste
                 Err(err) => (server.trouble)(format!("cannot take an HTTP connection: {err}")),
             },
             Some(Err(err)) => {
-                (server.trouble)(format!(
-                    "cannot accept HTTP connections for {ACCEPT_REST_MS} ms: {err}; raise the limit of open files (ulimit -n)"
-                ));
-                rt::sleep(ACCEPT_REST_MS).await;
+                rest.after(&err, "HTTP connections", &server.trouble).await;
             }
         }
     }
