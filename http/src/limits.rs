@@ -138,6 +138,10 @@ pub const IDLE_CONNECTIONS_MAX: usize = 256;
 /// How long a connection to an upstream may be idle. Node.js and Apache close after 5 s: a request must not meet that.
 pub const IDLE_CONNECTION_MS: u64 = 4_000;
 
+/// How long a connection rests before its next request after a response that has no body by its kind alone (HEAD, 204, 304): a
+/// server that sends a body all the same must be noticed before its bytes are taken for the next response.
+pub const BODILESS_REST_MS: u64 = 20;
+
 /// How much sooner than the upstream says (`keep-alive: timeout=5`) an idle connection is closed.
 pub const IDLE_MARGIN_MS: u64 = 1_000;
 

@@ -22,7 +22,7 @@ use super::exchange::Job;
 use super::transfer::{self, End, READ_BUFFER_BYTES};
 use super::upstream::Inner;
 use super::UpstreamEvent;
-use crate::limits::{IDLE_CONNECTION_MS, IDLE_MARGIN_MS};
+use crate::limits::{BODILESS_REST_MS, IDLE_CONNECTION_MS, IDLE_MARGIN_MS};
 use crate::net::queue::OutQueue;
 
 /// A connection and what was read from it and not used yet.
@@ -100,7 +100,11 @@ pub(super) async fn run(upstream: Rc<Inner>, first: Job) {
             }
             End::Closed => return,
             End::Idle { keep_alive_s } => {
+                let bodiless = job.http.is_bodiless();
                 drop(job);
+                if bodiless && !stays_silent(&upstream, &mut wire).await {
+                    return;
+                }
                 let keep_ms = keep_alive_s.map_or(IDLE_CONNECTION_MS, |seconds| {
                     let theirs = seconds.saturating_mul(1_000);
                     theirs
@@ -163,6 +167,22 @@ async fn rest(upstream: &Rc<Inner>, wire: &mut Wire, keep_ms: u64) -> Option<Job
         }
         resting.idle.park(cx);
         timer.poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Whether nothing comes for a moment, as it should be.
+async fn stays_silent(upstream: &Rc<Inner>, wire: &mut Wire) -> bool {
+    let timer = Timer::new();
+    timer.set_after(BODILESS_REST_MS);
+    std::future::poll_fn(|cx| {
+        while wire.socket.poll_readable(cx).is_ready() {
+            if let Some(stale) = wire.look() {
+                tell(upstream, &stale);
+                return Poll::Ready(false);
+            }
+        }
+        timer.poll(cx).map(|()| true)
     })
     .await
 }

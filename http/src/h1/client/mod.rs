@@ -62,6 +62,8 @@ pub struct ClientConnection {
     recv: Recv,
     /// The request is HEAD: the response has no body.
     is_head: bool,
+    /// The last response has no body by its kind alone.
+    bodiless: bool,
     /// What the last response said.
     keep_alive: bool,
     keep_alive_s: Option<u64>,
@@ -83,6 +85,7 @@ impl ClientConnection {
             send: Send::Nothing,
             recv: Recv::Nothing,
             is_head: false,
+            bodiless: false,
             keep_alive: true,
             keep_alive_s: None,
             interims: 0,
@@ -111,6 +114,12 @@ impl ClientConnection {
     /// Whether the request was sent to its end.
     pub fn is_sent(&self) -> bool {
         matches!(self.send, Send::Done)
+    }
+
+    /// Whether the last response had no body by its kind alone (HEAD, 204, 304): a server that sends one all the same does so
+    /// behind its end.
+    pub fn is_bodiless(&self) -> bool {
+        self.bodiless
     }
 
     /// Whether the response was received to its end.
@@ -225,6 +234,7 @@ impl ClientConnection {
             }
             Ok(ParsedResponse::Head(head, bytes)) => {
                 self.keep_alive = head.keep_alive;
+                self.bodiless = matches!(head.body, ResponseLength::None);
                 self.keep_alive_s = head.keep_alive_s;
                 self.recv = match head.body {
                     ResponseLength::None | ResponseLength::Length(0) => Recv::Done,
