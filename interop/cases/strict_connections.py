@@ -75,6 +75,11 @@ def early_answers(world):
         equal(response.status, 413, "within a body")
         connection.socket.sendall(b"x" * MIB)
         true("1000" in response.text(), "the answer names no limit")
+    # A body that breaks its framing behind an early answer is not waited for until `timeout.read`; nothing in it is a request.
+    begin = time.monotonic()
+    answers = all_of(gateway, chunked(b"zz\r\n" + GET, "/nowhere"), end=False)
+    equal([answer[0] for answer in answers], [404], "broken chunks behind an answer")
+    at_most(time.monotonic() - begin, 5.0, "seconds until the connection closed")
     return f"9 refusals with {size // MIB} MiB behind them"
 
 

@@ -276,7 +276,8 @@ async fn drain(io: &Rc<Io>) -> Result<(), ()> {
         if io.is_turn_spent() {
             rt::yield_now().await;
         }
-        if step.consumed > 0 || step.done {
+        // Broken framing consumes nothing, and no more of it is waited for.
+        if step.consumed > 0 || step.done || io.http.borrow().next() != Next::Drain {
             continue;
         }
         match io.fill_body(READ_BUFFER_BYTES).await {
