@@ -410,6 +410,10 @@ def listing(world):
     equal(parallel(20, lambda _: gateway.get("/files/")[0]), [200] * 20, "twenty at once")
     equal(gateway.get("/files/nothing/")[0], 404, "a folder that is not there")
     equal(served(world, folder).get("/d/")[0], 404, "without `listing`")
+    # One directory by many paths: each page shows its own, also while the other is remembered.
+    by_many = served(world, folder, path="GET /p/:name", keys=["listing = true"])
+    for name in ("one", "two", "one"):
+        true(f"<h1>/p/{name}/d/</h1>" in by_many.get(f"/p/{name}/d/")[2].decode(), f"the path of {name}")
     return f"{len(links)} links"
 
 

@@ -20,8 +20,16 @@ use crate::limits::{
 #[derive(Clone)]
 pub(super) enum Node {
     File(Rc<Resource>),
-    /// A directory's listing, and when it was made.
-    Page(Bytes, Millis),
+    Page(Page),
+}
+
+/// A directory's listing.
+#[derive(Clone)]
+pub(super) struct Page {
+    pub(super) html: Bytes,
+    /// The path that it shows: a route with parameters leads to one directory by many.
+    pub(super) shown: Rc<[u8]>,
+    pub(super) made_at: Millis,
 }
 
 impl Node {
@@ -29,7 +37,7 @@ impl Node {
     fn weight(&self) -> (usize, usize) {
         match self {
             Node::File(resource) => (resource.bytes(), resource.descriptors()),
-            Node::Page(page, _) => (page.len(), 0),
+            Node::Page(page) => (page.html.len() + page.shown.len(), 0),
         }
     }
 }
@@ -194,7 +202,11 @@ mod tests {
     use super::*;
 
     fn page(bytes: usize) -> Node {
-        Node::Page(vec![b'x'; bytes].into(), Millis(0))
+        Node::Page(Page {
+            html: vec![b'x'; bytes].into(),
+            shown: Rc::default(),
+            made_at: Millis(0),
+        })
     }
 
     #[test]
@@ -233,7 +245,7 @@ mod tests {
         cache.keep(b"a", page(10));
         cache.keep(b"a", page(7));
         assert_eq!((cache.bytes, cache.entries.len()), (7, 1));
-        assert!(matches!(cache.find(b"a"), Some(Node::Page(page, _)) if page.len() == 7));
+        assert!(matches!(cache.find(b"a"), Some(Node::Page(page)) if page.html.len() == 7));
         assert!(cache.find(b"b").is_none());
     }
 }

@@ -20,7 +20,7 @@ use crate::error::RequestError;
 use crate::h1::{Method, RequestHead};
 use crate::limits::CACHED_LOOK_MS;
 use crate::server::Exchange;
-use cache::Node;
+use cache::{Node, Page};
 use load::{Found, Lack, Resource};
 
 /// The file that stands for a directory.
@@ -214,9 +214,9 @@ impl Site {
     }
 
     async fn look(&self, wanted: &Wanted) -> Result<Look, Lack> {
-        if let Some(Node::Page(page, at)) = cache::find(&wanted.key) {
-            if rt::now().0 < at.0 + CACHED_LOOK_MS {
-                return Ok(Look::Page(page));
+        if let (Some(Node::Page(page)), Some(shown)) = (cache::find(&wanted.key), &wanted.shown) {
+            if *page.shown == **shown && rt::now().0 < page.made_at.0 + CACHED_LOOK_MS {
+                return Ok(Look::Page(page.html));
             }
         }
         match self.find(&wanted.key).await {
@@ -243,9 +243,14 @@ impl Site {
             modified: u64::try_from(entry.stat.modified_s).unwrap_or(0),
             name: entry.name,
         });
-        let page = Bytes::from(page(shown, !path.is_empty(), rows.collect(), listing.cut));
-        cache::keep(key, Node::Page(page.clone(), rt::now()));
-        Ok(page)
+        let html = Bytes::from(page(shown, !path.is_empty(), rows.collect(), listing.cut));
+        let page = Page {
+            html: html.clone(),
+            shown: shown.into(),
+            made_at: rt::now(),
+        };
+        cache::keep(key, Node::Page(page));
+        Ok(html)
     }
 
     /// A key without the site's number.
