@@ -91,6 +91,10 @@ pub(crate) fn parse(text: &str) -> Result<Location, String> {
         _ => return Err(format!("is \"{shown}\": write a URL that begins with \"https://\" or \"http://\" and a host, or a path that begins with one \"/\"")),
     };
     let (host, rest) = text.split_at(host_end);
+    // What looks like a parameter there would travel as it stands: no parameter may choose the host.
+    if host.contains('*') || !has_plain_port(host) {
+        return Err(format!("is \"{shown}\", whose host or port is none: write both out; parameters may stand behind the host, after a \"/\""));
+    }
     let (before, fragment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
     let mut pieces = vec![Piece::Text(host.to_owned())];
     pieces.extend(split(before));
@@ -99,6 +103,21 @@ pub(crate) fn parse(text: &str) -> Result<Location, String> {
         pieces,
         fragment: split(fragment),
     })
+}
+
+/// Whether `host`, a scheme and an authority or nothing, ends with digits behind its last colon, if there is one outside of
+/// brackets.
+fn has_plain_port(host: &str) -> bool {
+    let authority = host.split_once("://").map_or("", |(_, rest)| rest);
+    let address_end = authority.rfind(']').map_or(0, |end| end + 1);
+    let name_and_port = authority.get(address_end..).unwrap_or_default();
+    let port = name_and_port
+        .rsplit_once('@')
+        .map_or(name_and_port, |(_, host)| host);
+    match port.split_once(':') {
+        Some((_, port)) => port.parse::<u16>().is_ok() && port.bytes().all(|b| b.is_ascii_digit()),
+        None => true,
+    }
 }
 
 /// Parameters and what stands between them.
@@ -226,6 +245,12 @@ mod tests {
             "/\\a",
             "https:/a",
             "HTTPS//a",
+            "https://a.example*rest",
+            "https://*rest/a",
+            "https://a.example:id/",
+            "https://a.example:/",
+            "https://a.example:65536/",
+            "https://[::1]:port/",
         ] {
             assert!(parse(text).is_err(), "{text:?}");
         }
