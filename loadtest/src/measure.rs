@@ -11,7 +11,7 @@ use crate::histogram::Histogram;
 use crate::usage::{Meter, Usage, Watched};
 
 /// Latencies, microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Latency {
     pub(crate) min_us: f64,
     pub(crate) mean_us: f64,

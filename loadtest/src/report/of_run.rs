@@ -8,7 +8,7 @@ use super::{cell, disturbance, machine};
 use crate::idle::Slope;
 use crate::limits::BULK_BYTES_MIN;
 use crate::machine::Machine;
-use crate::measure::{GroupFigures, Run};
+use crate::measure::{GroupFigures, Latency, Run};
 
 /// All of `loadtest run`.
 #[derive(Clone, Debug, Serialize)]
@@ -104,17 +104,22 @@ fn group_row(own: &[&GroupFigures]) -> String {
     let with = |digits, value: fn(&GroupFigures) -> f64| {
         cell(digits, own.iter().map(|group| value(group)))
     };
+    // Of a run without an answer there is none, and 0 would look like a very quick one.
+    let latency = |value: fn(&Latency) -> f64| {
+        let measured = own.iter().filter(|group| group.latency.max_us > 0.0);
+        cell(3, measured.map(|group| value(&group.latency) / 1e3))
+    };
     let sum = |value: fn(&GroupFigures) -> u64| own.iter().map(|group| value(group)).sum::<u64>();
     format!(
         "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
         own.first().map_or("", |group| &group.name),
         with(0, |group| group.requests_per_s),
-        with(3, |group| group.latency.mean_us / 1e3),
-        with(3, |group| group.latency.p50_us / 1e3),
-        with(3, |group| group.latency.p90_us / 1e3),
-        with(3, |group| group.latency.p99_us / 1e3),
-        with(3, |group| group.latency.p999_us / 1e3),
-        with(3, |group| group.latency.max_us / 1e3),
+        latency(|latency| latency.mean_us),
+        latency(|latency| latency.p50_us),
+        latency(|latency| latency.p90_us),
+        latency(|latency| latency.p99_us),
+        latency(|latency| latency.p999_us),
+        latency(|latency| latency.max_us),
         with(1, |group| group.received_mb_per_s),
         with(1, |group| group.sent_mb_per_s),
         with(3, |group| group.late_p99_us / 1e3),
@@ -140,7 +145,6 @@ fn cost_row(name: &str, runs: &[Run], cpu_s: impl Fn(&Run) -> f64, peak: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Latency;
     use crate::proc_stat::Shares;
     use crate::usage::{ProcessUse, Usage};
 
@@ -189,6 +193,24 @@ mod tests {
             },
             others_share: 0.02,
         }
+    }
+
+    #[test]
+    fn latencies_of_runs_without_an_answer_are_none_and_not_zero() {
+        let failed = || {
+            let mut group = run(0, 1.0).groups.remove(0);
+            group.latency = Latency::default();
+            group
+        };
+        let good = run(1_000, 1.0).groups.remove(0);
+        let (one, other) = (failed(), failed());
+        let row = group_row(&[&one, &other]);
+        assert!(row.contains(" | – | – | – | – | – | – | "), "{row}");
+        let row = group_row(&[&one, &good]);
+        assert!(
+            row.contains(" | 0.200 | 0.300 | 0.400 | 0.500 | 0.600 | 0.700 | "),
+            "{row}"
+        );
     }
 
     #[test]
