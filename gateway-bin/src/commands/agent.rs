@@ -85,8 +85,7 @@ fn start(
 ) -> Result<Node, String> {
     logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
     flatend::rt::raise_file_limit();
-    let mut targets: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-    targets.dedup();
+    let targets = each_once(nodes.iter().map(ToString::to_string));
     // One link a node, so more shards than nodes would have nothing to do.
     let shards = shards.unwrap_or_else(|| flatend::rt::allowed_cpus().len().min(targets.len()));
     let mut builder = Node::builder().shards(shards).on_event(run::report);
@@ -104,4 +103,26 @@ fn start(
     agent::offer(builder, services, &mut Upstreams::default())?
         .start()
         .map_err(|error| run::start_sentence(&error))
+}
+
+/// Each node once, wherever it was named again: in the file and on the command line, say.
+fn each_once(all: impl Iterator<Item = String>) -> Vec<String> {
+    let mut once = Vec::new();
+    for target in all {
+        if !once.contains(&target) {
+            once.push(target);
+        }
+    }
+    once
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each_once;
+
+    #[test]
+    fn a_node_is_dialed_once_however_often_it_is_named() {
+        let named = ["b:1", "a:1", "b:1", "b:1", "a:1"].map(str::to_owned);
+        assert_eq!(each_once(named.into_iter()), ["b:1", "a:1"]);
+    }
 }
