@@ -1,6 +1,7 @@
 //! Dialing an upstream, and telling when that begins to fail and when it works again.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 
 use flatend::rt::{self, ConnectError, Socket};
 use flatend::Millis;
@@ -10,10 +11,11 @@ use super::upstream::Inner;
 use super::UpstreamEvent;
 use crate::limits::{CANNOT_CONNECT_TELL_MS, CONNECT_TIMEOUT_MS, UPSTREAM_KEEPALIVE_S};
 
-/// Whether connecting fails, and when that was told last.
+/// Whether connecting fails, when that was told last, and which address took a connection last.
 #[derive(Default)]
 pub(super) struct Dialing {
     told_at: Cell<Option<Millis>>,
+    taken: Cell<Option<SocketAddr>>,
 }
 
 /// A connection to the upstream, of whichever of its addresses takes one.
@@ -21,28 +23,43 @@ pub(super) struct Dialing {
 /// # Errors
 /// Why not, in a few words, which were told.
 pub(super) async fn dial(upstream: &Inner) -> Result<Socket, String> {
-    let dialed = dial_quietly(upstream).await;
+    let dialed = dial_quietly(upstream, CONNECT_TIMEOUT_MS).await;
     note(upstream, dialed.as_ref().err());
     dialed
 }
 
-/// As [`dial`], for who tells by itself.
-pub(super) async fn dial_quietly(upstream: &Inner) -> Result<Socket, String> {
-    rt::timeout(CONNECT_TIMEOUT_MS, try_addresses(upstream))
+/// As [`dial`], for who tells by itself and waits `timeout_ms` at most.
+pub(super) async fn dial_quietly(upstream: &Inner, timeout_ms: u64) -> Result<Socket, String> {
+    let timeout_ms = timeout_ms.min(CONNECT_TIMEOUT_MS);
+    let until = Millis(rt::now().0.saturating_add(timeout_ms));
+    rt::timeout(timeout_ms, try_addresses(upstream, until))
         .await
         .unwrap_or_else(|_| {
             Err(format!(
-                "no answer within {CONNECT_TIMEOUT_MS} ms (CONNECT_TIMEOUT_MS)"
+                "no answer within {timeout_ms} ms (CONNECT_TIMEOUT_MS)"
             ))
         })
 }
 
-async fn try_addresses(upstream: &Inner) -> Result<Socket, String> {
-    let origin = upstream.origin();
-    let addresses = upstream.resolver.addresses(origin).await?;
+async fn try_addresses(upstream: &Inner, until: Millis) -> Result<Socket, String> {
+    let addresses = upstream.resolver.addresses(upstream.origin()).await?;
+    connect_to_one(&addresses, &upstream.dialing.taken, until).await
+}
+
+/// A connection to the first of `addresses` that takes one, that of the last time before all others. Each has its share of the
+/// time that is left, so that one which drops everything leaves some to the next.
+async fn connect_to_one(
+    addresses: &[SocketAddr],
+    taken: &Cell<Option<SocketAddr>>,
+    until: Millis,
+) -> Result<Socket, String> {
+    let first = taken.get().filter(|address| addresses.contains(address));
+    let others = addresses.iter().copied().filter(|it| Some(*it) != first);
     let mut last = "the name has no address".to_owned();
-    for address in addresses.iter() {
-        match Socket::connect(*address, CONNECT_TIMEOUT_MS).await {
+    for (tried, address) in first.into_iter().chain(others).enumerate() {
+        let left_ms = until.0.saturating_sub(rt::now().0);
+        let share_ms = left_ms / addresses.len().saturating_sub(tried).max(1) as u64;
+        match Socket::connect(address, share_ms).await {
             Ok(socket) if is_own_end(&socket) => {
                 // The port is closed, and the system gave it to us as our own.
                 last = words(&ConnectError::Io(
@@ -50,6 +67,7 @@ async fn try_addresses(upstream: &Inner) -> Result<Socket, String> {
                 ));
             }
             Ok(socket) => {
+                taken.set(Some(address));
                 socket.keepalive(UPSTREAM_KEEPALIVE_S.0, UPSTREAM_KEEPALIVE_S.1);
                 return Ok(socket);
             }
@@ -85,5 +103,67 @@ fn note(upstream: &Inner, failed: Option<&String>) {
                 why: why.clone(),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use flatend::Node;
+
+    use super::*;
+
+    /// A listener whose queue is full: it drops what comes. With what fills it.
+    fn hole() -> (TcpListener, Vec<TcpStream>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let connect = || TcpStream::connect_timeout(&addr, Duration::from_millis(200));
+        let filling = std::iter::from_fn(|| connect().ok()).collect();
+        (listener, filling)
+    }
+
+    /// Runs `test` on a shard of its own.
+    fn on_shard<F: Future<Output = ()> + 'static>(test: fn() -> F) {
+        let (done, ended) = mpsc::channel();
+        let node = Node::builder()
+            .shards(1)
+            .pin(false)
+            .on_event(|_| {})
+            .on_each_shard(move |_| {
+                let done = done.clone();
+                async move {
+                    test().await;
+                    done.send(()).ok();
+                }
+            })
+            .start()
+            .unwrap();
+        // A test that panics drops its sender with its task.
+        ended
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the test ends well");
+        node.shutdown().unwrap();
+    }
+
+    #[test]
+    fn an_address_that_drops_everything_leaves_time_to_the_next() {
+        on_shard(|| async {
+            let (dead, _filling) = hole();
+            let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let addresses = [dead, good].map(|it| (it.local_addr().unwrap(), it));
+            let both = [addresses[0].0, addresses[1].0];
+            let taken = Cell::new(None);
+            let until = |ms| Millis(rt::now().0 + ms);
+            let socket = connect_to_one(&both, &taken, until(1_000)).await.unwrap();
+            assert_eq!(socket.peer_addr().unwrap(), both[1]);
+            // The one that took a connection comes first the next time, in less than the share of the other.
+            let again = rt::timeout(10_000, connect_to_one(&both, &taken, until(60_000))).await;
+            assert_eq!(again.unwrap().unwrap().peer_addr().unwrap(), both[1]);
+        });
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn watch(upstream: &Rc<Inner>, check: &HealthCheck) {
         let timeout_ms = check
             .interval_ms
             .clamp(HEALTH_TIMEOUT_MS_MIN, HEALTH_TIMEOUT_MS);
-        let answer = rt::timeout(timeout_ms, ask(upstream, check)).await;
+        let answer = rt::timeout(timeout_ms, ask(upstream, check, timeout_ms)).await;
         let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {timeout_ms} ms")));
         let passed = matches!(answer, Ok(200..=399));
         if let Some(well) = verdict.take(passed) {
@@ -87,8 +87,8 @@ fn jittered(ms: u64) -> u64 {
 }
 
 /// The status of the answer.
-async fn ask(upstream: &Rc<Inner>, check: &HealthCheck) -> Result<u16, String> {
-    let socket = connect::dial_quietly(upstream).await?;
+async fn ask(upstream: &Rc<Inner>, check: &HealthCheck, timeout_ms: u64) -> Result<u16, String> {
+    let socket = connect::dial_quietly(upstream, timeout_ms).await?;
     let mut http = ClientConnection::new();
     let mut head = Vec::new();
     let fields = [

@@ -14,6 +14,15 @@ use crate::limits::{ADDRESSES_KEEP_MS, ADDRESSES_MAX, NO_ADDRESS_KEEP_MS};
 
 type Found = Result<Rc<[SocketAddr]>, String>;
 
+/// Asks for the addresses of a host; may block.
+type Ask = fn(&str, u16) -> Result<Vec<SocketAddr>, String>;
+
+fn system(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let all = (host, port).to_socket_addrs();
+    all.map(|all| all.take(ADDRESSES_MAX).collect())
+        .map_err(|error| words(&error))
+}
+
 #[derive(Default)]
 pub(super) struct Resolver {
     found: RefCell<Option<(Found, Millis)>>,
@@ -26,7 +35,11 @@ impl Resolver {
     ///
     /// # Errors
     /// Why there are none, in a few words.
-    pub(super) async fn addresses(&self, origin: &Origin) -> Found {
+    pub(super) async fn addresses(self: &Rc<Self>, origin: &Origin) -> Found {
+        self.addresses_by(origin, system).await
+    }
+
+    async fn addresses_by(self: &Rc<Self>, origin: &Origin, ask: Ask) -> Found {
         if let Some(address) = origin.address() {
             return Ok(Rc::from([address]));
         }
@@ -35,7 +48,7 @@ impl Resolver {
                 return found;
             }
             if !self.looking.get() {
-                return self.look(origin).await;
+                self.look(origin, ask);
             }
             self.ended
                 .until(|| (!self.looking.get()).then_some(()))
@@ -49,17 +62,19 @@ impl Resolver {
         (rt::now() < *until).then(|| found.clone())
     }
 
-    async fn look(&self, origin: &Origin) -> Found {
-        // Whoever waits takes over if this request is given up meanwhile.
-        let _looking = Looking::new(self);
+    /// Begins a look-up, in a task of its own: its thread cannot be ended, so a request that is given up must not leave one
+    /// behind and have the next request start another.
+    fn look(self: &Rc<Self>, origin: &Origin, ask: Ask) {
+        let looking = Looking::new(self.clone());
         let (host, port) = (origin.host().to_owned(), origin.port());
-        let looked_up = rt::run_blocking(move || {
-            (host.as_str(), port)
-                .to_socket_addrs()
-                .map(|all| all.take(ADDRESSES_MAX).collect::<Vec<_>>())
-                .map_err(|error| words(&error))
+        rt::spawn(async move {
+            let looked_up = rt::run_blocking(move || ask(&host, port));
+            looking.0.keep(looked_up.await);
         });
-        let found: Found = match looked_up.await {
+    }
+
+    fn keep(&self, looked_up: Result<Result<Vec<SocketAddr>, String>, String>) {
+        let found: Found = match looked_up {
             Ok(Ok(addresses)) if addresses.is_empty() => Err("the name has no address".to_owned()),
             Ok(Ok(addresses)) => Ok(addresses.into()),
             Ok(Err(why)) | Err(why) => Err(why),
@@ -69,23 +84,86 @@ impl Resolver {
             Err(_) => NO_ADDRESS_KEEP_MS,
         };
         let until = Millis(rt::now().0.saturating_add(keep_ms));
-        *self.found.borrow_mut() = Some((found.clone(), until));
-        found
+        *self.found.borrow_mut() = Some((found, until));
     }
 }
 
-struct Looking<'a>(&'a Resolver);
+struct Looking(Rc<Resolver>);
 
-impl<'a> Looking<'a> {
-    fn new(resolver: &'a Resolver) -> Looking<'a> {
+impl Looking {
+    fn new(resolver: Rc<Resolver>) -> Looking {
         resolver.looking.set(true);
         Looking(resolver)
     }
 }
 
-impl Drop for Looking<'_> {
+impl Drop for Looking {
     fn drop(&mut self) {
         self.0.looking.set(false);
         self.0.ended.wake_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{mpsc, Mutex};
+    use std::time::Duration;
+
+    use flatend::Node;
+
+    use super::*;
+
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    static ANSWER: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
+
+    /// A name server that answers when the test says so.
+    fn silent(_: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        ASKED.fetch_add(1, Ordering::SeqCst);
+        let answer = ANSWER.lock().unwrap();
+        answer.as_ref().unwrap().recv().unwrap();
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
+    }
+
+    /// Runs `test` on a shard of its own.
+    fn on_shard<F: Future<Output = ()> + 'static>(test: fn() -> F) {
+        let (done, ended) = mpsc::channel();
+        let node = Node::builder()
+            .shards(1)
+            .pin(false)
+            .on_event(|_| {})
+            .on_each_shard(move |_| {
+                let done = done.clone();
+                async move {
+                    test().await;
+                    done.send(()).ok();
+                }
+            })
+            .start()
+            .unwrap();
+        // A test that panics drops its sender with its task.
+        ended
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the test ends well");
+        node.shutdown().unwrap();
+    }
+
+    #[test]
+    fn requests_that_are_given_up_leave_one_look_up_and_not_one_each() {
+        on_shard(|| async {
+            let (say, heard) = mpsc::channel();
+            *ANSWER.lock().unwrap() = Some(heard);
+            let resolver: Rc<Resolver> = Rc::default();
+            let origin = Origin::parse("http://backend.example:81").unwrap();
+            for _ in 0..10 {
+                let given_up = rt::timeout(5, resolver.addresses_by(&origin, silent)).await;
+                assert!(given_up.is_err());
+            }
+            say.send(()).unwrap();
+            let found = resolver.addresses_by(&origin, silent).await.unwrap();
+            assert_eq!(found[..], [SocketAddr::from(([127, 0, 0, 1], 81))]);
+            assert_eq!(ASKED.load(Ordering::SeqCst), 1);
+        });
     }
 }

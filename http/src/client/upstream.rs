@@ -99,7 +99,7 @@ impl UpstreamHandle {
         let inner = Rc::new(Inner {
             shared: self.0.clone(),
             pool: Rc::default(),
-            resolver: Resolver::default(),
+            resolver: Rc::default(),
             dialing: Dialing::default(),
             http10: Cell::new(false),
         });
@@ -131,7 +131,7 @@ pub struct Upstream(Rc<Inner>);
 pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Rc<Pool>,
-    pub(super) resolver: Resolver,
+    pub(super) resolver: Rc<Resolver>,
     pub(super) dialing: Dialing,
     /// Its last response was HTTP/1.0.
     http10: Cell<bool>,
