@@ -23,13 +23,18 @@ pub const READER_STALL_MS: u64 = 10_000;
 /// Bytes of one request body on their way between two shards and not yet taken by the link.
 pub const RELAY_WINDOW_BYTES: usize = 256 * 1024;
 
-/// Bytes of a response that an outlet puts in before it waits for their reader: as much as a client's queue takes.
+/// Bytes of a response that an outlet puts in before it waits for their reader, with [`QUEUED_PIECE_BYTES`] a piece: as much as a
+/// client's queue takes.
 pub const OUTLET_UNREAD_BYTES_MAX: usize = 256 * 1024;
+
+/// What a piece of a body costs in a queue beside its bytes. Counted with them, or pieces of one byte would fill fifty times the
+/// memory that the queue's limit says.
+pub const QUEUED_PIECE_BYTES: usize = 64;
 
 /// How often a held request looks whether an outlet that was unwell is well again: no snapshot tells of it.
 pub const OUTLET_LOOK_MS: u64 = 100;
 
-/// Request body kept for a second try.
+/// Request body kept for a second try, with [`QUEUED_PIECE_BYTES`] a piece.
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a response that has begun may wait for its end, while its request could still be repeated: a provider that is

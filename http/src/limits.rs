@@ -122,8 +122,17 @@ pub const FILE_WINDOW_BYTES: u64 = 512 * 1024;
 /// How often a file that changes while it is read is read again before the answer is 503.
 pub const FILE_READ_TRIES_MAX: u32 = 4;
 
-/// Bytes of one request's body that wait for an upstream before the caller waits: as much as a link of the mesh queues.
+/// Bytes of one request's body that wait for an upstream before the caller waits, with [`QUEUED_PIECE_BYTES`] a piece: as much as
+/// a link of the mesh queues.
 pub const REQUEST_QUEUE_BYTES_MAX: usize = 256 * 1024;
+
+/// What a piece of a body costs in a queue beside its bytes. Counted with them, or pieces of one byte would fill fifty times the
+/// memory that [`REQUEST_QUEUE_BYTES_MAX`] says.
+pub const QUEUED_PIECE_BYTES: usize = 64;
+
+/// Gateways of this kind that a request may have passed on its way to an upstream, by its Via. More than a chain of them has: the
+/// request goes round, and each round would hold another connection (RFC 9110 7.6).
+pub const GATEWAYS_PASSED_MAX: usize = 8;
 
 /// How long a connection to an upstream may take, look-up of its name and all its addresses together.
 pub const CONNECT_TIMEOUT_MS: u64 = 5_000;

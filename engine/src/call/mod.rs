@@ -17,7 +17,7 @@ use flatend_codec::{HeaderBlock, Millis};
 
 use crate::blocks::recycle;
 use crate::error::{CallError, Fault};
-use crate::limits::REPLAY_BYTES_MAX;
+use crate::limits::{QUEUED_PIECE_BYTES, REPLAY_BYTES_MAX};
 use crate::routing::ProviderName;
 use crate::rt::{self, Ticket, Timer, WaitQueue};
 use crate::shard::{ProviderState, ServiceSet, Shard};
@@ -156,7 +156,7 @@ impl Call {
     pub async fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {
         std::future::poll_fn(|cx| self.poll_room(cx)).await?;
         let mut state = self.state.borrow_mut();
-        state.replay_bytes += bytes.len();
+        state.replay_bytes += bytes.len() + QUEUED_PIECE_BYTES;
         if state.replay_bytes > REPLAY_BYTES_MAX {
             state.replay = None;
         }

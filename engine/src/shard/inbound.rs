@@ -11,7 +11,7 @@ use flatend_codec::{HeaderBlock, StreamId};
 
 use super::{CallId, Shard};
 use crate::error::Fault;
-use crate::limits::OUTLET_UNREAD_BYTES_MAX;
+use crate::limits::{OUTLET_UNREAD_BYTES_MAX, QUEUED_PIECE_BYTES};
 use crate::mesh::Link;
 use crate::rt::park;
 
@@ -30,13 +30,13 @@ impl Source {
         Source::Outlet(RefCell::new(None))
     }
 
-    /// The reader took `bytes`; `unread` are left.
-    fn taken(&self, bytes: usize, unread: usize) {
+    /// The reader took `bytes`; what is left holds `held` bytes of memory.
+    fn taken(&self, bytes: usize, held: usize) {
         match self {
             Source::Link(link, stream) => link.taken(*stream, bytes),
             Source::Relay(shard, from, call) => shard.relay_taken(*from, *call, bytes),
             // Half of it empty, so that a reader of small pieces does not wake the writer for each.
-            Source::Outlet(writer) if unread <= OUTLET_UNREAD_BYTES_MAX / 2 => wake(writer),
+            Source::Outlet(writer) if held <= OUTLET_UNREAD_BYTES_MAX / 2 => wake(writer),
             Source::Outlet(_) => {}
         }
     }
@@ -188,9 +188,14 @@ impl Inbound {
         let bytes = self.chunks.borrow_mut().pop_front()?;
         self.unread.set(self.unread.get() - bytes.len());
         if let Some(source) = self.source.borrow().as_ref() {
-            source.taken(bytes.len(), self.unread.get());
+            source.taken(bytes.len(), self.held());
         }
         Some(bytes)
+    }
+
+    /// Bytes that wait, and what their pieces cost.
+    fn held(&self) -> usize {
+        self.unread.get() + QUEUED_PIECE_BYTES * self.chunks.borrow().len()
     }
 
     /// Whether a clean end is all that is left to read.
@@ -210,10 +215,10 @@ impl Inbound {
         }
     }
 
-    /// For an outlet's task: ready while fewer than `bytes_max` wait to be read, or nobody reads any more.
+    /// For an outlet's task: ready while what waits to be read holds less than `bytes_max`, or nobody reads any more.
     pub(crate) fn poll_source_room(&self, cx: &Context<'_>, bytes_max: usize) -> Poll<()> {
         match self.source.borrow().as_ref() {
-            Some(Source::Outlet(writer)) if self.unread.get() >= bytes_max => {
+            Some(Source::Outlet(writer)) if self.held() >= bytes_max => {
                 park(writer, cx);
                 Poll::Pending
             }
@@ -224,5 +229,31 @@ impl Inbound {
     /// Whether the reader has gone. Only for an outlet's response, which has a source from its beginning.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.source.borrow().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_of_an_outlet_count_for_the_memory_that_they_take() {
+        let inbound = Inbound::new();
+        inbound.set_source(Source::outlet());
+        let cx = Context::from_waker(Waker::noop());
+        let mut pieces = 0;
+        while inbound
+            .poll_source_room(&cx, OUTLET_UNREAD_BYTES_MAX)
+            .is_ready()
+        {
+            inbound.push(Bytes::from(vec![0]));
+            pieces += 1;
+        }
+        let least = OUTLET_UNREAD_BYTES_MAX / (1 + QUEUED_PIECE_BYTES);
+        assert_eq!(pieces, least + 1);
+        while inbound.take_chunk().is_some() {}
+        assert_eq!(inbound.held(), 0);
+        let room = inbound.poll_source_room(&cx, OUTLET_UNREAD_BYTES_MAX);
+        assert!(room.is_ready());
     }
 }

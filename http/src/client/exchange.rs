@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use flatend::{BodyRefused, Bytes, OutletStream, ResponseSink};
 
 use crate::h1::ClientConnection;
-use crate::limits::REQUEST_QUEUE_BYTES_MAX;
+use crate::limits::{QUEUED_PIECE_BYTES, REQUEST_QUEUE_BYTES_MAX};
 use crate::net::queue::OutQueue;
 
 /// A request as its connection's task holds it.
@@ -29,6 +29,7 @@ pub(super) struct Job {
 #[derive(Default)]
 pub(super) struct Exchange {
     pieces: RefCell<VecDeque<Bytes>>,
+    /// Bytes of the pieces, and what the pieces cost.
     queued: Cell<usize>,
     /// The body is whole.
     finished: Cell<bool>,
@@ -60,7 +61,7 @@ impl Exchange {
     pub(super) fn take(&self) -> Option<Bytes> {
         let bytes = self.pieces.borrow_mut().pop_front()?;
         let before = self.queued.get();
-        self.queued.set(before - bytes.len());
+        self.queued.set(before - cost(&bytes));
         if before >= REQUEST_QUEUE_BYTES_MAX && self.queued.get() < REQUEST_QUEUE_BYTES_MAX {
             wake(&self.caller);
         }
@@ -81,6 +82,11 @@ impl Exchange {
     }
 }
 
+/// What a piece counts for.
+fn cost(piece: &Bytes) -> usize {
+    piece.len() + QUEUED_PIECE_BYTES
+}
+
 /// The call's side.
 pub(super) struct Stream(pub(super) Rc<Exchange>);
 
@@ -97,7 +103,7 @@ impl OutletStream for Stream {
         if self.0.closed.get() {
             return Err(BodyRefused);
         }
-        self.0.queued.set(self.0.queued.get() + bytes.len());
+        self.0.queued.set(self.0.queued.get() + cost(&bytes));
         self.0.pieces.borrow_mut().push_back(bytes);
         wake(&self.0.task);
         Ok(())
@@ -128,5 +134,33 @@ pub(super) fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
 pub(super) fn wake(place: &RefCell<Option<Waker>>) {
     if let Some(waker) = place.take() {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pieces of `bytes` bytes that go in before the caller must wait.
+    fn pieces_until_full(bytes: usize) -> usize {
+        let stream = Stream(Exchange::new(false));
+        let cx = Context::from_waker(Waker::noop());
+        let mut pieces = 0;
+        while stream.poll_room(&cx).is_ready() {
+            stream.send(vec![0; bytes].into()).unwrap();
+            pieces += 1;
+        }
+        // All of it is given back as it is taken.
+        while stream.0.take().is_some() {}
+        assert_eq!(stream.0.queued.get(), 0);
+        assert!(stream.poll_room(&cx).is_ready());
+        pieces
+    }
+
+    #[test]
+    fn small_pieces_count_for_the_memory_that_they_take() {
+        assert_eq!(pieces_until_full(REQUEST_QUEUE_BYTES_MAX), 1);
+        let least = REQUEST_QUEUE_BYTES_MAX / (1 + QUEUED_PIECE_BYTES);
+        assert_eq!(pieces_until_full(1), least + 1);
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::task::{ready, Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BytesMut};
 use flatend::rt::{self, make_room};
 use flatend::{header_block, Fault};
 
@@ -24,7 +24,8 @@ const BULK_BUFFER_BYTES: usize = 128 * 1024;
 /// Output gathered before it is sent.
 const GATHER_BYTES: usize = 64 * 1024;
 
-/// Pieces of a body below this size are copied out of the read buffer, so that they do not keep it alive.
+/// Pieces of a body below this size are copied out of the read buffer, those of one read together, so that they do not keep it
+/// alive.
 const SLICE_BYTES_MIN: usize = 4 * 1024;
 
 /// Bytes of bodies, either way, that pass before the shard's other tasks run.
@@ -222,25 +223,39 @@ impl Transfer<'_> {
             };
             self.wire.input.advance(consumed);
         }
+        let mut small = BytesMut::new();
+        let done = self.decode_body(&mut small);
+        self.hand_on(&mut small);
+        done
+    }
+
+    /// Hands on what is in the read buffer of the body, but for the last small pieces, which are left in `small`: a server that
+    /// sends chunks of a byte must not make a piece of each.
+    fn decode_body(&mut self, small: &mut BytesMut) -> Result<bool, UpstreamError> {
         loop {
             let step = self.job.http.recv_body(&self.wire.input)?;
-            if step.data.is_empty() {
+            if step.data.len() < SLICE_BYTES_MIN {
+                let data = self.wire.input.get(step.data).unwrap_or_default();
+                if small.is_empty() {
+                    *small = BytesMut::from(data);
+                } else {
+                    small.extend_from_slice(data);
+                }
                 self.wire.input.advance(step.consumed);
             } else {
-                let bytes = if step.data.len() < SLICE_BYTES_MIN {
-                    let bytes =
-                        Bytes::copy_from_slice(self.wire.input.get(step.data).unwrap_or_default());
-                    self.wire.input.advance(step.consumed);
-                    bytes
-                } else {
-                    let taken = self.wire.input.split_to(step.consumed).freeze();
-                    taken.slice(step.data)
-                };
-                self.job.response.data(bytes);
+                self.hand_on(small);
+                let taken = self.wire.input.split_to(step.consumed).freeze();
+                self.job.response.data(taken.slice(step.data));
             }
             if step.done || step.consumed == 0 {
                 return Ok(step.done);
             }
+        }
+    }
+
+    fn hand_on(&self, small: &mut BytesMut) {
+        if !small.is_empty() {
+            self.job.response.data(small.split().freeze());
         }
     }
 

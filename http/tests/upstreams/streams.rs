@@ -308,3 +308,31 @@ fn a_caller_who_breaks_his_promise_of_a_length_is_cut() {
         until("both connections are closed", || fake.ended() == 2).await;
     });
 }
+
+#[test]
+fn chunks_of_a_byte_are_handed_on_by_the_read() {
+    const CHUNKS: usize = 2_000;
+    on_shard(|shard| async move {
+        let fake = Fake::start(|_, stream| {
+            read_head(stream);
+            let mut response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            response.extend(b"1\r\na\r\n".repeat(CHUNKS));
+            response.extend(b"1388\r\n");
+            response.extend([b'b'; 5_000]);
+            response.extend(b"\r\n1\r\nc\r\n0\r\n\r\n");
+            stream.write_all(&response).unwrap();
+            read_head(stream);
+        });
+        let (upstream, _) = upstream(&fake.url(), None);
+        let call = shard.call(request(&shard, &upstream, &[]));
+        call.response().await.unwrap();
+        let (mut pieces, mut body) = (0, Vec::new());
+        while let Some(bytes) = call.data().await.unwrap() {
+            pieces += 1;
+            body.extend_from_slice(&bytes);
+        }
+        let whole = ["a".repeat(CHUNKS), "b".repeat(5_000), "c".to_owned()].concat();
+        assert!(body == whole.as_bytes(), "{} bytes", body.len());
+        assert!(pieces < CHUNKS / 10, "{pieces} pieces");
+    });
+}
