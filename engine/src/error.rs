@@ -67,6 +67,8 @@ pub enum CallError {
     Broken(Fault),
     /// The provider's response head breaks a rule.
     BadResponse(String),
+    /// The request cannot be said in the provider's protocol. Nothing left, and it is no fault of the provider.
+    Unsendable(String),
     /// No response head within the call's timeout.
     TimedOut,
 }
@@ -86,6 +88,7 @@ impl fmt::Display for CallError {
             CallError::BadResponse(what) => {
                 write!(f, "the provider's response cannot be used: {what}")
             }
+            CallError::Unsendable(what) => write!(f, "the request cannot be sent on: {what}"),
             CallError::TimedOut => f.write_str("the service sent no response in time"),
         }
     }

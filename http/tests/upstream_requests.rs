@@ -1,6 +1,7 @@
 //! Headers of the mesh as HTTP requests.
 
 use flatend_http::h1::{ClientConnection, RequestRefused};
+use flatend_http::limits::GATEWAYS_PASSED_MAX;
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
@@ -178,4 +179,24 @@ fn a_body_keeps_its_promise_or_is_never_ended() {
     assert!(connection.send_data(2).is_err());
     assert!(connection.send_end().is_err());
     assert!(!connection.is_sent());
+}
+
+#[test]
+fn a_request_that_goes_round_is_refused() {
+    let passed = |times: usize| {
+        let via = vec!["1.1 flatend"; times].join(", ");
+        write(&[("via", &via)], false)
+    };
+    assert!(passed(GATEWAYS_PASSED_MAX).is_ok());
+    assert_eq!(passed(GATEWAYS_PASSED_MAX + 1), Err(RequestRefused::Loop));
+    // However the hops are spread over fields; those of others do not count.
+    let each = [("Via", "1.1\tflatend (x)"); GATEWAYS_PASSED_MAX + 1];
+    assert_eq!(write(&each, false), Err(RequestRefused::Loop));
+    let others = ["1.1 nginx"; 100].join(",");
+    assert!(write(&[("via", &others)], false).is_ok());
+    let why = RequestRefused::Loop.to_string();
+    assert!(
+        why.contains(&format!("more than {GATEWAYS_PASSED_MAX}")),
+        "{why}"
+    );
 }

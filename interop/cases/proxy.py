@@ -321,3 +321,19 @@ def proxy_policies(world):
         with gateway.connect() as connection:
             equal(connection.upload("POST", "/sized/x", size, pattern(size)).status, want, f"a body of {size} bytes")
     return "as for services"
+
+
+@case("proxy-loop")
+def proxy_loop(world):
+    """An upstream that leads back to the gateway: a request goes round a few times, not until connections run out."""
+    gateway = proxied(world, "http://127.0.0.1:1")
+    gateway.process.stop()
+    config = gateway.folder / "config.toml"
+    config.write_text(config.read_text().replace("http://127.0.0.1:1\"", f"http://127.0.0.1:{gateway.port}\""))
+    gateway.restart()
+    before = gateway.process.descriptors()
+    with gateway.connect() as connection:
+        response = connection.request("GET", "/")
+        equal(response.status, 502, "status of a request that goes round")
+        true("passed more than 8 flatend gateways" in response.text(), "the reason")
+    at_most(gateway.process.descriptors() - before, 40, "connections of one request that goes round")

@@ -23,7 +23,7 @@ pub trait Outlet {
     ///
     /// # Errors
     /// Why the request cannot be sent there; nothing has left then, and another provider is tried.
-    /// [`CallError::HeadTooLarge`] and [`CallError::Broken`] say it best.
+    /// [`CallError::Unsendable`], [`CallError::HeadTooLarge`] and [`CallError::Broken`] say it best.
     fn open(
         &self,
         request: OutletRequest<'_>,

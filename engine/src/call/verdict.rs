@@ -86,7 +86,10 @@ impl Call {
             CallError::Refused => Some(Failure::Refused),
             CallError::BadResponse(_) => Some(Failure::Malformed),
             CallError::TimedOut => Some(Failure::TimedOut),
-            CallError::NoProvider | CallError::Saturated | CallError::HeadTooLarge { .. } => None,
+            CallError::NoProvider
+            | CallError::Saturated
+            | CallError::Unsendable(_)
+            | CallError::HeadTooLarge { .. } => None,
         };
         let state = &chosen.state;
         if let Some(failure) = failure.filter(|&it| counts(state, chosen.through.link(), it)) {

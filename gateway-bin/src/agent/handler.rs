@@ -213,6 +213,10 @@ fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
             502,
             "The server behind this service closed the connection before its response.".to_owned(),
         )),
+        CallError::Unsendable(what) => Some((
+            502,
+            format!("The request cannot be sent to the server behind this service: {what}."),
+        )),
         CallError::BadResponse(what) => Some((
             502,
             format!("The response of the server behind this service cannot be used: {what}."),

@@ -224,7 +224,7 @@ fn a_server_of_http_1_0_gets_no_chunks_once_it_is_known() {
         let (upstream, _) = upstream(&fake.url(), None);
         assert_eq!(ask(&shard, &upstream).await.text(), "old");
         match post(&shard, &upstream, Bytes::from_static(b"body")).await {
-            Ended::Failed(CallError::BadResponse(what)) => {
+            Ended::Failed(CallError::Unsendable(what)) => {
                 assert!(what.contains("HTTP/1.0"), "{what}")
             }
             other => panic!("{other:?}"),

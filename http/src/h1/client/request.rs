@@ -9,6 +9,7 @@
 //! | `:path` | the target; without it `/` and the `query.NAME` headers as its query |
 //! | `:authority`, else `host` | Host; without both that of the upstream |
 //! | other `:…`, `query.…`, `params.…`, hop-by-hop fields and those that `connection` names, `expect` | not sent |
+//! | `via` | ours is added behind it; a request that passed too many of our kind is refused |
 //! | `content-length` | kept if it is there once and valid |
 //! | all others | as they are |
 
@@ -19,6 +20,7 @@ use crate::h1::host::is_valid_authority;
 use crate::h1::out_body::{OutBody, OutFraming};
 use crate::h1::response::{write_field, write_length};
 use crate::headers;
+use crate::limits::GATEWAYS_PASSED_MAX;
 
 /// Why headers of the mesh make no HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub enum RequestRefused {
     FieldName,
     /// A header's value has a control character.
     FieldValue,
+    /// `via` names so many of our kind that the request goes round.
+    Loop,
     /// `content-length` promises a body and there is none.
     NoBody,
     /// A call in a state that does not allow it.
@@ -42,6 +46,12 @@ pub enum RequestRefused {
 impl fmt::Display for RequestRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            RequestRefused::Loop => {
+                return write!(
+                    f,
+                    "it has passed more than {GATEWAYS_PASSED_MAX} flatend gateways by its via (gateways_passed_max); look for an upstream that leads back to its gateway"
+                );
+            }
             RequestRefused::Method => ":method is not a method that can be passed on",
             RequestRefused::Target => {
                 ":path is not a path of visible characters that begins with /"
@@ -68,6 +78,8 @@ struct Survey<'f> {
     length: Option<u64>,
     lengths: u32,
     nominating: bool,
+    /// How often `via` names our kind.
+    passed: usize,
 }
 
 impl<'f> Survey<'f> {
@@ -76,6 +88,9 @@ impl<'f> Survey<'f> {
         for (name, value) in fields {
             let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
             match name.len() {
+                3 if is(b"via") => {
+                    survey.passed += headers::list(value).filter(|hop| is_ours(hop)).count()
+                }
                 4 if is(b"host") => survey.host = survey.host.or(Some(value)),
                 5 if is(b":path") => survey.path = survey.path.or(Some(value)),
                 7 if is(b":method") => survey.method = survey.method.or(Some(value)),
@@ -109,6 +124,9 @@ pub(super) fn encode<'f>(
     authority: &str,
 ) -> Result<(OutBody, bool), RequestRefused> {
     let survey = Survey::of(fields.clone());
+    if survey.passed > GATEWAYS_PASSED_MAX {
+        return Err(RequestRefused::Loop);
+    }
     let method = survey
         .method
         .unwrap_or(if has_body { b"POST" } else { b"GET" });
@@ -161,6 +179,14 @@ pub(super) fn encode<'f>(
 }
 
 const VIA: &[u8] = b"via: 1.1 flatend\r\n";
+
+/// Whether an element of Via is what we write: a protocol, white space and our pseudonym.
+fn is_ours(hop: &[u8]) -> bool {
+    let mut words = hop
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    words.nth(1) == Some(b"flatend")
+}
 
 fn write(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), RequestRefused> {
     write_field(out, name, value).map_err(|error| match error {
