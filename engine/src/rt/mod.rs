@@ -31,8 +31,10 @@ pub use listener::{Accepted, ListenOptions, Listener};
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};
 pub use permits::{Permit, Permits};
 pub use preflight::{preflight, preflight_files, raise_file_limit, PreflightError};
-pub use reactor::{at_turn_end, now, now_us, stats, unix_millis, unix_seconds, Stats, TurnEnd};
-pub(crate) use reactor::{on_panic, park};
+pub(crate) use reactor::on_panic;
+pub use reactor::{
+    at_turn_end, now, now_us, park, stats, unix_millis, unix_seconds, wake, Stats, TurnEnd,
+};
 pub use rest::AcceptRest;
 pub use socket::{aligned_buffer, make_room, ConnectError, Socket};
 pub use sync::{join_all, Flag, Ticket, WaitQueue};

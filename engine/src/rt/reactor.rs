@@ -61,31 +61,32 @@ impl Slot {
         }
         if hang_up {
             self.hang_up.set(true);
-            if let Some(waker) = self.watcher.take() {
-                waker.wake();
-            }
+            wake(&self.watcher);
         }
         if hang_up || flags.contains(epoll::EventFlags::IN) {
             self.readable.set(true);
-            if let Some(waker) = self.reader.take() {
-                waker.wake();
-            }
+            wake(&self.reader);
         }
         if gone || flags.contains(epoll::EventFlags::OUT) {
             self.writable.set(true);
-            if let Some(waker) = self.writer.take() {
-                waker.wake();
-            }
+            wake(&self.writer);
         }
     }
 }
 
 /// Keeps the first waker when the same task asks again.
-pub(crate) fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+pub fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
     let mut place = place.borrow_mut();
     match place.as_ref() {
         Some(waker) if waker.will_wake(cx.waker()) => {}
         _ => *place = Some(cx.waker().clone()),
+    }
+}
+
+/// Wakes who was parked at `place`, once.
+pub fn wake(place: &RefCell<Option<Waker>>) {
+    if let Some(waker) = place.take() {
+        waker.wake();
     }
 }
 

@@ -236,13 +236,8 @@ impl Ring {
         }
         let left = !self.uring.borrow_mut().submission().is_empty();
         if left && !self.unsubmitted.get() {
-            if let Some(waker) = self
-                .slot
-                .borrow()
-                .as_ref()
-                .and_then(|slot| slot.reader.take())
-            {
-                waker.wake();
+            if let Some(slot) = self.slot.borrow().as_ref() {
+                reactor::wake(&slot.reader);
             }
         }
         self.unsubmitted.set(left);

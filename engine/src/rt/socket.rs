@@ -144,9 +144,7 @@ impl Socket {
     /// Wakes the reader although nothing came: its task looks around.
     pub fn nudge(&self) {
         self.slot.readable.set(true);
-        if let Some(waker) = self.slot.reader.take() {
-            waker.wake();
-        }
+        reactor::wake(&self.slot.reader);
     }
 
     /// Ends both directions; whoever reads or writes hears of it.

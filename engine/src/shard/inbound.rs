@@ -13,7 +13,7 @@ use super::{CallId, Shard};
 use crate::error::Fault;
 use crate::limits::{OUTLET_UNREAD_BYTES_MAX, QUEUED_PIECE_BYTES};
 use crate::mesh::Link;
-use crate::rt::park;
+use crate::rt::{park, wake};
 
 /// Whom the reader's progress is told.
 pub(crate) enum Source {
@@ -39,12 +39,6 @@ impl Source {
             Source::Outlet(writer) if held <= OUTLET_UNREAD_BYTES_MAX / 2 => wake(writer),
             Source::Outlet(_) => {}
         }
-    }
-}
-
-fn wake(waiting: &RefCell<Option<Waker>>) {
-    if let Some(waker) = waiting.take() {
-        waker.wake();
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use flatend::rt::{park, wake};
 use flatend::{BodyRefused, Bytes, OutletStream, ResponseSink};
 
 use crate::h1::ClientConnection;
@@ -119,21 +120,6 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.0.given_up.set(true);
         wake(&self.0.task);
-    }
-}
-
-/// Keeps the first waker when the same task asks again.
-pub(super) fn park(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
-    let mut place = place.borrow_mut();
-    match place.as_ref() {
-        Some(waker) if waker.will_wake(cx.waker()) => {}
-        _ => *place = Some(cx.waker().clone()),
-    }
-}
-
-pub(super) fn wake(place: &RefCell<Option<Waker>>) {
-    if let Some(waker) = place.take() {
-        waker.wake();
     }
 }
 

@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use super::exchange::{park, wake, Job};
+use flatend::rt::{park, wake};
+
+use super::exchange::Job;
 use crate::limits::IDLE_CONNECTIONS_MAX;
 
 /// An idle connection as the pool sees it: a place where its task looks for the next request.
