@@ -11,7 +11,7 @@
 use std::future::Future;
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{ready, Context, Poll};
 
 use bytes::BytesMut;
 use flatend::rt::{make_room, Socket, Timer};
@@ -35,6 +35,16 @@ pub(super) struct Wire {
 const LOOK_BYTES: usize = 64;
 
 impl Wire {
+    /// Ready when an idle connection is not silent, as it should be.
+    fn poll_stale(&mut self, cx: &Context<'_>) -> Poll<Stale> {
+        loop {
+            ready!(self.socket.poll_readable(cx));
+            if let Some(stale) = self.look() {
+                return Poll::Ready(stale);
+            }
+        }
+    }
+
     /// What an idle connection has to say: `None` if nothing, as it should be.
     fn look(&mut self) -> Option<Stale> {
         make_room(&mut self.input, LOOK_BYTES, LOOK_BYTES);
@@ -159,11 +169,9 @@ async fn rest(upstream: &Rc<Inner>, wire: &mut Wire, keep_ms: u64) -> Option<Job
         if let Some(job) = resting.idle.take() {
             return Poll::Ready(Some(job));
         }
-        while wire.socket.poll_readable(cx).is_ready() {
-            if let Some(stale) = wire.look() {
-                tell(upstream, &stale);
-                return Poll::Ready(None);
-            }
+        if let Poll::Ready(stale) = wire.poll_stale(cx) {
+            tell(upstream, &stale);
+            return Poll::Ready(None);
         }
         resting.idle.park(cx);
         timer.poll(cx).map(|()| None)
@@ -176,11 +184,9 @@ async fn stays_silent(upstream: &Rc<Inner>, wire: &mut Wire) -> bool {
     let timer = Timer::new();
     timer.set_after(BODILESS_REST_MS);
     std::future::poll_fn(|cx| {
-        while wire.socket.poll_readable(cx).is_ready() {
-            if let Some(stale) = wire.look() {
-                tell(upstream, &stale);
-                return Poll::Ready(false);
-            }
+        if let Poll::Ready(stale) = wire.poll_stale(cx) {
+            tell(upstream, &stale);
+            return Poll::Ready(false);
         }
         timer.poll(cx).map(|()| true)
     })
