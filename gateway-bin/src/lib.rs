@@ -16,12 +16,4 @@ pub mod limits;
 pub mod logs;
 pub mod signals;
 
-/// An error of the system in plain words, without its number.
-#[must_use]
-pub fn io_words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
-    }
-}
+pub use flatend::rt::io_words;

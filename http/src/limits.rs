@@ -39,7 +39,7 @@ pub const TRAILERS_MAX: usize = 32;
 
 /// Unread request body that is read and dropped after the response so that the connection can be
 /// used again. Reading more costs more than a new connection would.
-pub const DRAIN_BODY_BYTES_MAX: u64 = 64 * 1024;
+pub const DRAIN_BODY_BYTES_DEFAULT: u64 = 64 * 1024;
 
 /// Bytes read and dropped after our side of the connection was shut down, so that the client sees
 /// the answer and not a reset: many clients send a whole file before they look.
@@ -151,6 +151,12 @@ pub const IDLE_CONNECTION_MS: u64 = 4_000;
 /// server that sends a body all the same must be noticed before its bytes are taken for the next response.
 pub const BODILESS_REST_MS: u64 = 20;
 
+/// Pieces of a body below this size are copied out of the read buffer, so that they do not keep it alive.
+pub(crate) const SLICE_BYTES_MIN: usize = 4 * 1024;
+
+/// Bytes of one connection's bodies that pass before the shard's other tasks run.
+pub(crate) const TURN_BYTES_MAX: usize = 256 * 1024;
+
 /// How much sooner than the upstream says (`keep-alive: timeout=5`) an idle connection is closed.
 pub const IDLE_MARGIN_MS: u64 = 1_000;
 
@@ -213,7 +219,7 @@ impl Default for Limits {
             target_bytes_max: TARGET_BYTES_MAX,
             body_bytes_min: 0,
             body_bytes_max: u64::MAX,
-            drain_body_bytes_max: DRAIN_BODY_BYTES_MAX,
+            drain_body_bytes_max: DRAIN_BODY_BYTES_DEFAULT,
         }
     }
 }

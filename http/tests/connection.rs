@@ -3,7 +3,7 @@
 mod support;
 
 use flatend_http::h1::{Next, Wait};
-use flatend_http::limits::{Limits, DRAIN_BODY_BYTES_MAX};
+use flatend_http::limits::{Limits, DRAIN_BODY_BYTES_DEFAULT};
 use flatend_http::RequestError;
 use support::for_each_split;
 use support::server::{Server, EXPECTING, GET, GET_1_0, POST_5, POST_CHUNKED};
@@ -92,8 +92,8 @@ fn a_response_may_end_before_the_request_body() {
 #[test]
 fn drained_bytes_last_that_keep_and_first_that_close() {
     for (bytes, next) in [
-        (DRAIN_BODY_BYTES_MAX, Next::ReadHead),
-        (DRAIN_BODY_BYTES_MAX + 1, Next::Linger),
+        (DRAIN_BODY_BYTES_DEFAULT, Next::ReadHead),
+        (DRAIN_BODY_BYTES_DEFAULT + 1, Next::Linger),
     ] {
         let head = format!("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n");
         let mut server = Server::with(head.as_bytes());

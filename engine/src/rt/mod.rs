@@ -22,6 +22,7 @@ mod ring;
 mod socket;
 mod sync;
 mod timer;
+mod words;
 
 pub use blocking::run_blocking;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
@@ -39,3 +40,4 @@ pub use rest::AcceptRest;
 pub use socket::{aligned_buffer, make_room, ConnectError, Socket};
 pub use sync::{join_all, Flag, Ticket, WaitQueue};
 pub use timer::{sleep, timeout, TimedOut, Timer};
+pub use words::io_words;

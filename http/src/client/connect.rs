@@ -3,10 +3,9 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 
-use flatend::rt::{self, ConnectError, Socket};
+use flatend::rt::{self, io_words, ConnectError, Socket};
 use flatend::Millis;
 
-use super::report::words;
 use super::upstream::Inner;
 use super::UpstreamEvent;
 use crate::limits::{CANNOT_CONNECT_TELL_MS, CONNECT_TIMEOUT_MS, UPSTREAM_KEEPALIVE_S};
@@ -62,7 +61,7 @@ async fn connect_to_one(
         match Socket::connect(address, share_ms).await {
             Ok(socket) if is_own_end(&socket) => {
                 // The port is closed, and the system gave it to us as our own.
-                last = words(&ConnectError::Io(
+                last = io_words(&ConnectError::Io(
                     std::io::ErrorKind::ConnectionRefused.into(),
                 ));
             }
@@ -71,7 +70,7 @@ async fn connect_to_one(
                 socket.keepalive(UPSTREAM_KEEPALIVE_S.0, UPSTREAM_KEEPALIVE_S.1);
                 return Ok(socket);
             }
-            Err(error) => last = words(&error),
+            Err(error) => last = io_words(&error),
         }
     }
     Err(last)
@@ -108,13 +107,10 @@ fn note(upstream: &Inner, failed: Option<&String>) {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
-    use std::sync::mpsc;
     use std::time::Duration;
 
-    use flatend::Node;
-
+    use super::super::on_shard::on_shard;
     use super::*;
 
     /// A listener whose queue is full: it drops what comes. With what fills it.
@@ -125,29 +121,6 @@ mod tests {
         let connect = || TcpStream::connect_timeout(&addr, Duration::from_millis(200));
         let filling = std::iter::from_fn(|| connect().ok()).collect();
         (listener, filling)
-    }
-
-    /// Runs `test` on a shard of its own.
-    fn on_shard<F: Future<Output = ()> + 'static>(test: fn() -> F) {
-        let (done, ended) = mpsc::channel();
-        let node = Node::builder()
-            .shards(1)
-            .pin(false)
-            .on_event(|_| {})
-            .on_each_shard(move |_| {
-                let done = done.clone();
-                async move {
-                    test().await;
-                    done.send(()).ok();
-                }
-            })
-            .start()
-            .unwrap();
-        // A test that panics drops its sender with its task.
-        ended
-            .recv_timeout(Duration::from_secs(30))
-            .expect("the test ends well");
-        node.shutdown().unwrap();
     }
 
     #[test]

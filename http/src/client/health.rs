@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Buf, BytesMut};
-use flatend::rt::{self, make_room};
+use flatend::rt::{self, io_words, make_room};
 
 use super::connect;
-use super::report::words;
 use super::upstream::Inner;
 use super::UpstreamEvent;
 use crate::h1::{ClientConnection, FieldScratch, ParsedResponse};
@@ -103,7 +102,7 @@ async fn ask(upstream: &Rc<Inner>, check: &HealthCheck, timeout_ms: u64) -> Resu
     )
     .map_err(|why| why.to_string())?;
     let sent = socket.send_all(&head).await;
-    sent.map_err(|error| words(&error))?;
+    sent.map_err(|error| io_words(&error))?;
     let mut input = BytesMut::new();
     loop {
         let consumed = {
@@ -123,7 +122,7 @@ async fn ask(upstream: &Rc<Inner>, check: &HealthCheck, timeout_ms: u64) -> Resu
         match std::future::poll_fn(|cx| socket.poll_recv(cx, &mut input)).await {
             Ok(0) => return Err("it closed the connection without an answer".to_owned()),
             Ok(_) => {}
-            Err(error) => return Err(words(&error)),
+            Err(error) => return Err(io_words(&error)),
         }
     }
 }

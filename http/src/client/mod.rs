@@ -11,6 +11,8 @@ mod connect;
 mod connection;
 mod exchange;
 mod health;
+#[cfg(test)]
+mod on_shard;
 mod origin;
 mod pool;
 mod report;

@@ -98,12 +98,3 @@ impl fmt::Display for UpstreamEvent {
         }
     }
 }
-
-/// An error of the system in plain words, without its number.
-pub(super) fn words(error: &dyn fmt::Display) -> String {
-    let text = error.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
-    }
-}

@@ -5,10 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 
-use flatend::rt::{self, WaitQueue};
+use flatend::rt::{self, io_words, WaitQueue};
 use flatend::Millis;
 
-use super::report::words;
 use super::Origin;
 use crate::limits::{ADDRESSES_KEEP_MS, ADDRESSES_MAX, NO_ADDRESS_KEEP_MS};
 
@@ -20,7 +19,7 @@ type Ask = fn(&str, u16) -> Result<Vec<SocketAddr>, String>;
 fn system(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let all = (host, port).to_socket_addrs();
     all.map(|all| all.take(ADDRESSES_MAX).collect())
-        .map_err(|error| words(&error))
+        .map_err(|error| io_words(&error))
 }
 
 #[derive(Default)]
@@ -106,13 +105,10 @@ impl Drop for Looking {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{mpsc, Mutex};
-    use std::time::Duration;
 
-    use flatend::Node;
-
+    use super::super::on_shard::on_shard;
     use super::*;
 
     static ASKED: AtomicUsize = AtomicUsize::new(0);
@@ -124,29 +120,6 @@ mod tests {
         let answer = ANSWER.lock().unwrap();
         answer.as_ref().unwrap().recv().unwrap();
         Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
-    }
-
-    /// Runs `test` on a shard of its own.
-    fn on_shard<F: Future<Output = ()> + 'static>(test: fn() -> F) {
-        let (done, ended) = mpsc::channel();
-        let node = Node::builder()
-            .shards(1)
-            .pin(false)
-            .on_event(|_| {})
-            .on_each_shard(move |_| {
-                let done = done.clone();
-                async move {
-                    test().await;
-                    done.send(()).ok();
-                }
-            })
-            .start()
-            .unwrap();
-        // A test that panics drops its sender with its task.
-        ended
-            .recv_timeout(Duration::from_secs(30))
-            .expect("the test ends well");
-        node.shutdown().unwrap();
     }
 
     #[test]

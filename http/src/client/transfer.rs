@@ -14,6 +14,7 @@ use super::upstream::Inner;
 use super::UpstreamEvent;
 use crate::error::UpstreamError;
 use crate::h1::{ClientNext, FieldScratch, ParsedResponse, Version};
+use crate::limits::{SLICE_BYTES_MIN, TURN_BYTES_MAX};
 
 /// First read buffer of a response; most are one read of it.
 pub(super) const READ_BUFFER_BYTES: usize = 16 * 1024;
@@ -23,13 +24,6 @@ const BULK_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Output gathered before it is sent.
 const GATHER_BYTES: usize = 64 * 1024;
-
-/// Pieces of a body below this size are copied out of the read buffer, those of one read together, so that they do not keep it
-/// alive.
-const SLICE_BYTES_MIN: usize = 4 * 1024;
-
-/// Bytes of bodies, either way, that pass before the shard's other tasks run.
-const TURN_BYTES_MAX: usize = 256 * 1024;
 
 /// How a request's time on a connection ended.
 pub(super) enum End {

@@ -14,10 +14,7 @@ use super::record::Notes;
 use super::OwnAnswer;
 use crate::error::{RequestError, ResponseError};
 use crate::h1::{RequestFacts, ResponseHead, CONTINUE};
-use crate::limits::HALF_CLOSED_WAIT_MS;
-
-/// Pieces of a body below this size are copied out of the read buffer, so that they do not keep it alive.
-const SLICE_BYTES_MIN: usize = 4 * 1024;
+use crate::limits::{HALF_CLOSED_WAIT_MS, SLICE_BYTES_MIN};
 
 /// Output that a handler may queue before it must flush.
 const QUEUE_BYTES_MAX: usize = 256 * 1024;

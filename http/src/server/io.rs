@@ -16,15 +16,12 @@ use super::{BodyRules, Client, OwnAnswer, Timeouts};
 use crate::date::DateCache;
 use crate::error::RequestError;
 use crate::h1::{Answer, Connection};
-use crate::limits::Limits;
+use crate::limits::{Limits, TURN_BYTES_MAX};
 use crate::net::buffers;
 use crate::net::queue::OutQueue;
 
 /// Read buffer of a connection that uploads.
 pub(super) const UPLOAD_BUFFER_BYTES: usize = 128 * 1024;
-
-/// Bytes of one connection's bodies read before the shard's other tasks run.
-const TURN_BYTES_MAX: usize = 256 * 1024;
 
 /// What a connection's task and its handler share.
 pub(super) struct Io {
