@@ -1,12 +1,11 @@
 """`flatend agent` and `[[services]]`: local HTTP servers as services of the mesh."""
 
 import signal
-import threading
 
 from cases.proxy import check_bodies, check_megabytes, check_server
 from harness.checks import case, equal, parallel, true, until
 from harness.pattern import digest, pattern
-from harness.upstreams import KINDS, Raw, Server, read_head
+from harness.upstreams import KINDS, Server, Waiting
 
 
 def agent(world, gateway, offers, wait=True, nodes=None):
@@ -176,23 +175,13 @@ def agent_several(world):
 @case("agent-caller-goes")
 def agent_caller_goes(world):
     """The gateway dies while a request runs: the server's connection is closed, and nothing is left behind."""
-    asked, gone = threading.Event(), threading.Event()
-
-    def serve(connection, number):
-        read_head(connection)
-        asked.set()
-        try:
-            while connection.recv(1 << 16):
-                pass
-        finally:
-            gone.set()
-
+    server = Waiting(world)
     gateway = routed(world)
-    node = agent(world, gateway, {"api": Raw(world, serve).url})
+    node = agent(world, gateway, {"api": server.url})
     with gateway.connect() as connection:
         connection.send_head("GET", "/")
-        true(asked.wait(10), "the server was not asked")
+        true(server.asked.wait(10), "the server was not asked")
         gateway.process.kill()
-    true(gone.wait(10), "the server's connection stays open")
+    true(server.gone.wait(10), "the server's connection stays open")
     true(node.alive(), "the agent died")
     return "closed"

@@ -7,7 +7,7 @@ from harness.checks import at_most, case, equal, parallel, true, until
 from harness.http import Cut
 from harness.load import MIB
 from harness.pattern import digest, pattern
-from harness.upstreams import KINDS, Raw, Server, read_head
+from harness.upstreams import KINDS, Raw, Server, Waiting, read_head
 
 
 def check_server(gateway, kind):
@@ -227,27 +227,17 @@ def proxy_odd_servers(world):
 @case("proxy-client-goes")
 def proxy_client_goes(world):
     """A client that goes away ends the request at the server: its connection is closed."""
-    asked, gone = threading.Event(), threading.Event()
-
-    def serve(connection, number):
-        read_head(connection)
-        asked.set()
-        try:
-            while connection.recv(1 << 16):
-                pass
-        finally:
-            gone.set()
-
-    gateway = proxied(world, Raw(world, serve).url)
+    server = Waiting(world)
+    gateway = proxied(world, server.url)
     for fields in ([], [("Content-Length", 1_000_000)]):
-        asked.clear()
-        gone.clear()
+        server.asked.clear()
+        server.gone.clear()
         with gateway.connect() as connection:
             connection.send_head("POST" if fields else "GET", "/", fields)
             connection.socket.sendall(b"a" * 1000 if fields else b"")
-            true(asked.wait(10), "the server was not asked")
+            true(server.asked.wait(10), "the server was not asked")
             connection.reset()
-        true(gone.wait(10), "the server's connection stays open")
+        true(server.gone.wait(10), "the server's connection stays open")
     return "closed, before and within a body"
 
 

@@ -80,6 +80,23 @@ class Raw:
         self._listener.close()
 
 
+class Waiting(Raw):
+    """Reads a request's head and then on until the connection ends: `asked` and `gone` tell when."""
+
+    def __init__(self, world):
+        self.asked, self.gone = threading.Event(), threading.Event()
+        super().__init__(world, self._wait)
+
+    def _wait(self, connection, number):
+        read_head(connection)
+        self.asked.set()
+        try:
+            while connection.recv(1 << 16):
+                pass
+        finally:
+            self.gone.set()
+
+
 def read_head(connection):
     """The head of a request, byte by byte so that nothing behind it is taken; empty at the end of the connection."""
     head = b""

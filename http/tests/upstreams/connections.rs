@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 
-use flatend::{Bytes, CallError, CallRequest, Fault};
+use flatend::{rt, Bytes, CallError, CallRequest, Fault};
+use flatend_http::limits::BODILESS_REST_MS;
 
 use crate::fake::{
     answer, ask, closed_port, ended, on_shard, post, read_request, request, serve_all, until,
@@ -132,6 +133,29 @@ fn bytes_behind_a_response_poison_the_connection() {
             assert_eq!(events.all().len(), 5);
         });
     }
+}
+
+#[test]
+fn a_connection_rests_after_a_response_without_a_body() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(|_, stream| {
+            while !read_request(stream).0.is_empty() {
+                stream
+                    .write_all(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+                    .unwrap();
+            }
+        });
+        let (upstream, events) = upstream(&fake.url(), None);
+        // At once, in the turn of the response: a body that comes all the same would not be here yet.
+        for _ in 0..2 {
+            assert!(matches!(ask(&shard, &upstream).await, Ended::Whole(304, _)));
+        }
+        assert_eq!(fake.connections(), 2);
+        rt::sleep(2 * BODILESS_REST_MS).await;
+        ask(&shard, &upstream).await;
+        assert_eq!(fake.connections(), 2, "rested, it is used again");
+        assert_eq!(events.all(), [""; 0]);
+    });
 }
 
 #[test]

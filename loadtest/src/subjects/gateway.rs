@@ -109,12 +109,7 @@ pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
         BUILD,
     )?;
     if task == Task::Static {
-        proxy.answers(addr, "/files/small.bin")?;
-        return Ok(Subject {
-            addr,
-            proxy,
-            server: None,
-        });
+        return Subject::once_it_answers(addr, proxy, None, "/files/small.bin");
     }
     // The provider dials at once then, without a pause before a second try.
     proxy.listens(mesh)?;
@@ -124,12 +119,7 @@ pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
         place.cores.others,
         &place.dir,
     )?;
-    proxy.answers(addr, "/hello")?;
-    Ok(Subject {
-        addr,
-        proxy,
-        server: Some(server),
-    })
+    Subject::once_it_answers(addr, proxy, Some(server), "/hello")
 }
 
 #[cfg(test)]

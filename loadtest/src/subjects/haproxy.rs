@@ -95,19 +95,14 @@ pub(crate) fn start(task: Task, fields: Fields, place: &Place) -> Result<Subject
         command
     };
     check("haproxy", command().arg("-c"), place, INSTALL)?;
-    let mut proxy = process::start(
+    let proxy = process::start(
         "haproxy",
         command().arg("-db"),
         place.cores.proxy,
         &place.dir,
         INSTALL,
     )?;
-    proxy.answers(addr, "/hello")?;
-    Ok(Subject {
-        addr,
-        proxy,
-        server: Some(server),
-    })
+    Subject::once_it_answers(addr, proxy, Some(server), "/hello")
 }
 
 #[cfg(test)]

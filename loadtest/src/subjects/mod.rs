@@ -87,6 +87,21 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// The subject, when `path` is answered at `addr`.
+    fn once_it_answers(
+        addr: SocketAddr,
+        mut proxy: Running,
+        server: Option<Running>,
+        path: &str,
+    ) -> Result<Subject, String> {
+        proxy.answers(addr, path)?;
+        Ok(Subject {
+            addr,
+            proxy,
+            server,
+        })
+    }
+
     /// The processes to be watched.
     pub(crate) fn watched(&self) -> Vec<Watched> {
         let named = |name: &str, running: &Running| Watched {

@@ -122,23 +122,13 @@ pub(crate) fn start(task: Task, fields: Fields, place: &Place) -> Result<Subject
                 ("FILES", &place.files.display().to_string()),
             ],
         )?;
-        let mut proxy = run("nginx-static", &config, place.cores.proxy, place)?;
-        proxy.answers(addr, "/files/small.bin")?;
-        return Ok(Subject {
-            addr,
-            proxy,
-            server: None,
-        });
+        let proxy = run("nginx-static", &config, place.cores.proxy, place)?;
+        return Subject::once_it_answers(addr, proxy, None, "/files/small.bin");
     }
     let server = start_behind(task, upstream, place)?;
     let config = proxy_config(task, fields, place, addr, upstream)?;
-    let mut proxy = run("nginx-proxy", &config, place.cores.proxy, place)?;
-    proxy.answers(addr, "/hello")?;
-    Ok(Subject {
-        addr,
-        proxy,
-        server: Some(server),
-    })
+    let proxy = run("nginx-proxy", &config, place.cores.proxy, place)?;
+    Subject::once_it_answers(addr, proxy, Some(server), "/hello")
 }
 
 /// Starts what stands behind nginx and HAProxy: nginx, or for uploads a server of ours, because nginx would answer before it has
