@@ -9,6 +9,7 @@ use flatend::{
     Responder,
 };
 use flatend_http::client::UpstreamHandle;
+use flatend_http::h1::Method;
 
 /// Answers a request.
 ///
@@ -196,12 +197,10 @@ async fn next(call: &Call, responder: &Responder) -> Option<Result<Option<Bytes>
     .await
 }
 
-/// Methods that may be asked twice (RFC 9110 9.2.2); without one it is a plain call, about which nothing is known.
+/// Whether a request with this method may be asked twice; without one it is a plain call, about which nothing is known.
 fn is_repeatable(method: Option<&[u8]>) -> bool {
-    matches!(
-        method,
-        Some(b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE")
-    )
+    let token = method.and_then(|method| std::str::from_utf8(method).ok());
+    token.is_some_and(|token| Method::new(token).is_idempotent())
 }
 
 /// Status and sentence for a request that got no answer; `None` to refuse it, so that another node is asked.

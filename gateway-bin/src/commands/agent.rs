@@ -10,7 +10,6 @@ use super::run;
 use crate::cli::{AgentOptions, Offers};
 use crate::config::{self, Bootstrap, Context, LoadError, LocalService};
 use crate::gateway::Upstreams;
-use crate::limits::DIAGNOSTICS_MAX;
 use crate::{agent, io_words, log, logs};
 
 /// Runs the agent until a signal ends it. The result is the process's exit status.
@@ -35,9 +34,7 @@ pub fn run(
             read = match config::load(file, &context) {
                 Ok(config) => config,
                 Err(LoadError::Invalid(found)) => {
-                    for finding in found.iter().take(DIAGNOSTICS_MAX) {
-                        writeln!(err, "{}", finding.line(&shown))?;
-                    }
+                    err.write_all(config::lines(&shown, &found).as_bytes())?;
                     return Ok(1);
                 }
                 Err(error) => {

@@ -11,7 +11,6 @@ use flatend::{Node, NodeEvent, StartError};
 use crate::cli::RunOptions;
 use crate::config::{self, env::Lookup, Config, Context, LoadError, Target};
 use crate::gateway::{Sections, Upstreams};
-use crate::limits::DIAGNOSTICS_MAX;
 use crate::{access, agent, io_words, keys, log, logs, signals};
 
 /// Runs the gateway that `options` describe. The result is the process's exit status.
@@ -32,9 +31,7 @@ pub fn run(options: &RunOptions, env: &Lookup<'_>, err: &mut impl Write) -> io::
             Config::without_file(&context)
         }
         Err(LoadError::Invalid(found)) => {
-            for finding in found.iter().take(DIAGNOSTICS_MAX) {
-                writeln!(err, "{}", finding.line(&file))?;
-            }
+            err.write_all(config::lines(&file, &found).as_bytes())?;
             return Ok(1);
         }
         Err(error) => {

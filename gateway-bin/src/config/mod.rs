@@ -234,9 +234,9 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What `flatend check` prints of one file: each finding on a line, then `FILE: ok` or the counts.
+/// Each finding of one file on a line, as many as are shown at once.
 #[must_use]
-pub fn report(file: &str, found: &[Diagnostic]) -> String {
+pub fn lines(file: &str, found: &[Diagnostic]) -> String {
     let mut text = String::new();
     for finding in found.iter().take(DIAGNOSTICS_MAX) {
         text.push_str(&finding.line(file));
@@ -248,6 +248,13 @@ pub fn report(file: &str, found: &[Diagnostic]) -> String {
             found.len() - DIAGNOSTICS_MAX
         ));
     }
+    text
+}
+
+/// What `flatend check` prints of one file: each finding on a line, then `FILE: ok` or the counts.
+#[must_use]
+pub fn report(file: &str, found: &[Diagnostic]) -> String {
+    let mut text = lines(file, found);
     let tally = Tally::of(found);
     let verdict = if tally.errors > 0 {
         tally.to_string()

@@ -8,7 +8,7 @@ use std::task::Poll;
 use flatend::{
     header_block, recycle, Call, CallError, CallRequest, HeaderBlock, Outlet, ServiceSet, Shard,
 };
-use flatend_http::h1::{BodyLength, Method, RequestHead};
+use flatend_http::h1::{BodyLength, RequestHead};
 use flatend_http::headers::JoinScratch;
 use flatend_http::router::Match;
 use flatend_http::server::{BodyError, Client, Exchange, Notes};
@@ -86,15 +86,15 @@ impl Services {
             &client.ip,
             request_id,
         )?;
-        let safe = matches!(
-            head.method,
-            Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete
-        );
         Ok(ServiceCall {
             headers,
             extras,
             has_body: head.body != BodyLength::None && head.body != BodyLength::Length(0),
-            repeatable: route.retry == Retry::Always || (route.retry == Retry::Auto && safe),
+            repeatable: match route.retry {
+                Retry::Always => true,
+                Retry::Auto => head.method.is_idempotent(),
+                Retry::Never => false,
+            },
         })
     }
 

@@ -55,6 +55,15 @@ impl<'a> Method<'a> {
         }
     }
 
+    /// Whether asking twice does what asking once does, and nobody need know which was answered (RFC 9110 9.2.2). TRACE, which
+    /// is never passed on, and methods that are not known are left out.
+    pub fn is_idempotent(&self) -> bool {
+        matches!(
+            self,
+            Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete
+        )
+    }
+
     /// The token, as received.
     pub fn as_str(&self) -> &'a str {
         match self {

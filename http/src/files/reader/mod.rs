@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use flatend::rt::{self, File};
+use flatend::rt::{self, io_words, File};
 
 use super::{page, resolve, takes_fallback, Accepts, Conditions, Row};
 use crate::error::RequestError;
@@ -294,7 +294,7 @@ impl Site {
             Lack::NoRoot(error) => {
                 (self.trouble)(format!(
                     "Cannot open '{directory}', which a route serves: {}.",
-                    words(&error)
+                    io_words(&error)
                 ));
                 let after = vec![("retry-after", "1".to_owned())];
                 (
@@ -306,7 +306,7 @@ impl Site {
             Lack::Failed(error) => {
                 (self.trouble)(format!(
                     "Cannot read the file '{name}' of '{directory}': {}.",
-                    words(&error)
+                    io_words(&error)
                 ));
                 (500, "The file cannot be read.".to_owned(), Vec::new())
             }
@@ -316,15 +316,6 @@ impl Site {
             sentence,
             fields,
         }
-    }
-}
-
-/// What the system says of an error, without its number.
-fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_lowercase(),
-        None => text,
     }
 }
 
