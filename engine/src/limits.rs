@@ -34,7 +34,8 @@ pub const QUEUED_PIECE_BYTES: usize = 64;
 /// How often a held request looks whether an outlet that was unwell is well again: no snapshot tells of it.
 pub const OUTLET_LOOK_MS: u64 = 100;
 
-/// Request body kept for a second try, with [`QUEUED_PIECE_BYTES`] a piece.
+/// Request body kept for a second try, with [`QUEUED_PIECE_BYTES`] a piece. As long as no byte of the request has left, one piece
+/// more.
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a response that has begun may wait for its end, while its request could still be repeated: a provider that is

@@ -109,6 +109,8 @@ def aborted_uploads(world):
     with gateway.connect() as connection:
         response = connection.upload("POST", "/sum", MIB, pattern(MIB))
         equal(response.json(), {"bytes": MIB, "sha256": digest(MIB)}, "a whole upload afterwards")
+    # The answer may be here before the line is.
+    node.wait_line(r"seen sum \d")
     equal(node.grep(r"seen sum \d"), [f"seen sum {MIB}"], "bodies that the service took for whole")
     true(node.alive() and gateway.process.alive(), "a process died")
     links = len(node.grep("You have connected"))

@@ -93,6 +93,15 @@ impl Attempt {
         })
     }
 
+    /// Whether bytes of the request may have left. Before that little of the body is taken: see [`Attempt::poll_room`].
+    pub(super) fn is_open(&self) -> bool {
+        match &self.way {
+            Way::Local(..) => true,
+            Way::Remote(call) => call.is_open(),
+            Way::Outlet(stream) => stream.is_open(),
+        }
+    }
+
     /// Ready when a piece of the body may be sent.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         match &self.way {

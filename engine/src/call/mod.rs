@@ -157,7 +157,9 @@ impl Call {
         std::future::poll_fn(|cx| self.poll_room(cx)).await?;
         let mut state = self.state.borrow_mut();
         state.replay_bytes += bytes.len() + QUEUED_PIECE_BYTES;
-        if state.replay_bytes > REPLAY_BYTES_MAX {
+        // As long as nothing has left, all of it is kept: another provider is asked then, whatever the method.
+        let may_have_left = state.attempt.as_ref().is_none_or(Attempt::is_open);
+        if state.replay_bytes > REPLAY_BYTES_MAX && may_have_left {
             state.replay = None;
         }
         if let Some(replay) = &mut state.replay {

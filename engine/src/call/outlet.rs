@@ -52,6 +52,12 @@ pub struct OutletRequest<'a> {
 
 /// The request's side of an exchange with an [`Outlet`]. Dropping it before the response has ended gives the request up.
 pub trait OutletStream {
+    /// Whether bytes of the request may have left. Until then all that was sent is kept for another provider, so no more than
+    /// [`REPLAY_BYTES_MAX`](crate::limits::REPLAY_BYTES_MAX) and one piece should be taken.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// Ready when a piece of the body may be sent, or the stream takes no more. One task asks; the outlet keeps its waker.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()>;
 

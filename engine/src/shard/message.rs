@@ -37,6 +37,8 @@ pub(crate) enum Relay {
     Taken { call: CallId, bytes: usize },
     /// Caller → link: give the stream up.
     Cancel { call: CallId, done: bool },
+    /// Link → caller: the stream is open; only told if a body follows.
+    Opened { call: CallId },
     /// Link → caller: the link took so many bytes of the body.
     Sent { call: CallId, bytes: usize },
     /// Link → caller: the stream could not be opened; another provider may be tried.

@@ -13,7 +13,7 @@ use super::{CallId, Inbound, Message, Open, Relay, Shard, Source};
 use crate::call::{not_opened, BodyRefused, CallRequest};
 use crate::error::{CallError, Fault};
 use crate::idmap::IdMap;
-use crate::limits::RELAY_WINDOW_BYTES;
+use crate::limits::{RELAY_WINDOW_BYTES, REPLAY_BYTES_MAX};
 use crate::mesh::{Link, Recipient};
 use crate::routing::LinkRef;
 use crate::rt::{self, Ticket, WaitQueue};
@@ -38,6 +38,8 @@ struct Made {
 #[derive(Default)]
 struct Window {
     in_flight: Cell<usize>,
+    /// The link's shard has opened the stream; until then little is sent, since all of it must be kept.
+    open: Cell<bool>,
     freed: WaitQueue,
 }
 
@@ -64,9 +66,19 @@ impl RemoteCall {
         self.shard.outbox(self.to).send(Message::Relay(relay));
     }
 
+    /// Whether the stream is known to be open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.window.open.get()
+    }
+
     /// Ready when the window has room.
     pub(crate) fn poll_room(&self, cx: &Context<'_>, ticket: &Ticket) -> Poll<()> {
-        if self.window.in_flight.get() < RELAY_WINDOW_BYTES {
+        let room = if self.is_open() {
+            RELAY_WINDOW_BYTES
+        } else {
+            REPLAY_BYTES_MAX
+        };
+        if self.window.in_flight.get() < room {
             return Poll::Ready(());
         }
         self.window.freed.park(cx, ticket);
@@ -195,6 +207,10 @@ impl Shard {
                     }
                 }
             }
+            Relay::Opened { call } => self.made(call, |_, window| {
+                window.open.set(true);
+                window.freed.wake_all();
+            }),
             Relay::Sent { call, bytes } => self.made(call, |_, window| {
                 window
                     .in_flight
@@ -249,6 +265,9 @@ impl Shard {
         };
         match opened {
             Ok((link, stream)) => {
+                if !open.end {
+                    outbox.send(Message::Relay(Relay::Opened { call: open.call }));
+                }
                 let served = Served {
                     link,
                     stream,

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use flatend::limits::REPLAY_BYTES_MAX;
 use flatend::rt::{park, wake};
 use flatend::{BodyRefused, Bytes, OutletStream, ResponseSink};
 
@@ -38,6 +39,8 @@ pub(super) struct Exchange {
     given_up: Cell<bool>,
     /// The connection takes no more of the body.
     closed: Cell<bool>,
+    /// Bytes of the request have left.
+    open: Cell<bool>,
     task: RefCell<Option<Waker>>,
     caller: RefCell<Option<Waker>>,
 }
@@ -63,7 +66,7 @@ impl Exchange {
         let bytes = self.pieces.borrow_mut().pop_front()?;
         let before = self.queued.get();
         self.queued.set(before - cost(&bytes));
-        if before >= REQUEST_QUEUE_BYTES_MAX && self.queued.get() < REQUEST_QUEUE_BYTES_MAX {
+        if before >= self.room() && self.queued.get() < self.room() {
             wake(&self.caller);
         }
         Some(bytes)
@@ -72,6 +75,22 @@ impl Exchange {
     /// Whether nothing is left to take and nothing will come.
     pub(super) fn is_drained(&self) -> bool {
         self.finished.get() && self.pieces.borrow().is_empty()
+    }
+
+    /// Bytes of the request have left.
+    pub(super) fn open(&self) {
+        if !self.open.replace(true) {
+            wake(&self.caller);
+        }
+    }
+
+    /// What may wait to be taken.
+    fn room(&self) -> usize {
+        if self.open.get() {
+            REQUEST_QUEUE_BYTES_MAX
+        } else {
+            REPLAY_BYTES_MAX
+        }
     }
 
     /// Takes no more of the body.
@@ -92,8 +111,12 @@ fn cost(piece: &Bytes) -> usize {
 pub(super) struct Stream(pub(super) Rc<Exchange>);
 
 impl OutletStream for Stream {
+    fn is_open(&self) -> bool {
+        self.0.open.get()
+    }
+
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.0.closed.get() || self.0.queued.get() < REQUEST_QUEUE_BYTES_MAX {
+        if self.0.closed.get() || self.0.queued.get() < self.0.room() {
             return Poll::Ready(());
         }
         park(&self.0.caller, cx);
@@ -128,8 +151,11 @@ mod tests {
     use super::*;
 
     /// Pieces of `bytes` bytes that go in before the caller must wait.
-    fn pieces_until_full(bytes: usize) -> usize {
+    fn pieces_until_full(bytes: usize, open: bool) -> usize {
         let stream = Stream(Exchange::new(false));
+        if open {
+            stream.0.open();
+        }
         let cx = Context::from_waker(Waker::noop());
         let mut pieces = 0;
         while stream.poll_room(&cx).is_ready() {
@@ -145,8 +171,10 @@ mod tests {
 
     #[test]
     fn small_pieces_count_for_the_memory_that_they_take() {
-        assert_eq!(pieces_until_full(REQUEST_QUEUE_BYTES_MAX), 1);
-        let least = REQUEST_QUEUE_BYTES_MAX / (1 + QUEUED_PIECE_BYTES);
-        assert_eq!(pieces_until_full(1), least + 1);
+        for (open, room) in [(true, REQUEST_QUEUE_BYTES_MAX), (false, REPLAY_BYTES_MAX)] {
+            assert_eq!(pieces_until_full(room, open), 1);
+            let least = room / (1 + QUEUED_PIECE_BYTES);
+            assert_eq!(pieces_until_full(1, open), least + 1);
+        }
     }
 }

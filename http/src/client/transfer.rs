@@ -120,6 +120,7 @@ impl Transfer<'_> {
             match self.job.output.send(&self.wire.socket) {
                 Ok(_) => {
                     self.sent = true;
+                    self.job.exchange.open();
                     self.turn_bytes += waiting - self.job.output.len();
                     if self.turn_bytes >= TURN_BYTES_MAX {
                         return None;

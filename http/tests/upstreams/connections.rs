@@ -1,13 +1,14 @@
 //! Which connection a request goes over, and what of an upstream is never believed.
 
 use std::io::{Read, Write};
+use std::rc::Rc;
 
-use flatend::{rt, Bytes, CallError, CallRequest, Fault};
+use flatend::{rt, Bytes, CallError, CallRequest, Fault, Outlet};
 use flatend_http::limits::BODILESS_REST_MS;
 
 use crate::fake::{
-    answer, ask, closed_port, ended, on_shard, post, read_request, request, serve_all, until,
-    upstream, Ended, Fake,
+    answer, ask, closed_port, ended, on_shard, post, post_on, read_request, request, serve_all,
+    until, upstream, Ended, Fake,
 };
 
 #[test]
@@ -200,6 +201,32 @@ fn what_is_no_response_is_refused_and_bounded() {
             }
         });
     }
+}
+
+#[test]
+fn a_large_body_of_which_nothing_left_goes_to_the_next_upstream() {
+    on_shard(|shard| async move {
+        let fake = Fake::start(serve_all);
+        let all = [closed_port(), fake.url()].map(|url| upstream(&url, None).0);
+        let outlets = all.iter().map(|one| {
+            let outlet: Rc<dyn Outlet> = one.outlet(&shard);
+            (one.label().to_owned(), outlet)
+        });
+        let services = shard.outlet_set(outlets.collect());
+        let mut tries = 0;
+        for _ in 0..20 {
+            let call = shard.call(CallRequest {
+                services: services.clone(),
+                has_body: true,
+                ..request(&shard, &all[1], &[(":path", "/x")])
+            });
+            // More than is kept once a request has begun to leave, in one piece.
+            let ended = post_on(&call, Bytes::from(vec![7; 300_000])).await;
+            assert!(matches!(ended, Ended::Whole(200, _)), "{ended:?}");
+            tries += call.tries();
+        }
+        assert!(tries > 20, "the one that is not there was never asked");
+    });
 }
 
 #[test]

@@ -257,12 +257,17 @@ pub(crate) async fn post(shard: &Rc<Shard>, upstream: &UpstreamHandle, body: Byt
         has_body: true,
         ..request(shard, upstream, &[(":path", "/x")])
     });
+    post_on(&call, body).await
+}
+
+/// Sends `body`, in one piece, and waits for the response.
+pub(crate) async fn post_on(call: &Call, body: Bytes) -> Ended {
     let sending = async {
         if call.send(body).await.is_ok() {
             call.finish();
         }
     };
-    futures_lite::future::zip(sending, ended(&call)).await.1
+    futures_lite::future::zip(sending, ended(call)).await.1
 }
 
 pub(crate) async fn ended(call: &Call) -> Ended {
