@@ -78,17 +78,41 @@ impl Listener {
         })
     }
 
-    /// The next connection, or `None` once `stop` is set. Lets the shard's other tasks go first, so that a full backlog does
-    /// not keep them waiting.
+    /// The next connection, or `None` once `stop` is set and the backlog is empty: a listener that closes resets what is
+    /// in it, and those clients were promised a connection. Lets the shard's other tasks go first, so that a full backlog
+    /// does not keep them waiting.
     pub async fn accept_until(&self, stop: &Flag) -> Option<io::Result<Accepted>> {
         let accepted = async { Some(self.accept().await) };
         let next = futures_lite::future::or(accepted, async {
             stop.wait().await;
             None
         });
-        let next = next.await;
+        let next = match next.await {
+            // Not all that is in the backlog has been told by the readiness set yet.
+            None => self.accept_now().transpose(),
+            some => some,
+        };
         super::yield_now().await;
         next
+    }
+
+    /// A connection of the backlog, without waiting for one.
+    fn accept_now(&self) -> io::Result<Option<Accepted>> {
+        let Some(fd) = &self.fd else {
+            return Err(ErrorKind::NotConnected.into());
+        };
+        loop {
+            match rustix::net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(fd) => return Ok(Some(fd)),
+                Err(rustix::io::Errno::AGAIN) => return Ok(None),
+                Err(
+                    rustix::io::Errno::INTR
+                    | rustix::io::Errno::CONNABORTED
+                    | rustix::io::Errno::PROTO,
+                ) => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
     }
 
     /// The next connection.
@@ -96,23 +120,18 @@ impl Listener {
     /// # Errors
     /// Out of descriptors or memory: wait a little and try again. Connections that died in the queue are passed over.
     pub async fn accept(&self) -> io::Result<Accepted> {
-        std::future::poll_fn(|cx| loop {
+        std::future::poll_fn(|cx| {
             if !self.slot.readable.get() {
                 reactor::park(&self.slot.reader, cx);
                 return Poll::Pending;
             }
-            let Some(fd) = &self.fd else {
-                return Poll::Ready(Err(ErrorKind::NotConnected.into()));
-            };
-            match rustix::net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(fd) => return Poll::Ready(Ok(fd)),
-                Err(rustix::io::Errno::AGAIN) => self.slot.readable.set(false),
-                Err(
-                    rustix::io::Errno::INTR
-                    | rustix::io::Errno::CONNABORTED
-                    | rustix::io::Errno::PROTO,
-                ) => {}
-                Err(err) => return Poll::Ready(Err(err.into())),
+            match self.accept_now().transpose() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    self.slot.readable.set(false);
+                    reactor::park(&self.slot.reader, cx);
+                    Poll::Pending
+                }
             }
         })
         .await

@@ -199,3 +199,24 @@ fn receives_start_on_a_64_byte_boundary_whatever_is_left_over() {
         }
     }
 }
+
+#[test]
+fn a_listener_that_stops_accepts_what_its_backlog_holds() {
+    shard::run(|| async {
+        let (addr, listener) = bind();
+        let stop = rt::Flag::default();
+        // Nothing has come yet, as far as the listener has been told.
+        let first = futures_lite::future::poll_once(listener.accept_until(&stop)).await;
+        assert!(first.is_none());
+        // The kernel takes both without us; in this turn nobody tells the listener.
+        let dialed: Vec<TcpStream> = (0..2)
+            .map(|_| TcpStream::connect(addr).expect("room"))
+            .collect();
+        stop.set();
+        for _ in &dialed {
+            let accepted = listener.accept_until(&stop).await;
+            accepted.expect("one of the backlog").expect("a connection");
+        }
+        assert!(listener.accept_until(&stop).await.is_none());
+    });
+}

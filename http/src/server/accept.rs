@@ -21,6 +21,8 @@ pub struct Server<H> {
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
     pub(super) draining: Cell<bool>,
+    /// Listeners whose backlog may still hold a connection.
+    accepting: Cell<usize>,
     connections: RefCell<HashMap<u64, Weak<Io>>>,
     next: Cell<u64>,
     ended: WaitQueue,
@@ -44,6 +46,7 @@ pub async fn serve<H: Handler>(
         limits,
         timeouts,
         draining: Cell::new(false),
+        accepting: Cell::new(listeners.len()),
         connections: RefCell::default(),
         next: Cell::new(0),
         ended: WaitQueue::default(),
@@ -51,7 +54,11 @@ pub async fn serve<H: Handler>(
     });
     for listener in listeners {
         let (server, shard) = (server.clone(), shard.clone());
-        rt::spawn(async move { accept_all(&server, &shard, &listener).await });
+        rt::spawn(async move {
+            accept_all(&server, &shard, &listener).await;
+            server.accepting.set(server.accepting.get() - 1);
+            server.ended.wake_all();
+        });
     }
     shard.draining().wait().await;
     server.draining.set(true);
@@ -86,9 +93,9 @@ impl<H> Server<H> {
     }
 
     async fn all_gone_within(&self, ms: u64) -> bool {
-        let all_gone = self
-            .ended
-            .until(|| self.connections.borrow().is_empty().then_some(()));
+        let all_gone = self.ended.until(|| {
+            (self.accepting.get() == 0 && self.connections.borrow().is_empty()).then_some(())
+        });
         rt::timeout(ms, all_gone).await.is_ok()
     }
 }
