@@ -22,6 +22,10 @@ pub enum Fault {
     NotOpened(Box<CallError>),
     /// This node is shutting down.
     ShuttingDown,
+    /// Our caller's deadline passed before the response was whole.
+    DeadlinePassed,
+    /// Our caller dropped the request's body before its end.
+    BodyDropped,
 }
 
 impl fmt::Display for Fault {
@@ -41,6 +45,12 @@ impl fmt::Display for Fault {
             ),
             Fault::NotOpened(error) => error.fmt(f),
             Fault::ShuttingDown => f.write_str("this node is shutting down"),
+            Fault::DeadlinePassed => {
+                f.write_str("the request's deadline passed before its response was whole")
+            }
+            Fault::BodyDropped => f.write_str(
+                "the request's body was dropped before its end: call finish when it is complete",
+            ),
         }
     }
 }

@@ -19,6 +19,7 @@
 
 mod blocks;
 mod call;
+mod client;
 mod control;
 mod error;
 mod idmap;
@@ -33,6 +34,9 @@ mod shard;
 pub use blocks::{header_block, recycle};
 pub use bytes::Bytes;
 pub use call::{BodyRefused, Call, CallRequest, Outlet, OutletRequest, OutletStream, ResponseSink};
+pub use client::{
+    BodyWriter, Client, ProviderInfo, Request, Response, ResponseError, ResponseHead,
+};
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
 pub use json::json_string;

@@ -167,6 +167,15 @@ pub const DRAIN_MS: u64 = 10_000;
 /// take it).
 pub const HANDLER_STREAMS_MAX: usize = 65_536;
 
+/// Bytes of a body that a client hands on in one piece, so that the link's output grows by little more than its limit.
+pub const UPLOAD_PIECE_BYTES: usize = 64 * 1024;
+
+/// Combinations of names whose providers a shard keeps resolved for its clients; beyond it all are resolved anew.
+pub const NAMED_SETS_MAX: usize = 1_024;
+
+/// Providers that one broadcast asks at the same time: each may leave half a MiB unread.
+pub const BROADCAST_AT_ONCE_MAX: usize = 64;
+
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
 const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);

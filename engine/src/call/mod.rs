@@ -16,6 +16,7 @@ use bytes::Bytes;
 use flatend_codec::{HeaderBlock, Millis};
 
 use crate::blocks::recycle;
+use crate::client::ProviderInfo;
 use crate::error::{CallError, Fault};
 use crate::limits::{QUEUED_PIECE_BYTES, REPLAY_BYTES_MAX};
 use crate::routing::ProviderName;
@@ -52,6 +53,16 @@ pub struct CallRequest {
 /// still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyRefused;
+
+impl std::fmt::Display for BodyRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "the provider takes no more of the request's body; its response, if any, says why",
+        )
+    }
+}
+
+impl std::error::Error for BodyRefused {}
 
 /// A call under way. Sending the body and awaiting the response may go on at once from one task (join the two futures).
 /// Dropping it cancels the stream.
@@ -155,6 +166,11 @@ impl Call {
     /// [`BodyRefused`]: stop sending; the response, if any, can still be read.
     pub async fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {
         std::future::poll_fn(|cx| self.poll_room(cx)).await?;
+        self.push(bytes)
+    }
+
+    /// As [`Call::send`], after [`Call::poll_room`] was ready.
+    pub(crate) fn push(&self, bytes: Bytes) -> Result<(), BodyRefused> {
         let mut state = self.state.borrow_mut();
         state.replay_bytes += bytes.len() + QUEUED_PIECE_BYTES;
         // As long as nothing has left, all of it is kept: another provider is asked then, whatever the method.
@@ -177,7 +193,8 @@ impl Call {
         }
     }
 
-    fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), BodyRefused>> {
+    /// Ready when a piece of the body may be sent, or no more is taken.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), BodyRefused>> {
         let state = self.state.borrow();
         if state.failed {
             return Poll::Ready(Err(BodyRefused));
@@ -261,6 +278,14 @@ impl Call {
     /// How many providers were tried so far.
     pub fn tries(&self) -> u32 {
         self.state.borrow().tried.tries
+    }
+
+    /// Who answers; `None` while nobody is asked.
+    pub(crate) fn provider_info(&self) -> Option<ProviderInfo> {
+        let state = self.state.borrow();
+        let (key, _) = state.tried.at?;
+        let name = state.attempt.as_ref()?.state.name();
+        Some(ProviderInfo { key, name })
     }
 
     /// Who answered, or was tried last; `None` before the first try. Allocates nothing.

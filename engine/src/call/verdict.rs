@@ -162,7 +162,7 @@ fn blame(fault: &Fault) -> Option<Failure> {
             _ => None,
         },
         // Our own client does not read; we go.
-        Fault::Stalled | Fault::ShuttingDown => None,
+        Fault::Stalled | Fault::ShuttingDown | Fault::DeadlinePassed | Fault::BodyDropped => None,
     }
 }
 

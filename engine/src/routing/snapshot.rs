@@ -129,6 +129,15 @@ impl Snapshot {
 
     /// The providers of any of `names`, each once, in a stable order. Retiring ones only where there is no other.
     pub fn providers<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Provider> {
+        let mut found = self.all_providers(names);
+        if found.iter().any(|provider| !provider.retiring) {
+            found.retain(|provider| !provider.retiring);
+        }
+        found
+    }
+
+    /// As [`Snapshot::providers`], with those that are retiring.
+    pub fn all_providers<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Provider> {
         let mut found: Vec<Provider> = Vec::new();
         for name in names {
             for provider in self
@@ -140,9 +149,6 @@ impl Snapshot {
                     found.push(provider.clone());
                 }
             }
-        }
-        if found.iter().any(|provider| !provider.retiring) {
-            found.retain(|provider| !provider.retiring);
         }
         found
     }

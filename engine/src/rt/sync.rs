@@ -30,7 +30,7 @@ impl Default for Waiting {
 }
 
 /// A waiter's place in a queue: parking twice stores nothing, and dropping it takes its waker out. One ticket belongs to
-/// one queue and one task.
+/// one queue and one task at a time.
 #[derive(Default)]
 pub struct Ticket {
     round: Cell<u64>,
@@ -61,13 +61,18 @@ impl WaitQueue {
         }
     }
 
-    /// Parks the task until the next [`WaitQueue::wake_all`]; the caller looks at its condition again when polled.
+    /// Parks the task until the next [`WaitQueue::wake_all`], in place of the one that waited by this ticket; the caller looks at its condition again when polled.
     pub fn park(&self, cx: &Context<'_>, ticket: &Ticket) {
         let waiting = &self.waiting;
+        let mut wakers = waiting.wakers.borrow_mut();
         if ticket.round.replace(waiting.round.get()) == waiting.round.get() {
+            // Another task waits by it now, or the same one in another combination of futures.
+            match &mut wakers[ticket.at.get()] {
+                Some(waker) if waker.will_wake(cx.waker()) => {}
+                place => *place = Some(cx.waker().clone()),
+            }
             return;
         }
-        let mut wakers = waiting.wakers.borrow_mut();
         let at = waiting.vacant.borrow_mut().pop().unwrap_or_else(|| {
             wakers.push(None);
             wakers.len() - 1
@@ -138,6 +143,30 @@ impl Flag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Counted(AtomicU32);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_waits_last_by_a_ticket_is_woken() {
+        let (queue, ticket) = (WaitQueue::default(), Ticket::default());
+        let tasks = [Arc::new(Counted::default()), Arc::new(Counted::default())];
+        for task in &tasks {
+            queue.park(&Context::from_waker(&task.clone().into()), &ticket);
+        }
+        queue.wake_all();
+        let woken = tasks.map(|task| task.0.load(Ordering::Relaxed));
+        assert_eq!(woken, [0, 1]);
+    }
 
     #[test]
     fn a_dropped_waiter_leaves_nothing_behind() {

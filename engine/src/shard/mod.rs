@@ -50,6 +50,8 @@ pub struct Shard {
     pub(crate) republished: WaitQueue,
     provider_states: RefCell<HashMap<ProviderKey, Rc<ProviderState>>>,
     next_outlet: Cell<u64>,
+    /// Those of the names that were called, resolved.
+    named_sets: RefCell<HashMap<Arc<[String]>, Rc<ServiceSet>>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) retry_budget: RetryBudget,
     draining: Flag,
@@ -81,6 +83,7 @@ impl Shard {
             republished: WaitQueue::default(),
             provider_states: RefCell::default(),
             next_outlet: Cell::new(0),
+            named_sets: RefCell::default(),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
             retry_budget: RetryBudget::new(),
             draining: Flag::default(),

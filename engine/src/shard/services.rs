@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::provider::{Candidate, Lead, ProviderState};
 use super::Shard;
 use crate::call::Outlet;
-use crate::limits::IDLE_PROVIDERS_MAX;
+use crate::limits::{IDLE_PROVIDERS_MAX, NAMED_SETS_MAX};
 use crate::routing::{Provider, ProviderKey, ProviderName};
 use crate::rt;
 
@@ -18,6 +18,8 @@ pub struct ServiceSet {
     pub(crate) names: Arc<[String]>,
     /// Its candidates are outlets: known from the beginning, and there for ever.
     pub(crate) outlets: bool,
+    /// Of all providers, this one alone.
+    only: Option<ProviderKey>,
     generation: Cell<u64>,
     resolved: RefCell<Rc<[Candidate]>>,
 }
@@ -28,12 +30,26 @@ impl Shard {
         &self,
         names: impl IntoIterator<Item = impl Into<String>>,
     ) -> Rc<ServiceSet> {
-        Rc::new(ServiceSet {
-            names: names.into_iter().map(Into::into).collect(),
-            outlets: false,
-            generation: Cell::new(u64::MAX),
-            resolved: RefCell::new(Rc::new([])),
-        })
+        ServiceSet::of(names.into_iter().map(Into::into).collect(), None)
+    }
+
+    /// As [`Shard::service_set`], the same one for the same names as long as it is remembered.
+    pub(crate) fn named_set(&self, names: &Arc<[String]>) -> Rc<ServiceSet> {
+        let mut sets = self.named_sets.borrow_mut();
+        if let Some(set) = sets.get(&**names) {
+            return set.clone();
+        }
+        if sets.len() >= NAMED_SETS_MAX {
+            sets.clear();
+        }
+        let set = ServiceSet::of(names.clone(), None);
+        sets.insert(names.clone(), set.clone());
+        set
+    }
+
+    /// Prepares calls to one provider, whatever others offer.
+    pub(crate) fn set_at(&self, names: Arc<[String]>, provider: ProviderKey) -> Rc<ServiceSet> {
+        ServiceSet::of(names, Some(provider))
     }
 
     /// Prepares calls to any of `outlets`, each with a label for logs and messages: the names of the set. A request is
@@ -54,6 +70,7 @@ impl Shard {
             resolved: RefCell::new(candidates.collect()),
             names: names.into(),
             outlets: true,
+            only: None,
             generation: Cell::new(0),
         })
     }
@@ -86,6 +103,16 @@ impl Shard {
 }
 
 impl ServiceSet {
+    fn of(names: Arc<[String]>, only: Option<ProviderKey>) -> Rc<ServiceSet> {
+        Rc::new(ServiceSet {
+            names,
+            outlets: false,
+            only,
+            generation: Cell::new(u64::MAX),
+            resolved: RefCell::new(Rc::new([])),
+        })
+    }
+
     /// The names of the services, in order; the labels of outlets.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.names.iter().map(String::as_str)
@@ -96,7 +123,14 @@ impl ServiceSet {
         if !self.outlets && self.generation.get() != shard.generation() {
             let snapshot = shard.snapshot();
             self.generation.set(snapshot.generation);
-            let providers = snapshot.providers(self.names());
+            let providers = match self.only {
+                None => snapshot.providers(self.names()),
+                Some(only) => {
+                    let mut all = snapshot.all_providers(self.names());
+                    all.retain(|provider| provider.key == only);
+                    all
+                }
+            };
             let candidates = providers
                 .into_iter()
                 .map(|provider| shard.candidate(provider));

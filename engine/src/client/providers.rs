@@ -1,0 +1,121 @@
+//! Who offers a service, and calls to each of them.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::{Client, Request, Response};
+use crate::error::CallError;
+use crate::limits::BROADCAST_AT_ONCE_MAX;
+use crate::routing::{Provider, ProviderKey, ProviderName, Snapshot};
+
+/// One that offers a service, as of the moment when it was asked for. It stays the same provider as long as one of its links
+/// stands, or whenever it comes back with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderInfo {
+    pub(crate) key: ProviderKey,
+    pub(crate) name: ProviderName,
+}
+
+impl ProviderInfo {
+    fn of(provider: &Provider) -> ProviderInfo {
+        ProviderInfo {
+            key: provider.key,
+            name: ProviderName::of(provider),
+        }
+    }
+
+    /// How logs name it.
+    pub fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    /// Its Ed25519 key, if it showed one. On a legacy link it proves nothing.
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        match self.key {
+            ProviderKey::Public(key) => Some(key),
+            ProviderKey::Anonymous(_) | ProviderKey::Outlet(_) => None,
+        }
+    }
+
+    /// Where it says that it can be dialed, if it does.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        match self.name {
+            ProviderName::Addr(addr) => Some(addr),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for ProviderInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+/// The providers of any of `names`, each once, in a stable order.
+pub(crate) fn providers_in<'a>(
+    snapshot: &Snapshot,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Vec<ProviderInfo> {
+    let all = snapshot.all_providers(names);
+    all.iter().map(ProviderInfo::of).collect()
+}
+
+impl Client {
+    /// Those that offer any of `names`, each once.
+    pub fn providers_for<S: AsRef<str>>(
+        &self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Vec<ProviderInfo> {
+        let names: Vec<S> = names.into_iter().collect();
+        providers_in(&self.shard.snapshot(), names.iter().map(AsRef::as_ref))
+    }
+
+    /// Calls every provider of the request's services once, and waits until each has answered or failed; at most
+    /// [`BROADCAST_AT_ONCE_MAX`](crate::limits::BROADCAST_AT_ONCE_MAX) are asked at the same time. The results stand in the
+    /// order of [`Client::providers_for`]; there are none if nobody offers the services.
+    ///
+    /// Bodies are not read meanwhile, so a response of more than
+    /// [`STREAM_UNREAD_BYTES_MAX`](crate::limits::STREAM_UNREAD_BYTES_MAX) waits, and is given up after
+    /// [`READER_STALL_MS`](crate::limits::READER_STALL_MS): set a [`timeout`](Request::timeout), and for large ones use
+    /// [`Client::call_at`].
+    pub async fn broadcast(
+        &self,
+        request: Request,
+    ) -> Vec<(ProviderInfo, Result<Response, CallError>)> {
+        let providers = self.providers_for(request.names().iter());
+        let mut waiting = providers.iter().enumerate();
+        let mut results: Vec<_> = providers.iter().map(|_| None).collect();
+        let mut running: Vec<(usize, Asked<'_>)> = Vec::new();
+        std::future::poll_fn(|cx| loop {
+            while running.len() < BROADCAST_AT_ONCE_MAX {
+                let Some((at, provider)) = waiting.next() else {
+                    break;
+                };
+                running.push((at, Box::pin(self.call_at(provider, request.clone()))));
+            }
+            let before = running.len();
+            running.retain_mut(|(at, asked)| match asked.as_mut().poll(cx) {
+                Poll::Ready(result) => {
+                    results[*at] = Some(result);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if running.is_empty() && waiting.len() == 0 {
+                return Poll::Ready(());
+            }
+            // Places became free: those who take them must be polled too.
+            if running.len() == before || waiting.len() == 0 {
+                return Poll::Pending;
+            }
+        })
+        .await;
+        let results = results.into_iter().flatten();
+        providers.iter().cloned().zip(results).collect()
+    }
+}
+
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<Response, CallError>> + 'a>>;

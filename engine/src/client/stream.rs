@@ -1,0 +1,247 @@
+//! A request whose body is written piece by piece. A task of its own drives the call to the head of the response, so that
+//! writer and reader may wait in any order, and in different tasks.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use flatend_codec::{HeaderBlock, Millis};
+use futures_io::AsyncWrite;
+
+use super::request::{Body, Request};
+use super::{Client, Response, ResponseHead};
+use crate::call::{BodyRefused, Call};
+use crate::error::{CallError, Fault};
+use crate::limits::UPLOAD_PIECE_BYTES;
+use crate::rt::{self, Ticket, WaitQueue};
+use crate::shard::ServiceSet;
+
+/// ```text
+/// Open ──finish──▶ Ended
+///   ├──provider or reader gone──▶ Refused
+///   └──writer dropped──▶ Dropped: the request is given up
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Open,
+    Ended,
+    Refused,
+    Dropped,
+}
+
+/// What writer, reader and task share.
+struct Exchange {
+    /// `None`: it could not be made, or nobody reads its response any more.
+    call: RefCell<Option<Rc<Call>>>,
+    head: RefCell<Option<Result<HeaderBlock, CallError>>>,
+    written: Cell<Written>,
+    changed: WaitQueue,
+}
+
+impl Exchange {
+    /// The response's side has gone.
+    fn give_up(&self) {
+        self.call.take();
+        self.changed.wake_all();
+    }
+
+    /// Waits for the head of the response, and tells whoever wants it.
+    async fn drive(self: Rc<Exchange>, call: Rc<Call>) {
+        let mut answered = std::pin::pin!(call.response());
+        let ticket = Ticket::default();
+        let result = std::future::poll_fn(|cx| {
+            if self.call.borrow().is_none() {
+                return Poll::Ready(Err(CallError::Broken(Fault::BodyDropped)));
+            }
+            if self.written.get() == Written::Dropped {
+                return Poll::Ready(Err(CallError::Broken(Fault::BodyDropped)));
+            }
+            let polled = answered.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.changed.park(cx, &ticket);
+            }
+            polled
+        })
+        .await;
+        *self.head.borrow_mut() = Some(result);
+        self.changed.wake_all();
+    }
+}
+
+/// Starts a request with a streamed body.
+pub(super) fn start(
+    client: &Client,
+    mut request: Request,
+    set: Rc<ServiceSet>,
+) -> (
+    BodyWriter,
+    impl Future<Output = Result<Response, CallError>> + 'static,
+) {
+    request.refuse_body();
+    let until = request.until();
+    let made = client.start(request, set, Body::Streamed).map(Rc::new);
+    let exchange = Rc::new(Exchange {
+        call: RefCell::new(made.as_ref().ok().cloned()),
+        head: RefCell::new(made.as_ref().err().cloned().map(Err)),
+        written: Cell::new(Written::Open),
+        changed: WaitQueue::default(),
+    });
+    if let Ok(call) = made {
+        rt::spawn(exchange.clone().drive(call));
+    }
+    let end = ResponseEnd {
+        exchange: exchange.clone(),
+        ticket: Ticket::default(),
+    };
+    let writer = BodyWriter {
+        exchange,
+        ticket: Ticket::default(),
+    };
+    (writer, end.answered(until))
+}
+
+/// The response's side. Dropping it gives the request up.
+pub(super) struct ResponseEnd {
+    exchange: Rc<Exchange>,
+    ticket: Ticket,
+}
+
+impl ResponseEnd {
+    async fn answered(self, until: Option<Millis>) -> Result<Response, CallError> {
+        let exchange = &self.exchange;
+        let headers = exchange
+            .changed
+            .until(|| exchange.head.borrow_mut().take())
+            .await?;
+        let call = exchange.call.borrow().clone();
+        let Some(call) = call else {
+            return Err(CallError::Broken(Fault::BodyDropped));
+        };
+        let head = ResponseHead::new(headers).inspect_err(|_| call.blame_provider())?;
+        Ok(Response::of_stream(call, head, self, until))
+    }
+
+    /// Ready when the body was dropped before its end.
+    pub(super) fn poll_body_dropped(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.exchange.written.get() == Written::Dropped {
+            return Poll::Ready(());
+        }
+        self.exchange.changed.park(cx, &self.ticket);
+        Poll::Pending
+    }
+}
+
+impl Drop for ResponseEnd {
+    fn drop(&mut self) {
+        self.exchange.give_up();
+    }
+}
+
+/// Where the body of a streamed request goes. Dropping it before [`BodyWriter::finish`] gives the request up, unless the
+/// provider had refused the rest: a body that was cut must not look whole. It is an [`AsyncWrite`] too, whose close is the end
+/// of the body.
+pub struct BodyWriter {
+    exchange: Rc<Exchange>,
+    ticket: Ticket,
+}
+
+impl BodyWriter {
+    /// Sends a piece of the body; waits while the provider's link is full or no provider is chosen yet.
+    ///
+    /// # Errors
+    /// [`BodyRefused`]: stop writing. The response, if any, can still be read, and says why if there is none.
+    pub async fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), BodyRefused> {
+        let mut left = bytes.into();
+        while !left.is_empty() {
+            let call = std::future::poll_fn(|cx| self.poll_room(cx)).await?;
+            let len = left.len().min(UPLOAD_PIECE_BYTES);
+            self.push(&call, left.split_to(len))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body: it is complete.
+    pub fn finish(self) {
+        self.end();
+    }
+
+    fn end(&self) {
+        if self.exchange.written.get() == Written::Open {
+            self.exchange.written.set(Written::Ended);
+            if let Some(call) = self.exchange.call.borrow().as_ref() {
+                call.finish();
+            }
+        }
+    }
+
+    /// The call, when it takes a piece.
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<Rc<Call>, BodyRefused>> {
+        let call = self.exchange.call.borrow().clone();
+        let Some(call) = call.filter(|_| self.exchange.written.get() == Written::Open) else {
+            return Poll::Ready(self.refused());
+        };
+        match call.poll_room(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(call)),
+            Poll::Ready(Err(BodyRefused)) => Poll::Ready(self.refused()),
+            Poll::Pending => {
+                // The response may be dropped meanwhile.
+                self.exchange.changed.park(cx, &self.ticket);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn push(&self, call: &Call, bytes: Bytes) -> Result<(), BodyRefused> {
+        match call.push(bytes) {
+            Ok(()) => Ok(()),
+            Err(BodyRefused) => self.refused(),
+        }
+    }
+
+    fn refused<T>(&self) -> Result<T, BodyRefused> {
+        if self.exchange.written.get() == Written::Open {
+            self.exchange.written.set(Written::Refused);
+        }
+        Err(BodyRefused)
+    }
+}
+
+impl Drop for BodyWriter {
+    fn drop(&mut self) {
+        if self.exchange.written.get() == Written::Open {
+            self.exchange.written.set(Written::Dropped);
+            self.exchange.changed.wake_all();
+        }
+    }
+}
+
+impl AsyncWrite for BodyWriter {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let sent = std::task::ready!(self.poll_room(cx)).and_then(|call| {
+            let len = bytes.len().min(UPLOAD_PIECE_BYTES);
+            self.push(&call, Bytes::copy_from_slice(&bytes[..len]))
+                .map(|()| len)
+        });
+        Poll::Ready(sent.map_err(|refused| io::Error::new(io::ErrorKind::BrokenPipe, refused)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end();
+        Poll::Ready(Ok(()))
+    }
+}
