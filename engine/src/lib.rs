@@ -41,8 +41,8 @@ pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
 pub use json::json_string;
 pub use node::{
-    Context, HandlerError, Node, NodeBuilder, NodeEvent, PeerName, ReadError, RequestBody,
-    Responder, WriteError,
+    Context, HandlerError, Node, NodeBuilder, NodeEvent, OrStatus, PeerName, ReadError,
+    RequestBody, RequestReader, Responder, ResponseWriter, WriteError,
 };
 pub use routing::ProviderName;
 pub use shard::{ServiceSet, Shard};

@@ -176,6 +176,10 @@ pub const NAMED_SETS_MAX: usize = 1_024;
 /// Providers that one broadcast asks at the same time: each may leave half a MiB unread.
 pub const BROADCAST_AT_ONCE_MAX: usize = 64;
 
+/// Bytes of a response's body that are encoded between two looks at the link's room, and the buffer of a copy.
+pub const PIPE_PIECE_BYTES: usize = 64 * 1024;
+
+const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
 const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);

@@ -58,7 +58,7 @@ pub(crate) fn handle(
             headers,
             end,
         } => {
-            let handler = services.iter().find_map(|name| {
+            let service = services.iter().find_map(|name| {
                 std::str::from_utf8(name)
                     .ok()
                     .and_then(|name| shard.handlers.find(name))
@@ -66,8 +66,8 @@ pub(crate) fn handle(
             let head_bytes = link.handler_head_bytes.get() + headers.byte_len();
             let has_room =
                 link.streams.len() < HANDLER_STREAMS_MAX && head_bytes <= HANDLER_HEAD_BYTES_MAX;
-            match handler {
-                Some(handler) if has_room && !shard.draining().is_set() => {
+            match service {
+                Some(service) if has_room && !shard.draining().is_set() => {
                     let inbound = Inbound::new();
                     inbound.set_source(Source::Link(link.clone(), stream));
                     if end {
@@ -81,7 +81,7 @@ pub(crate) fn handle(
                         shard,
                         link,
                         stream,
-                        handler,
+                        service,
                         headers.to_block(),
                         inbound,
                         peer,

@@ -1,6 +1,5 @@
 //! The builder: collects what a node is, checks it, and starts it.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -9,9 +8,10 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 
-use super::context::{Context, HandlerError};
+use super::context::Context;
 use super::events::{Events, NodeEvent};
-use super::handlers::{boxed, Handler};
+use super::handler_error::HandlerError;
+use super::handlers::Service;
 use super::running::Node;
 use super::start;
 use crate::error::StartError;
@@ -26,7 +26,7 @@ pub struct NodeBuilder {
     pub(super) public_addr: Option<SocketAddr>,
     pub(super) secret_key: Option<[u8; 32]>,
     pub(super) bootstrap: Vec<String>,
-    pub(super) handlers: BTreeMap<String, Handler>,
+    pub(super) services: Vec<Service>,
     pub(super) shards: Option<usize>,
     pub(super) pin: bool,
     pub(super) events: Events,
@@ -41,7 +41,7 @@ impl Default for NodeBuilder {
             public_addr: None,
             secret_key: None,
             bootstrap: Vec::new(),
-            handlers: BTreeMap::new(),
+            services: Vec::new(),
             shards: None,
             pin: true,
             events: Arc::new(|event| eprintln!("{event}")),
@@ -84,19 +84,69 @@ impl NodeBuilder {
     /// Offers a service. `handler` runs once a request, on the shard that owns the link it came by; its future need not
     /// be `Send`.
     #[must_use]
-    pub fn service<F, Fut>(mut self, name: impl Into<String>, handler: F) -> Self
+    pub fn service<F, Fut>(self, name: impl AsRef<str>, handler: F) -> Self
     where
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), HandlerError>> + 'static,
     {
-        let name = name.into();
+        self.offer(Service::shared(name.as_ref(), handler))
+    }
+
+    /// Offers a service with a handler for each shard. `make` runs once on each shard, before the node listens or dials; what it
+    /// gives is called for the requests of that shard alone, so it may keep what belongs to one core, without locks:
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let node = flatend::Node::builder().service_per_shard("counter", |shard| {
+    ///     let count = Rc::new(Cell::new(0u64));
+    ///     move |context| {
+    ///         count.set(count.get() + 1);
+    ///         let answer = format!("request {} of shard {}", count.get(), shard.index());
+    ///         async move { context.send(answer).await }
+    ///     }
+    /// });
+    /// # let _ = node;
+    /// ```
+    ///
+    /// A request comes to the shard that owns the link by which it came: a caller with one link to this node always meets the
+    /// same shard. State that belongs to a key rather than a core needs [`Shard::count`] and a message to the right shard.
+    ///
+    /// A panic in `make` is an error of [`NodeBuilder::start`]; so is an error of [`NodeBuilder::try_service_per_shard`].
+    #[must_use]
+    pub fn service_per_shard<M, F, Fut>(self, name: impl AsRef<str>, make: M) -> Self
+    where
+        M: Fn(Rc<Shard>) -> F + Send + Sync + 'static,
+        F: Fn(Context) -> Fut + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + 'static,
+    {
+        self.try_service_per_shard(name, move |shard| Ok::<_, String>(make(shard)))
+    }
+
+    /// As [`NodeBuilder::service_per_shard`] for what can fail to be made: an open database, say. The error's text is in that
+    /// of [`NodeBuilder::start`].
+    #[must_use]
+    pub fn try_service_per_shard<M, F, Fut, E>(self, name: impl AsRef<str>, make: M) -> Self
+    where
+        M: Fn(Rc<Shard>) -> Result<F, E> + Send + Sync + 'static,
+        F: Fn(Context) -> Fut + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + 'static,
+        E: std::fmt::Display,
+    {
+        self.offer(Service::per_shard(name.as_ref(), make))
+    }
+
+    fn offer(mut self, service: Service) -> Self {
+        let name = &service.name;
         if name.is_empty() || name.len() > 255 {
             self.error = Some(format!(
                 "the service name '{name}' has {} bytes; 1 to 255 are possible",
                 name.len()
             ));
-        } else if self.handlers.insert(name.clone(), boxed(handler)).is_some() {
+        } else if self.services.iter().any(|known| known.name == *name) {
             self.error = Some(format!("the service '{name}' is given twice"));
+        } else {
+            self.services.push(service);
         }
         self
     }

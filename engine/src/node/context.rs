@@ -1,144 +1,49 @@
-//! What a handler gets: the request's headers and body, and the way to answer. The head of the response travels with the
-//! first write; nothing is copied but into the link's output.
+//! What a handler gets: the request's headers and body, and the way to answer (`respond`). Nothing is copied but into the
+//! link's output.
 
-use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use flatend_codec::{HeaderBlock, HeaderTooLarge, NodeId, StreamId};
+use flatend_codec::{HeaderBlock, NodeId};
+use serde::de::DeserializeOwned;
 
+use super::body_error::ReadError;
+use super::body_io::RequestReader;
 use super::reply::Reply;
-use crate::error::Fault;
-use crate::mesh::Link;
-use crate::shard::{Inbound, Shard};
+use crate::shard::Shard;
 
-/// An error of a handler: becomes a JSON response `{"error": …}` with the status, if nothing was sent yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandlerError {
-    pub(super) status: u16,
-    pub(super) message: String,
-}
-
-impl HandlerError {
-    /// Status 500 with `message`, which the caller sees.
-    pub fn new(message: impl Into<String>) -> HandlerError {
-        HandlerError {
-            status: 500,
-            message: message.into(),
-        }
-    }
-
-    /// `message` with an HTTP status of its own.
-    pub fn with_status(status: u16, message: impl Into<String>) -> HandlerError {
-        HandlerError {
-            status,
-            message: message.into(),
-        }
-    }
-}
-
-impl fmt::Display for HandlerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (status {})", self.message, self.status)
-    }
-}
-
-impl<E: std::error::Error> From<E> for HandlerError {
-    fn from(err: E) -> HandlerError {
-        HandlerError::new(err.to_string())
-    }
-}
-
-/// A body could not be read to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadError {
-    /// It broke: what was read is not the whole.
-    Cut(Fault),
-    /// It is larger than the limit given to [`Context::read_all`].
-    TooLarge {
-        /// The limit in bytes.
-        limit_bytes: usize,
-    },
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ReadError::Cut(fault) => write!(f, "the body was cut: {fault}"),
-            ReadError::TooLarge { limit_bytes } => write!(
-                f,
-                "the body is larger than the limit of {limit_bytes} bytes"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-/// A response could not be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WriteError {
-    /// The caller has gone, or its link.
-    Gone,
-    /// A header came after the first write of the body: heads travel first.
-    HeadSent,
-    /// A header's name or value does not fit its length field.
-    HeaderTooLarge,
-    /// The head does not fit the caller's frames.
-    HeadTooLarge,
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            WriteError::Gone => "the caller has gone",
-            WriteError::HeadSent => {
-                "a header was set after the first write: headers travel before the body"
-            }
-            WriteError::HeaderTooLarge => {
-                "a header's name is over 255 bytes or its value over 65,535"
-            }
-            WriteError::HeadTooLarge => "the response's headers do not fit the caller's frames",
-        })
-    }
-}
-
-impl std::error::Error for WriteError {}
-
-impl From<HeaderTooLarge> for WriteError {
-    fn from(_: HeaderTooLarge) -> WriteError {
-        WriteError::HeaderTooLarge
-    }
-}
-
-/// One request and its response. Belongs to the shard that received it.
+/// One request and its response. Belongs to the shard that received it; lives as long as its handler keeps it.
+///
+/// The head of the response travels with the first write, so status and headers come before it. When the handler returns,
+/// what it left open is closed: without a write the response is empty, and what of the body was not read is thrown away as it
+/// comes, which leaves the caller's link usable. A handler that hands its context to another task and returns has answered.
+///
+/// `read`, `write` and all that is made of them wait for the link, and so for the other side: a slow caller slows its handler
+/// down, and nothing grows in memory.
 pub struct Context {
     shard: Rc<Shard>,
+    service: Arc<str>,
     headers: HeaderBlock,
     peer: Option<NodeId>,
-    reply: Rc<Reply>,
+    pub(super) reply: Rc<Reply>,
 }
 
 impl Context {
-    pub(crate) fn new(
+    pub(super) fn new(
         shard: Rc<Shard>,
-        link: Rc<Link>,
-        stream: StreamId,
+        service: Arc<str>,
         headers: HeaderBlock,
-        body: Rc<Inbound>,
         peer: Option<NodeId>,
+        reply: Rc<Reply>,
     ) -> Context {
-        let reply = Reply::new(link, stream, body);
         Context {
             shard,
+            service,
             headers,
             peer,
-            reply: Rc::new(reply),
+            reply,
         }
-    }
-
-    pub(crate) fn reply(&self) -> Rc<Reply> {
-        self.reply.clone()
     }
 
     pub(super) fn into_parts(self) -> (HeaderBlock, Rc<Reply>) {
@@ -150,24 +55,66 @@ impl Context {
         &self.shard
     }
 
-    /// The caller's ID, if it showed one. On a legacy link it proves nothing.
-    pub fn caller(&self) -> Option<&NodeId> {
+    /// The name that the caller asked for: of the names in its request the first that this node offers.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The ID of the caller, the node at the other end of the link, if it showed one: a gateway, not its HTTP client. On a
+    /// legacy link it proves nothing.
+    pub fn id(&self) -> Option<&NodeId> {
         self.peer.as_ref()
     }
 
-    /// All request headers, names in lower case.
+    /// All request headers in the order in which they came. A gateway writes names in lower case; what it says itself, `:method`,
+    /// `:path` and the like, begins with a colon.
     pub fn headers(&self) -> &HeaderBlock {
         &self.headers
     }
 
-    /// The first header of that name, if it is UTF-8. Query parameters are `query.NAME`, route parameters `params.NAME`.
+    /// The first header of that name in any case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name.as_bytes())
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.header_all(name).next()
     }
 
-    /// The next piece of the request's body; `None` at its end.
+    /// Every header of that name in any case, in order; those that are not UTF-8 are passed over ([`Context::headers`] has
+    /// them).
+    pub fn header_all<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        self.all("", name)
+    }
+
+    /// A parameter of the gateway's route, `id` of `/todos/:id`, decoded, in any case. `None` if the route has none of that
+    /// name, or if it is not UTF-8. It is the header `params.NAME`.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.all("params.", name).next()
+    }
+
+    /// The first parameter of that name in the URL's query, decoded, in any case; `None` also if it is not UTF-8. It is the
+    /// header `query.NAME`.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.all("query.", name).next()
+    }
+
+    /// The values of the headers whose names are `prefix` and `name` together, in any case.
+    fn all<'a, 'n>(
+        &'a self,
+        prefix: &'n str,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        self.headers
+            .iter()
+            .filter(move |(have, _)| {
+                have.len() == prefix.len() + name.len()
+                    && have[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
+                    && have[prefix.len()..].eq_ignore_ascii_case(name.as_bytes())
+            })
+            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// The next piece of the request's body, as it came; `None` at its end. Pieces are never empty.
     ///
     /// # Errors
     /// [`ReadError::Cut`]: the caller or its link went away; what was read is not the whole body.
@@ -178,11 +125,11 @@ impl Context {
     /// The whole body, up to `limit_bytes`.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError::TooLarge`], of which `?` makes a response of status 413; [`ReadError::Cut`].
     pub async fn read_all(&mut self, limit_bytes: usize) -> Result<Bytes, ReadError> {
         let mut all = BytesMut::new();
         while let Some(bytes) = self.read().await? {
-            if all.len() + bytes.len() > limit_bytes {
+            if bytes.len() > limit_bytes - all.len() {
                 return Err(ReadError::TooLarge { limit_bytes });
             }
             if all.is_empty() && self.reply.is_body_finished() {
@@ -193,54 +140,22 @@ impl Context {
         Ok(all.freeze())
     }
 
-    /// Adds a response header. `:status` sets the HTTP status at a gateway.
+    /// The whole body, up to `limit_bytes`, as JSON. Its `content-type` is not looked at.
     ///
     /// # Errors
-    /// [`WriteError::HeadSent`] after the first write, [`WriteError::HeaderTooLarge`].
-    pub fn set_header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
-        if self.reply.head_sent.get() {
-            return Err(WriteError::HeadSent);
-        }
-        Ok(self
-            .reply
-            .headers
-            .borrow_mut()
-            .push(name.to_ascii_lowercase().as_bytes(), value.as_bytes())?)
+    /// [`ReadError::Json`] when it is not JSON of the form of `T`, of which `?` makes a response of status 400; else as
+    /// [`Context::read_all`].
+    pub async fn json_body<T: DeserializeOwned>(
+        &mut self,
+        limit_bytes: usize,
+    ) -> Result<T, ReadError> {
+        let body = self.read_all(limit_bytes).await?;
+        serde_json::from_slice(&body).map_err(|err| ReadError::Json(err.to_string()))
     }
 
-    /// Sets the HTTP status that a gateway answers with; 200 if never set.
-    ///
-    /// # Errors
-    /// As [`Context::set_header`].
-    pub fn set_status(&mut self, status: u16) -> Result<(), WriteError> {
-        self.set_header(":status", &status.to_string())
-    }
-
-    /// Writes a piece of the response's body; waits while the link is full.
-    ///
-    /// # Errors
-    /// [`WriteError::Gone`] when the caller has gone: stop.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.reply.write(bytes).await
-    }
-
-    /// Writes the whole response and ends it.
-    ///
-    /// # Errors
-    /// As [`Context::write`].
-    pub async fn send(self, bytes: impl AsRef<[u8]>) -> Result<(), HandlerError> {
-        let bytes = bytes.as_ref();
-        if !self.reply.head_sent.get() {
-            // The whole body is known: HTTP clients get its length instead of chunks.
-            let mut headers = self.reply.headers.borrow_mut();
-            if headers.get(b"content-length").is_none() {
-                headers.push(b"content-length", bytes.len().to_string().as_bytes())?;
-            }
-        }
-        if !bytes.is_empty() {
-            self.reply.write(bytes).await?;
-        }
-        self.reply.finish()?;
-        Ok(())
+    /// The rest of the body for code that reads from an [`AsyncRead`](futures_io::AsyncRead). It takes what
+    /// [`Context::read`] would have; use one of them at a time.
+    pub fn reader(&self) -> RequestReader {
+        RequestReader::new(self.reply.clone())
     }
 }

@@ -94,6 +94,15 @@ pub enum NodeEvent {
         /// Who.
         provider: ProviderName,
     },
+    /// A handler panicked: its request got status 500, or its response was cut; all else goes on.
+    HandlerPanicked {
+        /// Where it ran.
+        shard: usize,
+        /// Whose handler.
+        service: String,
+        /// What the panic said.
+        what: String,
+    },
     /// A shard ended although nobody asked it to: its links and listeners are dead, and the process should end.
     ShardDied {
         /// Which.
@@ -119,6 +128,7 @@ impl NodeEvent {
             NodeEvent::PeerFault { .. } => "peer fault",
             NodeEvent::SetAside { .. } => "set aside",
             NodeEvent::Back { .. } => "back",
+            NodeEvent::HandlerPanicked { .. } => "handler panicked",
             NodeEvent::ShardDied { .. } => "shard died",
             NodeEvent::Trouble(_) => "trouble",
         }
@@ -192,6 +202,14 @@ impl fmt::Display for NodeEvent {
             NodeEvent::Back { shard, provider } => {
                 write!(f, "Shard {shard} sends requests to {provider} again.")
             }
+            NodeEvent::HandlerPanicked {
+                shard,
+                service,
+                what,
+            } => write!(
+                f,
+                "The handler of '{service}' panicked on shard {shard}: {what}"
+            ),
             NodeEvent::ShardDied { shard, why } => write!(f, "Shard {shard} died: {why}"),
             NodeEvent::Trouble(what) => f.write_str(what),
         }

@@ -1,7 +1,8 @@
-//! Handlers of services and the tasks that run them. A handler's future need not be `Send`; its panic costs its own
-//! request alone.
+//! Services as a node offers them and as a shard runs them. A service is made once on each shard, so its handler may keep what
+//! belongs to one core; a handler's future need not be `Send`, and its panic costs its own request alone.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -11,41 +12,113 @@ use std::sync::Arc;
 use flatend_codec::{HeaderBlock, NodeId, StreamId};
 use futures_lite::FutureExt;
 
-use super::context::{Context, HandlerError};
+use super::context::Context;
+use super::events::NodeEvent;
+use super::handler_error::HandlerError;
+use super::reply::Reply;
 use crate::mesh::Link;
 use crate::rt;
 use crate::shard::{Inbound, Shard};
 
 type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), HandlerError>>>>;
 
-/// A service's handler: called once a request, on the shard that owns the link it came by.
-pub(crate) type Handler = Arc<dyn Fn(Context) -> HandlerFuture + Send + Sync>;
+/// A service's handler on one shard.
+type Handler = Box<dyn Fn(Context) -> HandlerFuture>;
 
-/// The handlers of a node by name; one copy a shard.
-#[derive(Clone, Default)]
-pub(crate) struct Handlers(Arc<BTreeMap<String, Handler>>);
+/// Makes a service's handler on a shard, or says why not.
+type Maker = Arc<dyn Fn(Rc<Shard>) -> Result<Handler, String> + Send + Sync>;
 
-impl Handlers {
-    pub(crate) fn new(handlers: BTreeMap<String, Handler>) -> Handlers {
-        Handlers(Arc::new(handlers))
+/// A service of a node: its name, and how each shard makes its handler.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(super) name: Arc<str>,
+    make: Maker,
+}
+
+impl Service {
+    /// One handler for all shards.
+    pub(super) fn shared<F, Fut>(name: &str, handler: F) -> Service
+    where
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + 'static,
+    {
+        let handler = Arc::new(handler);
+        Service::per_shard(name, move |_| {
+            let handler = handler.clone();
+            Ok::<_, String>(move |context| handler(context))
+        })
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&Handler> {
-        self.0.get(name)
+    /// A handler of its own for each shard.
+    pub(super) fn per_shard<M, F, Fut, E>(name: &str, make: M) -> Service
+    where
+        M: Fn(Rc<Shard>) -> Result<F, E> + Send + Sync + 'static,
+        F: Fn(Context) -> Fut + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + 'static,
+        E: std::fmt::Display,
+    {
+        let make = move |shard| match make(shard) {
+            Ok(handler) => {
+                Ok(
+                    Box::new(move |context| -> HandlerFuture { Box::pin(handler(context)) })
+                        as Handler,
+                )
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        Service {
+            name: name.into(),
+            make: Arc::new(make),
+        }
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+    /// Makes the handler for `shard`; a panic in it is an error.
+    fn made(&self, shard: &Rc<Shard>) -> Result<Rc<Running>, String> {
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| (self.make)(shard.clone())));
+        let handler = made.unwrap_or_else(|panic| {
+            Err(format!("it panicked: {}", rt::count_panic(panic.as_ref())))
+        });
+        let running = handler.map(|handler| Running {
+            name: self.name.clone(),
+            handler,
+        });
+        running.map(Rc::new).map_err(|why| {
+            format!(
+                "the service '{}' cannot be made on shard {}: {why}",
+                self.name, shard.index
+            )
+        })
     }
 }
 
-/// Boxes a handler.
-pub(crate) fn boxed<F, Fut>(handler: F) -> Handler
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<(), HandlerError>> + 'static,
-{
-    Arc::new(move |context| Box::pin(handler(context)))
+/// A service on one shard.
+pub(crate) struct Running {
+    name: Arc<str>,
+    handler: Handler,
+}
+
+/// The services of one shard by name.
+#[derive(Default)]
+pub(crate) struct Handlers(RefCell<HashMap<Arc<str>, Rc<Running>>>);
+
+impl Handlers {
+    pub(crate) fn find(&self, name: &str) -> Option<Rc<Running>> {
+        self.0.borrow().get(name).cloned()
+    }
+
+    /// Makes `service` on `shard` and answers its requests from now on.
+    pub(crate) fn add(&self, shard: &Rc<Shard>, service: &Service) -> Result<(), String> {
+        let running = service.made(shard)?;
+        self.0.borrow_mut().insert(service.name.clone(), running);
+        Ok(())
+    }
+
+    /// Forgets all services, and with them what they keep.
+    pub(crate) fn clear(&self) {
+        // Dropped after the borrow has ended: a service may do anything when it goes.
+        let services = self.0.take();
+        drop(services);
+    }
 }
 
 /// Runs a handler for one request, as a task of its own.
@@ -53,28 +126,35 @@ pub(crate) fn start_handler(
     shard: &Rc<Shard>,
     link: &Rc<Link>,
     stream: StreamId,
-    handler: &Handler,
+    service: Rc<Running>,
     headers: HeaderBlock,
     body: Rc<Inbound>,
     peer: Option<NodeId>,
 ) {
     let charge = HeadCharge::new(link, headers.byte_len());
-    let context = Context::new(shard.clone(), link.clone(), stream, headers, body, peer);
-    let reply = context.reply();
-    let handler = handler.clone();
+    let reply = Rc::new(Reply::new(link.clone(), stream, body));
+    let context = Context::new(
+        shard.clone(),
+        service.name.clone(),
+        headers,
+        peer,
+        reply.clone(),
+    );
+    let shard = shard.clone();
     rt::spawn(async move {
         let _charge = charge;
         // The handler's own call may panic too, before it returns a future.
-        let outcome = AssertUnwindSafe(async move { handler(context).await })
+        let outcome = AssertUnwindSafe(async { (service.handler)(context).await })
             .catch_unwind()
             .await;
-        let result = match outcome {
-            Ok(result) => result,
-            Err(panic) => {
-                rt::report_panic(panic.as_ref());
-                Err(HandlerError::new("the handler of this service panicked"))
-            }
-        };
+        let result = outcome.unwrap_or_else(|panic| {
+            shard.emit(NodeEvent::HandlerPanicked {
+                shard: shard.index,
+                service: service.name.to_string(),
+                what: rt::count_panic(panic.as_ref()),
+            });
+            Err(HandlerError::new("the handler of this service panicked"))
+        });
         reply.conclude(result).await;
     });
 }

@@ -1,17 +1,24 @@
 //! The node: what a program starts. A builder, the running node, handlers of services and their context.
 
+mod body_error;
+mod body_io;
 mod builder;
 mod context;
 mod events;
+mod handler_error;
 mod handlers;
 mod reply;
+mod respond;
 mod running;
 mod split;
 mod start;
 
+pub use body_error::{ReadError, WriteError};
+pub use body_io::{RequestReader, ResponseWriter};
 pub use builder::NodeBuilder;
-pub use context::{Context, HandlerError, ReadError, WriteError};
+pub use context::Context;
 pub use events::{NodeEvent, PeerName};
+pub use handler_error::{HandlerError, OrStatus};
 pub use running::Node;
 pub use split::{RequestBody, Responder};
 

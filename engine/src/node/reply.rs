@@ -3,25 +3,30 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
-use flatend_codec::{HeaderBlock, ResetCode, StreamId};
+use flatend_codec::{HeaderBlock, ResetCode, SendError, StreamId};
 
-use super::context::{HandlerError, ReadError, WriteError};
+use super::body_error::{ReadError, WriteError};
+use super::handler_error::HandlerError;
 use crate::json::json_string;
+use crate::limits::{LINK_TURN_BYTES_MAX, PIPE_PIECE_BYTES};
 use crate::mesh::Link;
+use crate::rt::Ticket;
 use crate::shard::Inbound;
-
-/// Bytes encoded between two looks at the link's room.
-const WRITE_PIECE_BYTES: usize = 64 * 1024;
 
 /// The response side.
 pub(crate) struct Reply {
     link: Rc<Link>,
     stream: StreamId,
-    pub(super) headers: RefCell<HeaderBlock>,
-    pub(super) head_sent: Cell<bool>,
+    headers: RefCell<HeaderBlock>,
+    head_sent: Cell<bool>,
     done: Cell<bool>,
+    /// The handler has ended: nobody may read or write any more.
+    concluded: Cell<bool>,
+    /// Bytes written since the shard's other tasks were last let in.
+    burst: Cell<usize>,
     body: Rc<Inbound>,
 }
 
@@ -33,31 +38,33 @@ impl Reply {
             headers: RefCell::default(),
             head_sent: Cell::new(false),
             done: Cell::new(false),
+            concluded: Cell::new(false),
+            burst: Cell::new(0),
             body,
         }
     }
 
-    fn send_head(&self, end: bool) -> Result<(), WriteError> {
-        if self.head_sent.replace(true) {
-            return Ok(());
+    // ---- the request's body ---------------------------------------------------------------------------------------
+
+    pub(super) fn poll_read(&self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>, ReadError>> {
+        if self.concluded.get() {
+            return Poll::Ready(Err(ReadError::HandlerEnded));
         }
-        let headers = self.headers.take();
-        self.link
-            .respond(self.stream, &headers, end)
-            .map_err(|err| match err {
-                flatend_codec::SendError::HeadTooLarge { .. } => WriteError::HeadTooLarge,
-                _ => WriteError::Gone,
-            })
+        self.body.poll_chunk(cx).map_err(ReadError::Cut)
     }
 
     pub(super) async fn read(&self) -> Result<Option<Bytes>, ReadError> {
-        std::future::poll_fn(|cx| self.body.poll_chunk(cx))
-            .await
-            .map_err(ReadError::Cut)
+        std::future::poll_fn(|cx| self.poll_read(cx)).await
     }
 
     pub(super) fn is_body_finished(&self) -> bool {
         self.body.is_finished()
+    }
+
+    // ---- the head -------------------------------------------------------------------------------------------------
+
+    pub(super) fn is_head_sent(&self) -> bool {
+        self.head_sent.get()
     }
 
     pub(super) fn set_headers(&self, headers: HeaderBlock) -> Result<(), WriteError> {
@@ -67,6 +74,125 @@ impl Reply {
         *self.headers.borrow_mut() = headers;
         Ok(())
     }
+
+    pub(super) fn add_header(&self, name: &str, value: &str) -> Result<(), WriteError> {
+        if self.head_sent.get() {
+            return Err(WriteError::HeadSent);
+        }
+        let mut headers = self.headers.borrow_mut();
+        Ok(headers.push(name.as_bytes(), value.as_bytes())?)
+    }
+
+    pub(super) fn set_header(&self, name: &str, value: &str) -> Result<(), WriteError> {
+        if self.head_sent.get() || self.headers.borrow().get(name.as_bytes()).is_none() {
+            return self.add_header(name, value);
+        }
+        let mut headers = self.headers.borrow_mut();
+        let mut kept = HeaderBlock::with_room(headers.byte_len() + name.len() + value.len() + 3);
+        for (have, value) in headers.iter().filter(|(have, _)| *have != name.as_bytes()) {
+            kept.push(have, value)?;
+        }
+        kept.push(name.as_bytes(), value.as_bytes())?;
+        *headers = kept;
+        Ok(())
+    }
+
+    /// Sets a header unless there is one of that name.
+    pub(super) fn suggest_header(
+        &self,
+        name: &str,
+        value: impl FnOnce() -> String,
+    ) -> Result<(), WriteError> {
+        let is_set = self.headers.borrow().get(name.as_bytes()).is_some();
+        if is_set {
+            return Ok(());
+        }
+        self.add_header(name, &value())
+    }
+
+    fn send_head(&self, end: bool) -> Result<(), WriteError> {
+        let sent = self.link.respond(self.stream, &self.headers.borrow(), end);
+        match sent {
+            Ok(()) => {
+                self.head_sent.set(true);
+                self.headers.take();
+                Ok(())
+            }
+            // The stream lives: an answer with a smaller head may still be given.
+            Err(SendError::HeadTooLarge { bytes, max }) => Err(WriteError::HeadTooLarge {
+                bytes,
+                max_bytes: max,
+            }),
+            Err(_) => {
+                self.head_sent.set(true);
+                self.done.set(true);
+                Err(WriteError::Gone)
+            }
+        }
+    }
+
+    // ---- the response's body --------------------------------------------------------------------------------------
+
+    /// Takes up to [`PIPE_PIECE_BYTES`] of a body's piece as soon as the link has room.
+    pub(super) fn poll_write(
+        &self,
+        cx: &Context<'_>,
+        ticket: &Ticket,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, WriteError>> {
+        if self.done.get() || self.link.is_lost() {
+            return Poll::Ready(Err(WriteError::Gone));
+        }
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.burst.get() >= LINK_TURN_BYTES_MAX {
+            // A link that is as fast as the handler never makes it wait; others want their turn.
+            self.burst.set(0);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        ready!(self.link.poll_room(cx, ticket));
+        if self.link.is_lost() {
+            return Poll::Ready(Err(WriteError::Gone));
+        }
+        if !self.head_sent.get() {
+            self.send_head(false)?;
+        }
+        let piece = &bytes[..bytes.len().min(PIPE_PIECE_BYTES)];
+        self.burst.set(self.burst.get() + piece.len());
+        let sent = self.link.send_data(self.stream, piece);
+        Poll::Ready(sent.map(|()| piece.len()).map_err(|_| WriteError::Gone))
+    }
+
+    pub(super) async fn write(&self, mut bytes: &[u8]) -> Result<(), WriteError> {
+        let ticket = Ticket::default();
+        while !bytes.is_empty() {
+            let taken = std::future::poll_fn(|cx| self.poll_write(cx, &ticket, bytes)).await?;
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&self) -> Result<(), WriteError> {
+        if self.done.get() {
+            return Ok(());
+        }
+        if self.link.is_lost() {
+            self.done.set(true);
+            return Err(WriteError::Gone);
+        }
+        if self.head_sent.get() {
+            self.done.set(true);
+            let sent = self.link.send_end(self.stream);
+            return sent.map_err(|_| WriteError::Gone);
+        }
+        self.send_head(true)?;
+        self.done.set(true);
+        Ok(())
+    }
+
+    // ---- the end --------------------------------------------------------------------------------------------------
 
     /// Declines the request: another may be asked.
     pub(super) fn refuse(&self) {
@@ -80,66 +206,12 @@ impl Reply {
         self.link.gone().await;
     }
 
-    pub(super) async fn write(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        if self.done.get() || self.link.is_lost() {
-            return Err(WriteError::Gone);
-        }
-        self.send_head(false)?;
-        // A large piece is encoded as the link has room, so that one writer does not fill memory.
-        for piece in bytes.chunks(WRITE_PIECE_BYTES) {
-            self.link.room().await;
-            if self.link.is_lost() {
-                return Err(WriteError::Gone);
-            }
-            self.link
-                .send_data(self.stream, piece)
-                .map_err(|_| WriteError::Gone)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn finish(&self) -> Result<(), WriteError> {
-        if self.done.replace(true) {
-            return Ok(());
-        }
-        if self.link.is_lost() {
-            return Err(WriteError::Gone);
-        }
-        if !self.head_sent.get() {
-            return self.send_head(true);
-        }
-        self.link
-            .send_end(self.stream)
-            .map_err(|_| WriteError::Gone)
-    }
-
     /// The handler has ended: whatever it left open is closed honestly. A response that was begun and failed is cut, never
     /// ended as if it were whole.
     pub(crate) async fn conclude(&self, result: Result<(), HandlerError>) {
-        let sent = match result {
-            Ok(()) => self.finish(),
-            Err(_) if self.done.get() => Ok(()),
-            Err(error) if !self.head_sent.get() => self.send_error(&error).await,
-            Err(error) => {
-                self.link
-                    .reset(self.stream, ResetCode::Internal, &error.message);
-                self.done.set(true);
-                Ok(())
-            }
-        };
-        match sent {
-            // The caller has gone: nobody is left to tell.
-            Ok(()) | Err(WriteError::Gone) => {}
-            Err(_) if !self.link.is_lost() => {
-                self.head_sent.set(true);
-                self.link.reset(
-                    self.stream,
-                    ResetCode::Internal,
-                    "the response's headers do not fit",
-                );
-            }
-            Err(_) => {}
-        }
+        self.answer(result).await;
+        self.done.set(true);
+        self.concluded.set(true);
         // What of the body was not read is thrown away as it comes, and no longer holds the link up.
         self.body.abandon();
         if !self.body.has_ended() {
@@ -147,14 +219,25 @@ impl Reply {
         }
     }
 
-    async fn send_error(&self, error: &HandlerError) -> Result<(), WriteError> {
-        let body = format!("{{\"error\":{}}}", json_string(&error.message));
-        {
-            let mut headers = self.headers.borrow_mut();
-            headers.clear();
-            headers.push(b":status", error.status.to_string().as_bytes())?;
-            headers.push(b"content-type", b"application/json")?;
+    async fn answer(&self, result: Result<(), HandlerError>) {
+        // Headers that do not fit are found when they are sent: the caller is told so in a head that does.
+        let result = result.and_then(|()| Ok(self.finish()?));
+        let Err(error) = result else { return };
+        if self.done.get() || self.link.is_lost() {
+            return;
         }
+        if self.head_sent.get() || self.send_error(&error).await.is_err() {
+            self.link
+                .reset(self.stream, ResetCode::Internal, error.message());
+        }
+    }
+
+    async fn send_error(&self, error: &HandlerError) -> Result<(), WriteError> {
+        let body = format!("{{\"error\":{}}}", json_string(error.message()));
+        self.headers.borrow_mut().clear();
+        self.add_header(":status", &error.status().to_string())?;
+        self.add_header("content-type", "application/json")?;
+        self.add_header("content-length", &body.len().to_string())?;
         self.write(body.as_bytes()).await?;
         self.finish()
     }

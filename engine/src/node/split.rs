@@ -6,7 +6,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use flatend_codec::HeaderBlock;
 
-use super::context::{Context, ReadError, WriteError};
+use super::body_error::{ReadError, WriteError};
+use super::context::Context;
 use super::reply::Reply;
 
 impl Context {

@@ -7,7 +7,7 @@ use std::sync::{mpsc, Arc};
 
 use super::builder::{NodeBuilder, ShardTask};
 use super::events::NodeEvent;
-use super::handlers::Handlers;
+use super::handlers::Service;
 use super::running::Node;
 use super::Identity;
 use crate::control::Registry;
@@ -21,7 +21,7 @@ use crate::shard::{serve_inbox, Message, Shard, Shared};
 struct Seed {
     index: usize,
     shared: Arc<Shared>,
-    handlers: Handlers,
+    services: Arc<[Service]>,
     inbox: Inbox<Message>,
     mailboxes: Vec<Address<Message>>,
     listeners: Vec<OwnedFd>,
@@ -59,12 +59,17 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     {
         return Err(StartError::Setting("a secret key without an address to listen on or to show: peers cannot dial port 0; call bind".to_owned()));
     }
-    let handlers = Handlers::new(builder.handlers);
+    let mut services = builder.services;
+    services.sort_by(|a, b| a.name.cmp(&b.name));
+    let services: Arc<[Service]> = services.into();
     let registry = Registry::new();
     let shared = Arc::new(Shared {
         registry: registry.clone(),
         identity,
-        service_names: handlers.names(),
+        service_names: services
+            .iter()
+            .map(|service| service.name.to_string())
+            .collect(),
         events: builder.events,
         shards: count,
     });
@@ -83,7 +88,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         let seed = Seed {
             index,
             shared: shared.clone(),
-            handlers: handlers.clone(),
+            services: services.clone(),
             inbox,
             mailboxes: mailboxes.clone(),
             listeners,
@@ -190,10 +195,16 @@ fn spawn_control(
 /// The life of a shard: start, run, drain, end.
 async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
     let outboxes = seed.mailboxes.iter().map(Address::outbox).collect();
-    let shard = Shard::new(seed.index, seed.shared, seed.handlers, outboxes);
+    let shard = Shard::new(seed.index, seed.shared, outboxes);
     let events = shard.shared.events.clone();
     rt::on_panic(move |text| events(NodeEvent::Trouble(format!("a task panicked: {text}"))));
     serve_inbox(&shard, seed.inbox);
+    for service in seed.services.iter() {
+        if let Err(what) = shard.handlers.add(&shard, service) {
+            ready.send(Err(what)).ok();
+            return;
+        }
+    }
     for fd in seed.listeners {
         match Listener::adopt(fd) {
             Ok(listener) => mesh::serve_listener(&shard, listener),
@@ -231,6 +242,8 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
     rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed())
         .await
         .ok();
+    // What services keep for this shard may hold the shard itself.
+    shard.handlers.clear();
 }
 
 struct CountDown {

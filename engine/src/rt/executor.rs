@@ -150,6 +150,12 @@ pub fn report_panic(panic: &(dyn std::any::Any + Send)) {
     reactor::note_panic(&panic_text(panic));
 }
 
+/// Counts a panic that the caller caught and reports itself; gives its text.
+pub(crate) fn count_panic(panic: &(dyn std::any::Any + Send)) -> String {
+    reactor::count_panic();
+    panic_text(panic)
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()

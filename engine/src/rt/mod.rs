@@ -25,6 +25,7 @@ mod timer;
 mod words;
 
 pub use blocking::run_blocking;
+pub(crate) use executor::count_panic;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
 pub use file::{File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
 pub use flatend_codec::Millis;

@@ -234,13 +234,15 @@ pub(crate) fn note_spawn() {
     with(|reactor| reactor.stats.borrow_mut().spawned += 1);
 }
 
+pub(crate) fn count_panic() {
+    with(|reactor| reactor.stats.borrow_mut().panics += 1);
+}
+
 pub(crate) fn note_panic(text: &str) {
-    with(|reactor| {
-        reactor.stats.borrow_mut().panics += 1;
-        match reactor.on_panic.borrow().as_ref() {
-            Some(report) => report(text),
-            None => eprintln!("a task panicked: {text}"),
-        }
+    count_panic();
+    with(|reactor| match reactor.on_panic.borrow().as_ref() {
+        Some(report) => report(text),
+        None => eprintln!("a task panicked: {text}"),
     });
 }
 

@@ -64,7 +64,6 @@ impl Shard {
     pub(crate) fn new(
         index: usize,
         shared: Arc<Shared>,
-        handlers: Handlers,
         outboxes: Vec<Rc<Outbox<Message>>>,
     ) -> Rc<Shard> {
         let snapshot = shared.registry.snapshot();
@@ -74,7 +73,7 @@ impl Shard {
         Rc::new(Shard {
             index,
             shared,
-            handlers,
+            handlers: Handlers::default(),
             outboxes,
             links: RefCell::default(),
             relays: Relays::default(),

@@ -23,7 +23,7 @@ pub(crate) fn provider() -> NodeBuilder {
             let got = context.headers().clone();
             for (name, value) in got.iter() {
                 let name = format!("got-{}", String::from_utf8_lossy(name));
-                context.set_header(&name, &String::from_utf8_lossy(value))?;
+                context.add_header(&name, &String::from_utf8_lossy(value))?;
             }
             context.set_status(201)?;
             context.send("").await

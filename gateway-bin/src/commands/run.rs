@@ -182,7 +182,9 @@ pub(super) fn report(event: NodeEvent) {
     match &event {
         NodeEvent::SetAside { .. } | NodeEvent::Back { .. } => HEALTH.line(format_args!("{event}")),
         NodeEvent::PeerFault { .. } => FAULTS.line(format_args!("{event}")),
-        NodeEvent::Trouble(_) => TROUBLE.line(format_args!("{event}")),
+        NodeEvent::Trouble(_) | NodeEvent::HandlerPanicked { .. } => {
+            TROUBLE.line(format_args!("{event}"))
+        }
         NodeEvent::Listening(_) => log!("{event}"),
         NodeEvent::ShardDied { .. } => {
             log!("{event}");
