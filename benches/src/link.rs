@@ -66,6 +66,7 @@ impl Pair {
                 )),
                 services,
                 limits: Limits::default(),
+                flatend2: None,
             };
             Connection::new(NOW, config).expect("a sound configuration")
         };

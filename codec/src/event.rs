@@ -59,6 +59,8 @@ pub enum Event<'a> {
         services: NamesRef<'a>,
         /// Headers.
         headers: HeadersRef<'a>,
+        /// What is left of the caller's time, in milliseconds, if it has set itself a limit (flatend/2 only).
+        deadline_ms: Option<u32>,
         /// No body follows.
         end: bool,
     },
@@ -66,6 +68,8 @@ pub enum Event<'a> {
     Response {
         /// Of which request.
         stream: StreamId,
+        /// The HTTP status, where the dialect has a field for it; legacy peers send a header `:status`.
+        status: Option<u16>,
         /// Headers.
         headers: HeadersRef<'a>,
         /// No body follows.

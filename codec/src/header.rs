@@ -149,8 +149,46 @@ impl HeaderBlock {
         }
     }
 
+    /// The block in two pieces, without the first header of this name, and its value.
+    pub(crate) fn without(&self, name: &[u8]) -> Without<'_> {
+        let mut reader = Reader::new(&self.bytes);
+        loop {
+            let at = self.bytes.len() - reader.rest().len();
+            let (Some(found), Some(value)) = (reader.name(), reader.value()) else {
+                return Without {
+                    value: None,
+                    count: self.count,
+                    before: &self.bytes,
+                    behind: &[],
+                };
+            };
+            if found == name {
+                return Without {
+                    value: Some(value),
+                    count: self.count - 1,
+                    before: self.bytes.get(..at).unwrap_or_default(),
+                    behind: reader.rest(),
+                };
+            }
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// A block without one of its headers.
+pub(crate) struct Without<'a> {
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) count: u16,
+    pub(crate) before: &'a [u8],
+    pub(crate) behind: &'a [u8],
+}
+
+impl Without<'_> {
+    pub(crate) fn byte_len(&self) -> usize {
+        self.before.len() + self.behind.len()
     }
 }
 

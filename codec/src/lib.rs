@@ -58,6 +58,7 @@
 //!     identity: Some((SigningKey::from_bytes(&[secret; 32]), ([127, 0, 0, 1], port).into())),
 //!     services,
 //!     limits: Limits::default(),
+//!     flatend2: None,
 //! };
 //! let now = Millis(0);
 //! let mut client = Connection::new(now, config(Role::Dialer, 1, 9001, &[]))?;
@@ -98,6 +99,7 @@ mod connection;
 pub mod dialect;
 mod error;
 mod event;
+mod flatend2;
 mod header;
 mod legacy;
 pub mod limits;
@@ -109,10 +111,11 @@ mod stream;
 mod time;
 mod wire;
 
-pub use connection::{Config, Connection, Messages, Opened, Peer, Retirement, Role};
+pub use connection::{Ask, Config, Connection, Flatend2, Messages, Opened, Peer, Retirement, Role};
 pub use dialect::{Dialect, PeerKind};
 pub use error::{ApiMisuse, HeaderTooLarge, IdentityFault, OpenError, ProtocolError, SendError};
 pub use event::{Event, GoodbyeCode, ResetCode, Token};
+pub use flatend2::Hello;
 pub use header::{HeaderBlock, HeadersRef};
 pub use limits::Limits;
 pub use names::{IdsRef, NamesRef};

@@ -35,6 +35,35 @@ pub const NODE_DATA_BYTES_MAX: usize = 65_520;
 /// Bytes of a Data message around its payload: opcode, stream, length.
 pub const DATA_OVERHEAD_BYTES: usize = 1 + 4 + 2;
 
+/// Bytes before the body of each message of flatend/2: length, type, flags, stream (flatend2.md 3).
+pub const MESSAGE_HEADER_BYTES: usize = 3 + 1 + 1 + 7;
+/// Largest plaintext of a frame of flatend/2.
+pub const PLAINTEXT_BYTES_MAX: usize = 64 * 1024;
+/// Frames sealed with one key of flatend/2, as a power of two: a leaked key opens no more than 64 GiB, none of it older.
+pub const FRAMES_A_KEY_LOG2: u32 = 20;
+/// Largest first frame of a peer of flatend/2, whose HELLO is not verified yet: ciphertext and tag (flatend2.md 5).
+pub const HELLO_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// What a stream of flatend/2 may send before its reader has taken anything (flatend2.md 4).
+pub const STREAM_WINDOW_BYTES: u64 = 64 * 1024;
+/// What the window of one stream is widened to at most: 10 Gbit/s over 13 ms.
+pub const STREAM_WINDOW_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Largest body of a REQUEST, RESPONSE, TRAILERS or SERVICES: heads over 56 KiB are refused (flatend2.md 4).
+pub const HEAD_BYTES_MAX: usize = 56 * 1024;
+/// Longest reason of a RESET or GOODBYE that we send.
+pub const REASON_BYTES_MAX: usize = 1_024;
+/// PING after so long without a byte (flatend2.md 4).
+pub const PING_AFTER_MS: u64 = 15_000;
+/// The same while requests of ours wait.
+pub const PING_WAITING_MS: u64 = 5_000;
+/// No byte for so long after a PING: the peer is dead.
+pub const PING_TIMEOUT_MS: u64 = 5_000;
+/// What the windows of all streams of one link may be widened by, unless its caller says otherwise.
+pub const EXTRA_WINDOW_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Addresses in one HELLO or signed record.
+pub const ADDRESSES_MAX: usize = 16;
+/// Longest name of a software in HELLO.
+pub const SOFTWARE_BYTES_MAX: usize = 255;
+
 /// Longest service or header name: its length is one byte (rule B01).
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest header value: its length is two bytes (rule B01).
@@ -109,6 +138,8 @@ pub struct Limits {
     pub held_stream_bytes_max: usize,
     /// The same over the link.
     pub held_link_bytes_max: usize,
+    /// What the windows of all streams of a link of flatend/2 may be widened by.
+    pub extra_window_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -119,6 +150,7 @@ impl Default for Limits {
             streams_open_max: STREAMS_OPEN_MAX,
             held_stream_bytes_max: HELD_STREAM_BYTES_MAX,
             held_link_bytes_max: HELD_LINK_BYTES_MAX,
+            extra_window_bytes_max: EXTRA_WINDOW_BYTES_MAX,
         }
     }
 }

@@ -1,15 +1,20 @@
 //! The first 32 bytes of each direction (protocol.md 1). The dialer's go out at once, the acceptor's when the dialer's are there, each
-//! in one write. Here the dialect will be chosen: both keys are known at one point.
+//! in one write. Here the dialect is chosen: bit 255 of both keys set is flatend/2 (flatend2.md 1), all else is legacy.
 
 use super::config::Role;
 use super::Shared;
 use crate::error::ProtocolError;
+use crate::flatend2::{Downgrade, Opening, Own, Secrets};
 use crate::limits::KEY_BYTES;
 use crate::session::{public_key, session_key, table_seed};
+
+/// Bit 255 of a key: "I speak flatend/2". X25519 ignores it (RFC 7748 section 5), and keys of legacy peers never have it.
+const MARK: u8 = 0x80;
 
 #[derive(Debug)]
 pub(super) struct Agreement {
     secret: Secret,
+    own: Option<Box<Own>>,
 }
 
 /// Kept out of debug output, overwritten when dropped.
@@ -29,33 +34,90 @@ impl Drop for Secret {
 }
 
 /// What both sides now share.
-pub(super) struct Agreed {
-    pub(super) key: [u8; KEY_BYTES],
-    pub(super) table_seed: [u64; 2],
+pub(super) enum Agreed {
+    Legacy {
+        key: [u8; KEY_BYTES],
+        downgrade: Option<Downgrade>,
+    },
+    Flatend2 {
+        secrets: Secrets,
+        own: Box<Own>,
+    },
+}
+
+fn mark(key: &mut [u8; KEY_BYTES]) {
+    if let Some(last) = key.last_mut() {
+        *last |= MARK;
+    }
+}
+
+fn is_marked(key: &[u8; KEY_BYTES]) -> bool {
+    key.last().is_some_and(|last| last & MARK != 0)
 }
 
 impl Agreement {
-    pub(super) fn new(shared: &mut Shared, secret: [u8; KEY_BYTES]) -> Self {
-        if shared.role == Role::Dialer {
-            shared.out.put_plain(&public_key(&secret));
-        }
-        Self {
+    pub(super) fn new(shared: &mut Shared, secret: [u8; KEY_BYTES], own: Option<Box<Own>>) -> Self {
+        let agreement = Self {
             secret: Secret(secret),
+            own,
+        };
+        if shared.role == Role::Dialer {
+            let ours = agreement.opening_key(true);
+            shared.out.put_plain(&ours);
         }
+        agreement
+    }
+
+    /// Our 32 bytes; a dialer marks them if it may, an acceptor only if the dialer did.
+    fn opening_key(&self, may_mark: bool) -> [u8; KEY_BYTES] {
+        let mut key = public_key(&self.secret.0);
+        if may_mark && self.own.is_some() {
+            mark(&mut key);
+        }
+        key
+    }
+
+    pub(super) fn table_seed(&self) -> [u64; 2] {
+        table_seed(&self.secret.0)
     }
 
     pub(super) fn agree(
-        &self,
+        &mut self,
         shared: &mut Shared,
         peer: [u8; KEY_BYTES],
     ) -> Result<Agreed, ProtocolError> {
+        let opening = match shared.role {
+            Role::Dialer => Opening {
+                dialer: self.opening_key(true),
+                acceptor: peer,
+            },
+            Role::Acceptor => Opening {
+                dialer: peer,
+                acceptor: self.opening_key(is_marked(&peer)),
+            },
+        };
+        let both = is_marked(&opening.dialer) && is_marked(&opening.acceptor);
         let key = session_key(&self.secret.0, peer)?;
-        if shared.role == Role::Acceptor {
-            shared.out.put_plain(&public_key(&self.secret.0));
+        match self.own.take() {
+            Some(own) if both => {
+                let network_key = own.network_key.as_ref();
+                let secrets = Secrets::agree(&self.secret.0, shared.role, opening, network_key)?;
+                self.answer(shared, &opening);
+                Ok(Agreed::Flatend2 { secrets, own })
+            }
+            Some(own) if !own.legacy => Err(ProtocolError::LegacyRefused),
+            own => {
+                self.answer(shared, &opening);
+                let downgrade = own.map(|own| Downgrade::new(&own.key, shared.role, opening));
+                Ok(Agreed::Legacy { key, downgrade })
+            }
         }
-        Ok(Agreed {
-            key,
-            table_seed: table_seed(&self.secret.0),
-        })
+    }
+
+    /// An acceptor's 32 bytes leave once it knows what it will speak.
+    fn answer(&self, shared: &mut Shared, opening: &Opening) {
+        if shared.role == Role::Acceptor {
+            shared.out.put_plain(&opening.acceptor);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! What a connection is made from, and the small answers about its peer.
 
 use crate::dialect::PeerKind;
-use crate::limits::Limits;
+use crate::error::ApiMisuse;
+use crate::flatend2::{Hello, Own};
+use crate::header::HeaderBlock;
+use crate::limits::{Limits, NAME_BYTES_MAX, SERVICES_MAX};
 use crate::node_id::NodeId;
 use ed25519_dalek::SigningKey;
 use std::net::SocketAddr;
@@ -28,6 +31,94 @@ pub struct Config<'a> {
     pub services: &'a [String],
     /// Bounds.
     pub limits: Limits,
+    /// What we say of ourselves on flatend/2; `None` speaks legacy alone.
+    pub flatend2: Option<Flatend2<'a>>,
+}
+
+/// What a node says of itself on flatend/2 (flatend2.md 5), and whom it takes.
+pub struct Flatend2<'a> {
+    /// The node's key: always one, also for a node that shows no address.
+    pub key: SigningKey,
+    /// Where the node can be dialed: 16 at most, none is anonymous.
+    pub addresses: &'a [SocketAddr],
+    /// Random bytes of this process.
+    pub instance: [u8; 16],
+    /// Shards of the node, and which of the links between the same two instances this is.
+    pub shards: u16,
+    /// As above, from 0.
+    pub lane: u16,
+    /// Requests of the peer that may be in flight.
+    pub requests_max: u32,
+    /// Name and version, for the peer's log.
+    pub software: &'a str,
+    /// The key that all nodes of the network share.
+    pub network_key: Option<[u8; 32]>,
+    /// The key that the peer must show.
+    pub expected_key: Option<[u8; 32]>,
+    /// Whether a peer that speaks legacy alone is taken.
+    pub legacy: bool,
+}
+
+impl Flatend2<'_> {
+    pub(crate) fn to_own(&self, services: &[String]) -> Result<Own, ApiMisuse> {
+        check_names(services)?;
+        if self.addresses.iter().any(|address| address.port() == 0) {
+            return Err(ApiMisuse::PortZero);
+        }
+        if self.requests_max == 0 {
+            return Err(ApiMisuse::LimitTooLow {
+                limit: "requests_max",
+                min: 1,
+            });
+        }
+        Ok(Own {
+            hello: Hello {
+                capabilities: 0,
+                plaintext_log2: 0,
+                public_key: self.key.verifying_key().to_bytes(),
+                addresses: self.addresses.to_vec(),
+                instance: self.instance,
+                shards: self.shards,
+                lane: self.lane,
+                first_grant: self.requests_max,
+                software: self.software.to_owned(),
+            },
+            key: self.key.clone(),
+            network_key: self.network_key,
+            services: services.to_vec(),
+            expected_key: self.expected_key,
+            legacy: self.legacy,
+        })
+    }
+}
+
+/// Names of 1 to 255 bytes, 255 at most.
+pub(crate) fn check_names(services: &[String]) -> Result<(), ApiMisuse> {
+    if services.len() > SERVICES_MAX {
+        return Err(ApiMisuse::ServiceCount {
+            count: services.len(),
+        });
+    }
+    match services
+        .iter()
+        .find(|name| name.is_empty() || name.len() > NAME_BYTES_MAX)
+    {
+        Some(name) => Err(ApiMisuse::ServiceName { bytes: name.len() }),
+        None => Ok(()),
+    }
+}
+
+/// The head of a request.
+#[derive(Copy, Clone, Debug)]
+pub struct Ask<'a> {
+    /// Headers that the service must get.
+    pub headers: &'a HeaderBlock,
+    /// Headers that are left out where the peer's frames cannot hold both.
+    pub extras: &'a HeaderBlock,
+    /// What is left of the caller's time, in milliseconds; legacy peers cannot be told.
+    pub deadline_ms: Option<u32>,
+    /// No body follows.
+    pub end: bool,
 }
 
 impl std::fmt::Debug for Config<'_> {

@@ -1,8 +1,10 @@
 //! Bytes in: frames are taken off the front of the caller's buffer, opened in place, and read as events that borrow it.
 
+use super::agreement::Agreed;
 use super::{Connection, Protocol};
 use crate::error::ProtocolError;
 use crate::event::Event;
+use crate::flatend2;
 use crate::legacy;
 use crate::limits::KEY_BYTES;
 use crate::Millis;
@@ -36,6 +38,8 @@ pub(crate) enum Plaintext<'a> {
     Empty,
     /// The one message of a legacy frame: RPC number and all.
     Legacy(&'a [u8]),
+    /// The messages of a frame of flatend/2 that were not taken yet.
+    Flatend2(&'a [u8]),
 }
 
 impl Connection {
@@ -71,16 +75,24 @@ impl Connection {
                         at_least: KEY_BYTES,
                     });
                 };
-                let agreed = agreement.agree(&mut self.shared, *peer)?;
-                let link =
-                    legacy::Link::new(&mut self.shared, now, &agreed.key, agreed.table_seed)?;
-                self.protocol = Protocol::Legacy(Box::new(link));
+                let seed = agreement.table_seed();
+                self.protocol = match agreement.agree(&mut self.shared, *peer)? {
+                    Agreed::Legacy { key, downgrade } => {
+                        let link = legacy::Link::new(&mut self.shared, now, &key, seed, downgrade)?;
+                        Protocol::Legacy(Box::new(link))
+                    }
+                    Agreed::Flatend2 { secrets, own } => {
+                        let link = flatend2::Link::new(&mut self.shared, now, &own, secrets, seed)?;
+                        Protocol::Flatend2(Box::new((link, *own)))
+                    }
+                };
                 Ok(Opened::Frame {
                     consumed: KEY_BYTES,
                     messages: Messages(Plaintext::Empty),
                 })
             }
             Protocol::Legacy(link) => link.open(&self.shared, input),
+            Protocol::Flatend2(link) => link.0.open(input),
         }
     }
 
@@ -101,7 +113,15 @@ impl Connection {
             (Protocol::Legacy(link), Plaintext::Legacy(message)) => {
                 link.receive(&mut self.shared, now, message)
             }
-            (_, Plaintext::Empty) | (Protocol::Agreeing(_), _) => return Ok(None),
+            (Protocol::Flatend2(link), Plaintext::Flatend2(mut rest)) => {
+                let (link, own) = &mut **link;
+                let event = link.next_event(&mut self.shared, own, now, &mut rest);
+                if matches!(event, Ok(Some(_))) {
+                    messages.0 = Plaintext::Flatend2(rest);
+                }
+                event
+            }
+            _ => return Ok(None),
         };
         self.settle(result)
     }

@@ -7,7 +7,7 @@ mod input;
 mod output;
 mod shared;
 
-pub use config::{Config, Peer, Retirement, Role};
+pub use config::{Ask, Config, Flatend2, Peer, Retirement, Role};
 pub(crate) use input::Plaintext;
 pub use input::{Messages, Opened};
 pub(crate) use shared::Shared;
@@ -15,16 +15,18 @@ pub(crate) use shared::Shared;
 use crate::dialect::{Dialect, PeerKind};
 use crate::error::{ApiMisuse, ProtocolError};
 use crate::event::{Event, Token};
+use crate::flatend2::{self, Hello, Own};
 use crate::legacy;
 use crate::Millis;
 use agreement::Agreement;
 
-/// What the link speaks. flatend/2 joins here: recognition (its section 1) decides in [`Agreement`] which one comes next.
+/// What the link speaks; [`Agreement`] decides.
 #[derive(Debug)]
 enum Protocol {
     /// The 32 bytes of the peer are awaited.
     Agreeing(Agreement),
     Legacy(Box<legacy::Link>),
+    Flatend2(Box<(flatend2::Link, Own)>),
 }
 
 /// One side of one link: bytes in, events out; calls in, bytes out. See the crate's documentation for how to drive it.
@@ -42,7 +44,11 @@ impl Connection {
     /// services of an acceptor without an identity, an address with port 0, limits below what the protocol needs.
     pub fn new(now: Millis, config: Config<'_>) -> Result<Self, ApiMisuse> {
         let mut shared = Shared::new(now, &config)?;
-        let agreement = Agreement::new(&mut shared, config.ephemeral_secret);
+        let own = match &config.flatend2 {
+            Some(flatend2) => Some(Box::new(flatend2.to_own(config.services)?)),
+            None => None,
+        };
+        let agreement = Agreement::new(&mut shared, config.ephemeral_secret, own);
         Ok(Self {
             shared,
             protocol: Protocol::Agreeing(agreement),
@@ -60,6 +66,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Agreeing(_) => Some(self.shared.handshake_due()),
             Protocol::Legacy(link) => link.next_deadline(&self.shared),
+            Protocol::Flatend2(link) => link.0.next_deadline(&self.shared),
         }
     }
 
@@ -75,6 +82,7 @@ impl Connection {
         let result = match &mut self.protocol {
             Protocol::Agreeing(_) => self.shared.check_handshake_due(now),
             Protocol::Legacy(link) => link.handle_timeout(&mut self.shared, now),
+            Protocol::Flatend2(link) => link.0.handle_timeout(&mut self.shared, now),
         };
         self.settle(result)
     }
@@ -98,6 +106,16 @@ impl Connection {
         match &self.protocol {
             Protocol::Agreeing(_) => None,
             Protocol::Legacy(link) => link.peer(),
+            Protocol::Flatend2(link) => link.0.peer(),
+        }
+    }
+
+    /// The peer's HELLO, verified; on flatend/2 alone.
+    #[must_use]
+    pub fn hello(&self) -> Option<&Hello> {
+        match &self.protocol {
+            Protocol::Agreeing(_) | Protocol::Legacy(_) => None,
+            Protocol::Flatend2(link) => link.0.hello(),
         }
     }
 
@@ -107,6 +125,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Agreeing(_) => PeerKind::Unknown,
             Protocol::Legacy(link) => link.kind(),
+            Protocol::Flatend2(_) => PeerKind::Flatend2,
         }
     }
 
@@ -122,6 +141,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Agreeing(_) => false,
             Protocol::Legacy(link) => !self.shared.failed && link.is_ready(),
+            Protocol::Flatend2(link) => !self.shared.failed && link.0.is_ready(),
         }
     }
 
@@ -132,6 +152,7 @@ impl Connection {
             _ if self.shared.failed => Retirement::Dead,
             Protocol::Agreeing(_) => Retirement::Active,
             Protocol::Legacy(link) => link.retirement(),
+            Protocol::Flatend2(link) => link.0.retirement(),
         }
     }
 
@@ -141,6 +162,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Agreeing(_) => 0,
             Protocol::Legacy(link) => link.open_streams(),
+            Protocol::Flatend2(link) => link.0.open_streams(),
         }
     }
 
@@ -148,7 +170,7 @@ impl Connection {
     #[must_use]
     pub fn own_lookup(&self) -> Option<Token> {
         match &self.protocol {
-            Protocol::Agreeing(_) => None,
+            Protocol::Agreeing(_) | Protocol::Flatend2(_) => None,
             Protocol::Legacy(link) => link.own_lookup(),
         }
     }
@@ -159,6 +181,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Agreeing(_) => 0,
             Protocol::Legacy(link) => link.dropped_packets(),
+            Protocol::Flatend2(link) => link.0.dropped_packets(),
         }
     }
 
@@ -166,7 +189,7 @@ impl Connection {
     #[must_use]
     pub fn malformed_packets(&self) -> u64 {
         match &self.protocol {
-            Protocol::Agreeing(_) => 0,
+            Protocol::Agreeing(_) | Protocol::Flatend2(_) => 0,
             Protocol::Legacy(link) => link.malformed_packets(),
         }
     }
@@ -175,7 +198,7 @@ impl Connection {
     #[must_use]
     pub fn abandoned_streams(&self) -> u32 {
         match &self.protocol {
-            Protocol::Agreeing(_) => 0,
+            Protocol::Agreeing(_) | Protocol::Flatend2(_) => 0,
             Protocol::Legacy(link) => link.abandoned_streams(),
         }
     }
@@ -198,8 +221,10 @@ impl Connection {
     pub fn check_invariants(&self) {
         if cfg!(debug_assertions) {
             self.shared.check_invariants();
-            if let Protocol::Legacy(link) = &self.protocol {
-                link.check_invariants();
+            match &self.protocol {
+                Protocol::Agreeing(_) => {}
+                Protocol::Legacy(link) => link.check_invariants(),
+                Protocol::Flatend2(link) => link.0.check_invariants(),
             }
         }
     }

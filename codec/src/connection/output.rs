@@ -1,6 +1,6 @@
 //! Calls in, sealed bytes out.
 
-use super::{Connection, Protocol};
+use super::{Ask, Connection, Protocol};
 use crate::error::{OpenError, SendError};
 use crate::event::{GoodbyeCode, ResetCode, Token};
 use crate::header::HeaderBlock;
@@ -10,6 +10,14 @@ use crate::{Millis, StreamId};
 
 impl Connection {
     // ---- bytes for the socket
+
+    /// Seals what was gathered of flatend/2's messages, so that [`transmit`](Self::transmit) gives it: call it when nothing more is
+    /// to be said for now. Legacy messages are sealed as they come.
+    pub fn seal(&mut self) {
+        if let Protocol::Flatend2(link) = &mut self.protocol {
+            link.0.seal(&mut self.shared);
+        }
+    }
 
     /// Sealed bytes that wait for the socket.
     #[must_use]
@@ -56,12 +64,38 @@ impl Connection {
         extras: &HeaderBlock,
         end: bool,
     ) -> Result<StreamId, OpenError> {
+        let ask = Ask {
+            headers,
+            extras,
+            deadline_ms: None,
+            end,
+        };
+        self.ask(now, services, ask)
+    }
+
+    /// As [`open_stream`](Self::open_stream), with all that a request can say.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was sent.
+    pub fn ask<'n>(
+        &mut self,
+        now: Millis,
+        services: impl IntoIterator<Item = &'n str>,
+        ask: Ask<'_>,
+    ) -> Result<StreamId, OpenError> {
         let result = match &mut self.protocol {
             _ if self.shared.failed => Err(OpenError::Retiring),
             Protocol::Agreeing(_) => Err(OpenError::NotReady),
             Protocol::Legacy(link) => {
+                let Ask {
+                    headers,
+                    extras,
+                    end,
+                    ..
+                } = ask;
                 link.open_stream(&mut self.shared, now, services, headers, extras, end)
             }
+            Protocol::Flatend2(link) => link.0.open_stream(&mut self.shared, services, ask),
         };
         self.check_invariants();
         result
@@ -74,7 +108,7 @@ impl Connection {
     pub fn data_bytes_max(&self) -> usize {
         match &self.protocol {
             Protocol::Agreeing(_) => GO_DATA_BYTES_MAX,
-            Protocol::Legacy(_) => self.dialect().data_bytes_max,
+            Protocol::Legacy(_) | Protocol::Flatend2(_) => self.dialect().data_bytes_max,
         }
     }
 
@@ -88,7 +122,10 @@ impl Connection {
         stream: StreamId,
         bytes: &[u8],
     ) -> Result<(), SendError> {
-        self.send(|link, shared| link.send_data(shared, now, stream, bytes))
+        self.send(
+            |link, shared| link.send_data(shared, now, stream, bytes),
+            |link, shared| link.send_data(shared, stream, bytes),
+        )
     }
 
     /// Ends our direction of the stream. Only for a body that is complete: to cut one, [`reset`](Self::reset) it.
@@ -96,7 +133,10 @@ impl Connection {
     /// # Errors
     /// As [`send_data`](Self::send_data).
     pub fn send_end(&mut self, now: Millis, stream: StreamId) -> Result<(), SendError> {
-        self.send(|link, shared| link.send_end(shared, now, stream))
+        self.send(
+            |link, shared| link.send_end(shared, now, stream),
+            |link, shared| link.send_end(shared, stream),
+        )
     }
 
     /// Cuts a stream; no event about it follows. On legacy links there is no way to say so. A request of ours whose body is incomplete
@@ -104,11 +144,11 @@ impl Connection {
     /// head on the wire yet is answered "not handled" (for which its caller may try another provider: who has begun to work on it
     /// should respond with an error instead); after that it is abandoned, never ended as if it were whole.
     pub fn reset(&mut self, now: Millis, stream: StreamId, code: ResetCode, reason: &str) {
-        let _ = (code, reason); // flatend/2 puts them on the wire
-        if let Protocol::Legacy(link) = &mut self.protocol {
-            if !self.shared.failed {
-                link.reset(&mut self.shared, now, stream);
-            }
+        match &mut self.protocol {
+            _ if self.shared.failed => {}
+            Protocol::Agreeing(_) => {}
+            Protocol::Legacy(link) => link.reset(&mut self.shared, now, stream),
+            Protocol::Flatend2(link) => link.0.reset(&mut self.shared, stream, code, reason),
         }
         self.check_invariants();
     }
@@ -123,20 +163,31 @@ impl Connection {
         stream: StreamId,
         trailers: &HeaderBlock,
     ) -> Result<(), SendError> {
-        let _ = (now, stream, trailers);
-        Err(SendError::Unsupported)
+        let _ = now;
+        self.send(
+            |_, _| Err(SendError::Unsupported),
+            |link, shared| link.trailers(shared, stream, trailers),
+        )
     }
 
     /// The reader of a stream took `bytes`. Nothing on legacy links: TCP is the only flow control (rule B05).
     pub fn credit(&mut self, now: Millis, stream: StreamId, bytes: usize) {
-        let _ = (now, stream, bytes);
+        let _ = now;
+        if let Protocol::Flatend2(link) = &mut self.protocol {
+            if !self.shared.failed {
+                link.0.credit(&mut self.shared, stream, bytes);
+            }
+        }
+        self.check_invariants();
     }
 
     /// What may be sent on a stream now. Unbounded on legacy links (rule B05): mind [`queued_bytes`](Self::queued_bytes).
     #[must_use]
     pub fn send_capacity(&self, stream: StreamId) -> usize {
-        let _ = stream;
-        usize::MAX
+        match &self.protocol {
+            Protocol::Agreeing(_) | Protocol::Legacy(_) => usize::MAX,
+            Protocol::Flatend2(link) => link.0.send_capacity(stream),
+        }
     }
 
     // ---- requests that they make
@@ -152,16 +203,20 @@ impl Connection {
         headers: &HeaderBlock,
         end: bool,
     ) -> Result<(), SendError> {
-        self.send(|link, shared| link.respond(shared, now, stream, headers, end))
+        self.send(
+            |link, shared| link.respond(shared, now, stream, headers, end),
+            |link, shared| link.respond(shared, stream, headers, end),
+        )
     }
 
     /// Answers "not handled": the caller may try elsewhere. Nothing happens if a response has begun or the stream is gone.
     pub fn refuse(&mut self, now: Millis, stream: StreamId) {
         let _ = now;
-        if let Protocol::Legacy(link) = &mut self.protocol {
-            if !self.shared.failed {
-                link.refuse(&mut self.shared, stream);
-            }
+        match &mut self.protocol {
+            _ if self.shared.failed => {}
+            Protocol::Agreeing(_) => {}
+            Protocol::Legacy(link) => link.refuse(&mut self.shared, stream),
+            Protocol::Flatend2(link) => link.0.refuse(&mut self.shared, stream),
         }
         self.check_invariants();
     }
@@ -174,7 +229,10 @@ impl Connection {
     /// [`SendError::NotReady`] before the handshake or with 64 questions open, [`SendError::Full`].
     pub fn find_node(&mut self, now: Millis, target: [u8; 32]) -> Result<Token, SendError> {
         let _ = now;
-        self.send(|link, shared| link.find_node(shared, target))
+        self.send(
+            |link, shared| link.find_node(shared, target),
+            |link, shared| link.find_node(shared, target),
+        )
     }
 
     /// Answers a lookup. Of `ids`, closest first, the first 16 are named that can be: each key once a link (rule N04), never the
@@ -190,26 +248,33 @@ impl Connection {
         ids: impl Iterator<Item = &'i NodeId>,
     ) -> Result<(), SendError> {
         let _ = now;
-        self.send(|link, shared| link.nodes(shared, token, ids))
+        self.send(
+            |link, shared| link.nodes(shared, token, ids),
+            |_, _| Err(SendError::Unsupported),
+        )
     }
 
     /// Takes no new requests from our caller any more. Legacy peers cannot be told: nothing goes on the wire, and requests of theirs
     /// still come (refuse them); finish what is in flight, then FIN.
     pub fn goodbye(&mut self, now: Millis, code: GoodbyeCode, reason: &str) {
-        let _ = (now, code, reason);
-        if let Protocol::Legacy(link) = &mut self.protocol {
-            link.goodbye();
+        let _ = now;
+        match &mut self.protocol {
+            Protocol::Agreeing(_) => {}
+            Protocol::Legacy(link) => link.goodbye(),
+            Protocol::Flatend2(link) => link.0.goodbye(&mut self.shared, code, 0, reason),
         }
     }
 
     fn send<T>(
         &mut self,
-        act: impl FnOnce(&mut crate::legacy::Link, &mut super::Shared) -> Result<T, SendError>,
+        legacy: impl FnOnce(&mut crate::legacy::Link, &mut super::Shared) -> Result<T, SendError>,
+        flatend2: impl FnOnce(&mut crate::flatend2::Link, &mut super::Shared) -> Result<T, SendError>,
     ) -> Result<T, SendError> {
         let result = match &mut self.protocol {
             _ if self.shared.failed => Err(SendError::StreamGone),
             Protocol::Agreeing(_) => Err(SendError::NotReady),
-            Protocol::Legacy(link) => act(link, &mut self.shared),
+            Protocol::Legacy(link) => legacy(link, &mut self.shared),
+            Protocol::Flatend2(link) => flatend2(&mut link.0, &mut self.shared),
         };
         self.check_invariants();
         result

@@ -3,6 +3,7 @@
 use super::config::{Config, Role};
 use crate::error::{ApiMisuse, ProtocolError};
 use crate::event::Event;
+use crate::flatend2::TRAILER_BYTES;
 use crate::limits::{Limits, GO_FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT_MS, NODE_MESSAGE_BYTES_MAX};
 use crate::packet::handshake;
 use crate::session::Outbox;
@@ -53,6 +54,7 @@ impl Shared {
             // Rule G06.
             return Err(ApiMisuse::ServicesWithoutIdentity);
         }
+        let trailer_bytes = config.flatend2.as_ref().map_or(0, |_| TRAILER_BYTES);
         Ok(Self {
             role: config.role,
             limits,
@@ -63,7 +65,11 @@ impl Shared {
                 .identity
                 .as_ref()
                 .map(|(key, _)| key.verifying_key().to_bytes()),
-            handshake_body: handshake::encode(config.identity.as_ref(), config.services)?,
+            handshake_body: handshake::encode(
+                config.identity.as_ref(),
+                config.services,
+                trailer_bytes,
+            )?,
             failed: false,
             started: now,
             seen_input: 0,

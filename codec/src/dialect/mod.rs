@@ -6,7 +6,8 @@ mod rules;
 pub use rules::{Rule, Where, Who, RULES};
 
 use crate::limits::{
-    GO_DATA_BYTES_MAX, GO_MESSAGE_BYTES_MAX, NODE_DATA_BYTES_MAX, NODE_MESSAGE_BYTES_MAX,
+    GO_DATA_BYTES_MAX, GO_MESSAGE_BYTES_MAX, HEAD_BYTES_MAX, MESSAGE_HEADER_BYTES,
+    NODE_DATA_BYTES_MAX, NODE_MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX,
 };
 
 /// What is known of the peer's implementation.
@@ -21,6 +22,8 @@ pub enum PeerKind {
     Node,
     /// A node of this project: on a legacy link known by a request of it whose number is from the upper half (protocol.md 4).
     Native,
+    /// A node that speaks flatend/2.
+    Flatend2,
 }
 
 /// What a peer can take, and what has to be done for it.
@@ -113,12 +116,33 @@ impl Dialect {
         ..Self::NODE
     };
 
+    /// A peer on flatend/2.
+    pub const FLATEND2: Self = Self {
+        name: "flatend/2",
+        message_bytes_max: HEAD_BYTES_MAX,
+        data_bytes_max: PLAINTEXT_BYTES_MAX - MESSAGE_HEADER_BYTES,
+        takes_ipv6_ids: true,
+        requires_identity: false,
+        announced_names_only: false,
+        early_response_ends_request: false,
+        holds_response: false,
+        takes_second_handshake: true,
+        end_by_fin: true,
+        quick_ack: false,
+        can_reset: true,
+        has_trailers: true,
+        has_goodbye: true,
+        has_credit: true,
+        has_ping: true,
+    };
+
     pub(crate) const fn of(kind: PeerKind) -> &'static Self {
         match kind {
             PeerKind::Unknown => &Self::UNKNOWN,
             PeerKind::Go => &Self::GO,
             PeerKind::Node => &Self::NODE,
             PeerKind::Native => &Self::NATIVE,
+            PeerKind::Flatend2 => &Self::FLATEND2,
         }
     }
 }

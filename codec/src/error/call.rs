@@ -26,6 +26,8 @@ pub enum OpenError {
     Anonymous,
     /// Too many bytes wait for the socket.
     Full,
+    /// The peer takes no further request at the moment (flatend/2's CREDIT).
+    NotGranted,
     /// Our caller's fault.
     ApiMisuse(ApiMisuse),
 }
@@ -51,6 +53,7 @@ impl fmt::Display for OpenError {
             Self::NotOffered => write!(f, "the peer announced none of these services"),
             Self::Anonymous => write!(f, "an anonymous node must not call this peer"),
             Self::Full => write!(f, "too many bytes wait for the socket"),
+            Self::NotGranted => write!(f, "the peer takes no further request at the moment"),
             Self::ApiMisuse(misuse) => misuse.fmt(f),
         }
     }

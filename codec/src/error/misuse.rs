@@ -36,6 +36,8 @@ pub enum ApiMisuse {
     },
     /// `respond` on a stream of ours, a second time, or data before it.
     ResponseOrder,
+    /// A `:status` that is none: HTTP has 100 to 999.
+    Status,
     /// Data or an end after the end of a direction.
     AfterEnd,
     /// A token that no FindNode of the peer carries, or one answered already.
@@ -63,6 +65,7 @@ impl fmt::Display for ApiMisuse {
                 f,
                 "one response head comes before data, on streams of the peer only"
             ),
+            Self::Status => write!(f, "`:status` is no number from 100 to 999"),
             Self::AfterEnd => write!(f, "this direction of the stream has ended"),
             Self::UnknownToken => write!(f, "no FindNode with this token waits for an answer"),
         }

@@ -99,6 +99,31 @@ pub enum ProtocolError {
         /// Milliseconds without a byte.
         for_ms: u64,
     },
+    /// The peer speaks legacy alone, and we do not take that.
+    LegacyRefused,
+    /// The first frame of a peer of flatend/2 does not open: it has another network key, or somebody stands in between.
+    FirstFrame,
+    /// A message of the link on a stream, or the reverse (flatend2.md 3).
+    Misplaced {
+        /// Its kind.
+        kind: u8,
+        /// As sent.
+        stream: u64,
+    },
+    /// More of a body than its stream's window allows (flatend2.md 4).
+    WindowExceeded {
+        /// Of which stream.
+        stream: StreamId,
+        /// Bytes beyond it.
+        bytes: u64,
+    },
+    /// A field of a HELLO that is not as flatend2.md 5 says.
+    Hello {
+        /// Its tag.
+        field: u8,
+        /// What it is.
+        what: &'static str,
+    },
     /// The connection has failed before; nothing is read any more.
     Closed,
 }
@@ -118,6 +143,10 @@ pub enum IdentityFault {
     NameEncoding,
     /// A second handshake shows another key than the first.
     Changed,
+    /// Another key than the one that was expected at this address.
+    Unexpected,
+    /// Both sides speak flatend/2, and somebody in between made this a legacy session (flatend2.md 1).
+    Downgraded,
 }
 
 impl ProtocolError {
@@ -182,6 +211,21 @@ impl fmt::Display for ProtocolError {
                     "requests wait, no byte came for {for_ms} ms and a probe was not answered"
                 )
             }
+            Self::LegacyRefused => write!(
+                f,
+                "the peer does not speak flatend/2, and nothing else is taken here"
+            ),
+            Self::FirstFrame => write!(
+                f,
+                "the first frame does not open: the peer has another network key, or none"
+            ),
+            Self::Misplaced { kind, stream } => {
+                write!(f, "message: kind {kind} cannot stand on stream {stream}")
+            }
+            Self::WindowExceeded { stream, bytes } => {
+                write!(f, "stream {}: {bytes} bytes beyond its window", stream.0)
+            }
+            Self::Hello { field, what } => write!(f, "hello: field {field} is {what}"),
             Self::Closed => write!(f, "the connection has failed before"),
         }
     }
@@ -197,6 +241,11 @@ impl fmt::Display for IdentityFault {
             Self::PortZero => write!(f, "port 0"),
             Self::Signature => write!(f, "the signature does not verify"),
             Self::NameEncoding => write!(f, "a service name is not UTF-8"),
+            Self::Unexpected => write!(f, "the key is not the expected one"),
+            Self::Downgraded => write!(
+                f,
+                "both sides speak flatend/2, but somebody in between made this a legacy session"
+            ),
             Self::Changed => write!(f, "the identity is not the one of the first handshake"),
         }
     }

@@ -42,6 +42,7 @@ impl Link {
                     stream: stream_id(id),
                     services,
                     headers,
+                    deadline_ms: None,
                     end: false,
                 }))
             }
@@ -93,6 +94,7 @@ impl Link {
                 }
                 Event::Response {
                     stream: stream_id(id),
+                    status: None,
                     headers,
                     end: false,
                 }

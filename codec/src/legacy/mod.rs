@@ -19,6 +19,7 @@ use crate::connection::{Opened, Peer, Plaintext, Retirement, Role, Shared};
 use crate::dialect::{Dialect, PeerKind};
 use crate::error::ProtocolError;
 use crate::event::Token;
+use crate::flatend2::Downgrade;
 use crate::limits::{FRAME_BYTES_MIN, HANDSHAKE_FRAME_BYTES_MAX, LENGTH_BYTES};
 use crate::packet::Opcode;
 use crate::session::{Opener, Sealer};
@@ -64,6 +65,8 @@ pub(crate) struct Link {
     /// Requests of ours, complete and given up, whose answers may still come; the oldest first.
     discarded: VecDeque<u32>,
     lookups: Lookups,
+    /// What a node that speaks flatend/2 adds to its Handshake and looks for behind the peer's.
+    downgrade: Option<Downgrade>,
     said_goodbye: bool,
     dropped: u64,
     malformed: u64,
@@ -76,6 +79,7 @@ impl Link {
         now: Millis,
         key: &[u8; 32],
         table_seed: [u64; 2],
+        downgrade: Option<Downgrade>,
     ) -> Result<Self, ProtocolError> {
         let (Some(opener), Some(sealer)) = (Opener::new(key), Sealer::new(key)) else {
             return Err(ProtocolError::LowOrderKey);
@@ -98,6 +102,7 @@ impl Link {
             abandoned: Abandoned::default(),
             discarded: VecDeque::new(),
             lookups: Lookups::default(),
+            downgrade,
             said_goodbye: false,
             dropped: 0,
             malformed: 0,
@@ -112,9 +117,17 @@ impl Link {
             message.push(Opcode::Handshake as u8);
             // One Handshake a connection: Node dies of a second (rule N01).
             message.extend_from_slice(&shared.handshake_body);
+            message.extend_from_slice(link.trailer());
             shared.out.finish(start, &mut link.sealer);
         }
         Ok(link)
+    }
+
+    /// What follows our Handshake.
+    fn trailer(&self) -> &[u8] {
+        self.downgrade
+            .as_ref()
+            .map_or(&[], |downgrade| &downgrade.trailer)
     }
 
     /// Takes a frame off the front of the input and opens it in place.

@@ -121,10 +121,9 @@ impl Link {
         self.take_handshake(handshake)?;
         self.check_reads(shared)?;
         let start = shared.out.begin(seq);
-        shared
-            .out
-            .message()
-            .extend_from_slice(&shared.handshake_body);
+        let message = shared.out.message();
+        message.extend_from_slice(&shared.handshake_body);
+        message.extend_from_slice(self.trailer());
         shared.out.finish(start, &mut self.sealer);
         if !again {
             self.phase = Phase::FirstWait {
@@ -141,6 +140,14 @@ impl Link {
             if before != handshake.id.as_ref().map(|id| id.public_key) {
                 return Err(ProtocolError::Identity(IdentityFault::Changed));
             }
+        }
+        let shown = handshake.id.as_ref().map(|id| id.public_key);
+        if self
+            .downgrade
+            .as_ref()
+            .is_some_and(|ours| ours.is_proved_by(handshake.trailing, shown))
+        {
+            return Err(ProtocolError::Identity(IdentityFault::Downgraded));
         }
         // Handshake::decode has refused what is not UTF-8.
         let services = handshake

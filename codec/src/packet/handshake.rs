@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 pub(crate) struct Handshake<'a> {
     pub(crate) id: Option<NodeId>,
     pub(crate) services: NamesRef<'a>,
+    /// What follows: nothing, or the trailer of a peer that speaks flatend/2.
+    pub(crate) trailing: &'a [u8],
 }
 
 const PACKET: &str = "handshake";
@@ -45,7 +47,11 @@ impl<'a> Handshake<'a> {
             let signature = reader.array::<SIGNATURE_BYTES>().ok_or(TRUNCATED)?;
             verify(id, services, &signature)?;
         }
-        Ok(Self { id, services })
+        Ok(Self {
+            id,
+            services,
+            trailing: reader.rest(),
+        })
     }
 }
 
@@ -66,10 +72,11 @@ fn verify(
         .map_err(|_| fault)
 }
 
-/// The body that we send, made and signed once a connection: it covers no fresh value (protocol.md 7).
+/// The body that we send, made and signed once a connection: it covers no fresh value (protocol.md 7). `trailer_bytes` will follow it.
 pub(crate) fn encode(
     identity: Option<&(SigningKey, SocketAddr)>,
     services: &[String],
+    trailer_bytes: usize,
 ) -> Result<Vec<u8>, ApiMisuse> {
     let count = u8::try_from(services.len())
         .ok()
@@ -101,7 +108,7 @@ pub(crate) fn encode(
         body.extend_from_slice(&key.sign(&signed).to_bytes());
     }
     // The opcode counts too. Who will read this is not known yet, so it is measured as for Go (rule G01).
-    let bytes = body.len() + 1;
+    let bytes = body.len() + trailer_bytes + 1;
     if bytes > GO_MESSAGE_BYTES_MAX {
         return Err(ApiMisuse::HandshakeTooLarge {
             bytes,
@@ -122,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_encoded_verifies_and_trailing_bytes_do_not_count() {
         let identity = (key(), ([127, 0, 0, 1], 9000).into());
-        let mut body = encode(Some(&identity), &["a".into(), "bc".into()]).unwrap();
+        let mut body = encode(Some(&identity), &["a".into(), "bc".into()], 0).unwrap();
         body.extend_from_slice(b"FL2 and more");
         let handshake = Handshake::decode(&body).unwrap();
         assert_eq!(
@@ -137,7 +144,7 @@ mod tests {
 
     #[test]
     fn an_anonymous_handshake_needs_no_signature() {
-        let body = encode(None, &["a".into()]).unwrap();
+        let body = encode(None, &["a".into()], 0).unwrap();
         assert_eq!(body, [0, 1, 1, b'a']);
         assert!(Handshake::decode(&body).unwrap().id.is_none());
     }
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn each_cut_is_truncated_and_each_altered_byte_of_what_is_signed_is_found() {
         let identity = (key(), ([127, 0, 0, 1], 9000).into());
-        let body = encode(Some(&identity), &["abc".into()]).unwrap();
+        let body = encode(Some(&identity), &["abc".into()], 0).unwrap();
         for cut in 0..body.len() {
             assert!(Handshake::decode(&body[..cut]).is_err(), "cut {cut}");
         }
@@ -176,11 +183,11 @@ mod tests {
         // 4,076 = opcode 1 + has_id 1 + n 1 + 15 × 256 + (1 + 232)
         let mut names = vec!["n".repeat(255); 15];
         names.push("m".repeat(232));
-        assert_eq!(encode(None, &names).unwrap().len() + 1, 4_076);
+        assert_eq!(encode(None, &names, 0).unwrap().len() + 1, 4_076);
         names.pop();
         names.push("m".repeat(233));
         assert_eq!(
-            encode(None, &names),
+            encode(None, &names, 0),
             Err(ApiMisuse::HandshakeTooLarge {
                 bytes: 4_077,
                 max: 4_076

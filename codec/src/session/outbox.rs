@@ -1,8 +1,10 @@
 //! The one output buffer of a connection. Messages are encoded straight into it and sealed where they lie. Invariant: between calls
-//! the buffer holds whole sealed frames only, of which the socket may have taken a part.
+//! the buffer holds whole sealed frames, of which the socket may have taken a part, and behind them at most one frame that is still
+//! being gathered ([`gather`](super::gather)).
 
-use super::Sealer;
-use crate::limits::{LENGTH_BYTES, TRANSMIT_KEEP_BYTES, TRANSMIT_SHRINK_BYTES};
+use super::gather::Gathering;
+use super::Seal;
+use crate::limits::{LENGTH_BYTES, TAG_BYTES, TRANSMIT_KEEP_BYTES, TRANSMIT_SHRINK_BYTES};
 use crate::wire::put_u32;
 
 /// What the socket has taken is moved out of the way once it is this much and at least half of the buffer: linear in all.
@@ -10,10 +12,11 @@ const COMPACT_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     taken: usize,
-    queued_total: u64,
+    pub(super) queued_total: u64,
     transmitted_total: u64,
+    pub(super) gathering: Option<Gathering>,
 }
 
 /// Where an unfinished frame begins.
@@ -22,10 +25,16 @@ pub(crate) struct Outbox {
 pub(crate) struct FrameStart(usize);
 
 impl Outbox {
+    /// Sealed bytes.
     pub(crate) fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.taken..).unwrap_or_default()
+        let sealed = self
+            .gathering
+            .as_ref()
+            .map_or(self.bytes.len(), |gathering| gathering.frame_at);
+        self.bytes.get(self.taken..sealed).unwrap_or_default()
     }
 
+    /// Bytes that wait, those of a frame that is not sealed yet included.
     pub(crate) fn waiting_len(&self) -> usize {
         self.bytes.len() - self.taken
     }
@@ -41,10 +50,10 @@ impl Outbox {
     /// The socket took `count` bytes; more than wait counts as all of them.
     pub(crate) fn transmitted(&mut self, count: usize) {
         debug_assert!(
-            count <= self.waiting_len(),
+            count <= self.waiting().len(),
             "the socket cannot take more than was there"
         );
-        let count = count.min(self.waiting_len());
+        let count = count.min(self.waiting().len());
         self.taken += count;
         self.transmitted_total += count as u64;
         if self.taken == self.bytes.len() {
@@ -55,6 +64,9 @@ impl Outbox {
             }
         } else if self.taken >= COMPACT_BYTES && self.taken >= self.bytes.len() / 2 {
             self.bytes.drain(..self.taken);
+            if let Some(gathering) = &mut self.gathering {
+                gathering.moved(self.taken);
+            }
             self.taken = 0;
         }
     }
@@ -89,23 +101,34 @@ impl Outbox {
     }
 
     /// Seals the frame in place.
-    pub(crate) fn finish(&mut self, start: FrameStart, sealer: &mut Sealer) {
+    pub(crate) fn finish(&mut self, start: FrameStart, sealer: &mut impl Seal) {
+        let at = start.0;
+        if self.seal_from(at, sealer) {
+            self.queued_total += (self.bytes.len() - at) as u64;
+        } else {
+            self.cancel(start);
+        }
+    }
+
+    /// Seals what stands behind the room for a length at `at`; false if that is no frame.
+    pub(super) fn seal_from(&mut self, at: usize, sealer: &mut impl Seal) -> bool {
         let Some((length, plaintext)) = self
             .bytes
-            .get_mut(start.0..)
+            .get_mut(at..)
             .and_then(|frame| frame.split_first_chunk_mut::<LENGTH_BYTES>())
         else {
-            return;
+            return false;
         };
-        let sealed = u32::try_from(plaintext.len() + crate::limits::TAG_BYTES);
-        let (Ok(sealed), Some(tag)) = (sealed, sealer.seal(plaintext)) else {
-            // Frames are bounded far below both limits.
-            debug_assert!(false, "a frame within the limits seals");
-            return self.cancel(start);
-        };
-        *length = sealed.to_be_bytes();
-        self.bytes.extend_from_slice(&tag);
-        self.queued_total += (self.bytes.len() - start.0) as u64;
+        if let Ok(sealed) = u32::try_from(plaintext.len() + TAG_BYTES) {
+            *length = sealed.to_be_bytes();
+            if let Some(tag) = sealer.seal(*length, plaintext) {
+                self.bytes.extend_from_slice(&tag);
+                return true;
+            }
+        }
+        // Frames are bounded far below both limits.
+        debug_assert!(false, "a frame within the limits seals");
+        false
     }
 
     pub(crate) fn check_invariants(&self) {
@@ -120,7 +143,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Opener;
+    use crate::session::{Opener, Sealer};
 
     #[test]
     fn frames_survive_being_taken_in_pieces_and_compacted() {

@@ -1,17 +1,26 @@
 //! AES-256-GCM in place, one counter a direction.
 
 use crate::error::ProtocolError;
-use crate::limits::{KEY_BYTES, TAG_BYTES};
+use crate::limits::{KEY_BYTES, LENGTH_BYTES, TAG_BYTES};
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM, NONCE_LEN};
 
-fn key(bytes: &[u8; KEY_BYTES]) -> Option<LessSafeKey> {
+/// Seals one frame after the other.
+pub(crate) trait Seal {
+    /// Encrypts `plaintext` in place and gives the tag; `length` are the bytes that stand before the frame. `None` only for
+    /// plaintexts beyond the AEAD's 64 GiB.
+    fn seal(&mut self, length: [u8; LENGTH_BYTES], plaintext: &mut [u8])
+        -> Option<[u8; TAG_BYTES]>;
+}
+
+/// `None` only if the AEAD refuses a 32-byte key, which it does not.
+pub(crate) fn aead_key(bytes: &[u8; KEY_BYTES]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM, bytes)
         .ok()
         .map(LessSafeKey::new)
 }
 
 /// `u64 counter`, four zero bytes.
-fn nonce(counter: u64) -> Nonce {
+pub(crate) fn nonce(counter: u64) -> Nonce {
     let mut bytes = [0; NONCE_LEN];
     if let Some(front) = bytes.first_chunk_mut::<8>() {
         *front = counter.to_be_bytes();
@@ -27,13 +36,15 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    /// `None` only if the AEAD refuses a 32-byte key, which it does not.
+    /// As [`aead_key`].
     pub(crate) fn new(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
-        key(bytes).map(|key| Self { key, counter: 0 })
+        aead_key(bytes).map(|key| Self { key, counter: 0 })
     }
+}
 
-    /// Encrypts `plaintext` in place and gives the tag; `None` only for plaintexts beyond the AEAD's 64 GiB.
-    pub(crate) fn seal(&mut self, plaintext: &mut [u8]) -> Option<[u8; TAG_BYTES]> {
+impl Seal for Sealer {
+    /// Legacy frames do not cover their length.
+    fn seal(&mut self, _: [u8; LENGTH_BYTES], plaintext: &mut [u8]) -> Option<[u8; TAG_BYTES]> {
         let tag = self
             .key
             .seal_in_place_separate_tag(nonce(self.counter), Aad::empty(), plaintext)
@@ -51,9 +62,9 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
-    /// As [`Sealer::new`].
+    /// As [`aead_key`].
     pub(crate) fn new(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
-        key(bytes).map(|key| Self { key, counter: 0 })
+        aead_key(bytes).map(|key| Self { key, counter: 0 })
     }
 
     /// Decrypts `sealed` (ciphertext and tag) in place and gives the plaintext.
@@ -78,7 +89,7 @@ mod tests {
         let mut frames = Vec::new();
         for text in [&b"one"[..], b"two"] {
             let mut frame = text.to_vec();
-            let tag = sealer.seal(&mut frame).unwrap();
+            let tag = sealer.seal([0; 4], &mut frame).unwrap();
             frame.extend_from_slice(&tag);
             frames.push(frame);
         }
@@ -99,7 +110,7 @@ mod tests {
     fn each_flipped_bit_is_found() {
         let mut sealer = Sealer::new(&[5; 32]).unwrap();
         let mut frame = b"payload".to_vec();
-        let tag = sealer.seal(&mut frame).unwrap();
+        let tag = sealer.seal([0; 4], &mut frame).unwrap();
         frame.extend_from_slice(&tag);
         for bit in 0..frame.len() * 8 {
             let mut altered = frame.clone();

@@ -6,4 +6,4 @@ mod state;
 mod table;
 
 pub(crate) use state::{Held, Recv, Send, Stream};
-pub(crate) use table::StreamTable;
+pub(crate) use table::{KeyedHash, StreamTable};

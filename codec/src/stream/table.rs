@@ -9,6 +9,12 @@ use std::hash::{BuildHasher, Hasher};
 #[derive(Clone, Debug)]
 pub(crate) struct KeyedHash([u64; 2]);
 
+impl KeyedHash {
+    pub(crate) const fn new(seed: [u64; 2]) -> Self {
+        Self(seed)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct FoldHasher {
     state: u64,
@@ -35,7 +41,11 @@ impl Hasher for FoldHasher {
     }
 
     fn write_u32(&mut self, value: u32) {
-        let product = u128::from(self.state ^ u64::from(value)) * u128::from(self.factor);
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let product = u128::from(self.state ^ value) * u128::from(self.factor);
         // Both halves count: the table takes its index from the low bits and its tags from the high ones.
         self.state = (product >> 64) as u64 ^ product as u64;
     }

@@ -73,6 +73,7 @@ fn ours(vectors: &Value, role: Role, services: &[String]) -> Connection {
         identity: Some((identity.0, identity.1.address)),
         services,
         limits: Limits::default(),
+        flatend2: None,
     };
     Connection::new(NOW, config).unwrap()
 }

@@ -10,7 +10,7 @@ pub mod split;
 pub mod xorshift;
 
 use ed25519_dalek::SigningKey;
-use flatend_codec::{Config, HeaderBlock, Limits, Role};
+use flatend_codec::{Config, Flatend2, HeaderBlock, Limits, Role};
 
 pub const OUR_KEY: [u8; 32] = [0x11; 32];
 pub const THEIR_KEY: [u8; 32] = [0x22; 32];
@@ -34,6 +34,26 @@ pub fn identified(role: Role, secret: u8, services: &[String]) -> Config<'_> {
         )),
         services,
         limits: Limits::default(),
+        flatend2: None,
+    }
+}
+
+/// The same node, which speaks flatend/2 and takes legacy peers too.
+pub fn speaking_both(role: Role, secret: u8, services: &[String]) -> Config<'_> {
+    Config {
+        flatend2: Some(Flatend2 {
+            key: SigningKey::from_bytes(&OUR_KEY),
+            addresses: &[],
+            instance: [secret; 16],
+            shards: 1,
+            lane: 0,
+            requests_max: 8,
+            software: "test",
+            network_key: None,
+            expected_key: None,
+            legacy: true,
+        }),
+        ..identified(role, secret, services)
     }
 }
 

@@ -30,6 +30,7 @@ impl Side {
 
     /// Bytes for the other side.
     pub fn take(&mut self) -> Vec<u8> {
+        self.conn.seal();
         let bytes = self.conn.transmit().to_vec();
         self.conn.transmitted(bytes.len());
         self.wrote.extend_from_slice(&bytes);

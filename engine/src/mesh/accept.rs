@@ -108,6 +108,7 @@ pub(crate) fn new_link(
         identity,
         services: &shard.shared.service_names,
         limits: Limits::default(),
+        flatend2: None,
     };
     let conn =
         Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;

@@ -30,6 +30,7 @@ pub(crate) fn handle(
             stream,
             headers,
             end,
+            ..
         } => {
             let mut block = header_block();
             block.copy_from(headers);
@@ -57,6 +58,7 @@ pub(crate) fn handle(
             services,
             headers,
             end,
+            ..
         } => {
             let service = services.iter().find_map(|name| {
                 std::str::from_utf8(name)

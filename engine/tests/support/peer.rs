@@ -69,6 +69,7 @@ impl Peer {
             identity: seed.map(|seed| (SigningKey::from_bytes(&[seed; 32]), shown)),
             services: &services,
             limits: Limits::default(),
+            flatend2: None,
         };
         let conn = Connection::new(Millis(0), config).expect("a configuration that makes sense");
         Peer {
@@ -269,6 +270,7 @@ fn owned(conn: &Connection, event: Event<'_>) -> Option<Seen> {
             stream,
             headers,
             end,
+            ..
         } => Seen::Response {
             stream,
             headers: headers

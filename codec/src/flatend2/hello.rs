@@ -1,0 +1,404 @@
+//! HELLO (flatend2.md 5): who a peer is, signed for this link alone. Fields `u8 tag, u16 length, bytes` in rising order, duplicates
+//! refused, unknown tags skipped, the signature last. Refuses to give anything of it out before the signature is verified.
+
+use std::net::{IpAddr, SocketAddr};
+
+use blake2::{Blake2b512, Digest};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+
+use crate::connection::Role;
+use crate::error::{IdentityFault, ProtocolError};
+use crate::limits::{ADDRESSES_MAX, KEY_BYTES, SIGNATURE_BYTES, SOFTWARE_BYTES_MAX};
+use crate::wire::{put_u16, put_u32, Reader};
+
+/// The version that this page fixes.
+const VERSION: u16 = 2;
+const PACKET: &str = "hello";
+const TRUNCATED: ProtocolError = ProtocolError::Truncated { packet: PACKET };
+
+mod tag {
+    pub(super) const VERSION: u8 = 1;
+    pub(super) const CAPABILITIES: u8 = 2;
+    /// `u8`: the largest plaintext is 64 KiB × 2^k.
+    pub(super) const PLAINTEXT_LOG2: u8 = 3;
+    pub(super) const PUBLIC_KEY: u8 = 4;
+    /// Each `u8 kind, address, u16 port`, as in an ID of protocol.md 3.
+    pub(super) const ADDRESSES: u8 = 5;
+    pub(super) const INSTANCE: u8 = 6;
+    /// `u16 shards, u16 lane`.
+    pub(super) const LANES: u8 = 7;
+    pub(super) const FIRST_GRANT: u8 = 8;
+    pub(super) const SOFTWARE: u8 = 9;
+    // 32 and 33 are reserved for an ML-KEM-768 key and its ciphertext.
+    pub(super) const SIGNATURE: u8 = 255;
+}
+
+/// What a HELLO says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Bits that nothing is said about yet; unknown ones are ignored.
+    pub capabilities: u32,
+    /// The largest plaintext that its sender takes is 64 KiB × 2^k, k at most 8.
+    pub plaintext_log2: u8,
+    /// The Ed25519 key.
+    pub public_key: [u8; KEY_BYTES],
+    /// Where its sender can be dialed; none is anonymous.
+    pub addresses: Vec<SocketAddr>,
+    /// Of the process: replicas may share a key.
+    pub instance: [u8; 16],
+    /// Shards of its sender.
+    pub shards: u16,
+    /// Which of the links between two instances this is, from 0.
+    pub lane: u16,
+    /// Requests that the other side may send before any CREDIT.
+    pub first_grant: u32,
+    /// Name and version, for logs.
+    pub software: String,
+}
+
+fn put_field(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    out.push(tag);
+    // All fields are bounded far below: see the limits asserted there.
+    put_u16(out, u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+    out.extend_from_slice(bytes);
+}
+
+/// `"flatend/2 identity" | u8 role | binding | BLAKE2b-512(all fields before the signature)`
+fn signed(role: Role, binding: &[u8; KEY_BYTES], fields: &[u8]) -> Vec<u8> {
+    let mut message = b"flatend/2 identity".to_vec();
+    message.push(match role {
+        Role::Dialer => 0,
+        Role::Acceptor => 1,
+    });
+    message.extend_from_slice(binding);
+    message.extend_from_slice(&Blake2b512::digest(fields));
+    message
+}
+
+impl Hello {
+    /// The body of the HELLO that `role` sends.
+    pub(crate) fn encode(
+        &self,
+        role: Role,
+        binding: &[u8; KEY_BYTES],
+        key: &SigningKey,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        put_field(&mut out, tag::VERSION, &VERSION.to_be_bytes());
+        put_field(
+            &mut out,
+            tag::CAPABILITIES,
+            &self.capabilities.to_be_bytes(),
+        );
+        put_field(&mut out, tag::PLAINTEXT_LOG2, &[self.plaintext_log2]);
+        put_field(&mut out, tag::PUBLIC_KEY, &self.public_key);
+        let mut addresses = Vec::new();
+        for address in self.addresses.iter().take(ADDRESSES_MAX) {
+            match address.ip() {
+                IpAddr::V4(ip) => {
+                    addresses.push(0);
+                    addresses.extend_from_slice(&ip.octets());
+                }
+                IpAddr::V6(ip) => {
+                    addresses.push(1);
+                    addresses.extend_from_slice(&ip.octets());
+                }
+            }
+            put_u16(&mut addresses, address.port());
+        }
+        put_field(&mut out, tag::ADDRESSES, &addresses);
+        put_field(&mut out, tag::INSTANCE, &self.instance);
+        let mut lanes = Vec::new();
+        put_u16(&mut lanes, self.shards);
+        put_u16(&mut lanes, self.lane);
+        put_field(&mut out, tag::LANES, &lanes);
+        let mut grant = Vec::new();
+        put_u32(&mut grant, self.first_grant);
+        put_field(&mut out, tag::FIRST_GRANT, &grant);
+        let mut software = &*self.software;
+        while software.len() > SOFTWARE_BYTES_MAX {
+            // Cut between characters.
+            let mut chars = software.chars();
+            chars.next_back();
+            software = chars.as_str();
+        }
+        put_field(&mut out, tag::SOFTWARE, software.as_bytes());
+        let signature = key.sign(&signed(role, binding, &out));
+        put_field(&mut out, tag::SIGNATURE, &signature.to_bytes());
+        out
+    }
+
+    /// Decodes what `role` sent, and verifies it.
+    ///
+    /// # Errors
+    /// Fields that are missing, repeated, out of order or of a wrong size; a signature that does not verify strictly.
+    pub(crate) fn decode(
+        body: &[u8],
+        role: Role,
+        binding: &[u8; KEY_BYTES],
+    ) -> Result<Hello, ProtocolError> {
+        let mut reader = Reader::new(body);
+        let mut fields = Fields::default();
+        let mut last = None;
+        while !reader.is_empty() {
+            let before = body.len() - reader.rest().len();
+            let tag = reader.u8().ok_or(TRUNCATED)?;
+            let bytes = reader.value().ok_or(TRUNCATED)?;
+            if last.is_some_and(|last| tag <= last) {
+                return Err(ProtocolError::Hello {
+                    field: tag,
+                    what: "repeated or out of order",
+                });
+            }
+            last = Some(tag);
+            if tag == tag::SIGNATURE {
+                if !reader.is_empty() {
+                    return Err(ProtocolError::Trailing {
+                        packet: PACKET,
+                        bytes: reader.rest().len(),
+                    });
+                }
+                let covered = body.get(..before).ok_or(TRUNCATED)?;
+                let hello = fields.finish()?;
+                verify(
+                    &hello.public_key,
+                    &signed(role, binding, covered),
+                    tag,
+                    bytes,
+                )?;
+                return Ok(hello);
+            }
+            fields.take(tag, bytes)?;
+        }
+        Err(missing(tag::SIGNATURE))
+    }
+}
+
+fn verify(
+    key: &[u8; KEY_BYTES],
+    message: &[u8],
+    field: u8,
+    signature: &[u8],
+) -> Result<(), ProtocolError> {
+    let signature: [u8; SIGNATURE_BYTES] = signature.try_into().map_err(|_| wrong_size(field))?;
+    let fault = ProtocolError::Identity(IdentityFault::Signature);
+    VerifyingKey::from_bytes(key)
+        .and_then(|key| key.verify_strict(message, &Signature::from_bytes(&signature)))
+        .map_err(|_| fault)
+}
+
+fn missing(field: u8) -> ProtocolError {
+    ProtocolError::Hello {
+        field,
+        what: "missing",
+    }
+}
+
+fn wrong_size(field: u8) -> ProtocolError {
+    ProtocolError::Hello {
+        field,
+        what: "of a wrong size",
+    }
+}
+
+/// The fields as they come.
+#[derive(Default)]
+struct Fields {
+    version: Option<u16>,
+    capabilities: u32,
+    plaintext_log2: u8,
+    public_key: Option<[u8; KEY_BYTES]>,
+    addresses: Vec<SocketAddr>,
+    instance: Option<[u8; 16]>,
+    lanes: Option<(u16, u16)>,
+    first_grant: Option<u32>,
+    software: String,
+}
+
+impl Fields {
+    fn take(&mut self, tag: u8, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let wrong = || wrong_size(tag);
+        match tag {
+            tag::VERSION => self.version = Some(u16::from_be_bytes(exact(tag, bytes)?)),
+            tag::CAPABILITIES => self.capabilities = u32::from_be_bytes(exact(tag, bytes)?),
+            tag::PLAINTEXT_LOG2 => {
+                let [log2] = exact(tag, bytes)?;
+                self.plaintext_log2 = log2.min(8);
+            }
+            tag::PUBLIC_KEY => self.public_key = Some(exact(tag, bytes)?),
+            tag::ADDRESSES => self.addresses = addresses(bytes)?,
+            tag::INSTANCE => self.instance = Some(exact(tag, bytes)?),
+            tag::LANES => {
+                let mut reader = Reader::new(bytes);
+                let lanes = reader.u16().zip(reader.u16()).ok_or_else(wrong)?;
+                if !reader.is_empty() {
+                    return Err(wrong());
+                }
+                self.lanes = Some(lanes);
+            }
+            tag::FIRST_GRANT => self.first_grant = Some(u32::from_be_bytes(exact(tag, bytes)?)),
+            tag::SOFTWARE => {
+                if bytes.len() > SOFTWARE_BYTES_MAX {
+                    return Err(wrong());
+                }
+                self.software = String::from_utf8_lossy(bytes).into_owned();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Hello, ProtocolError> {
+        match self.version {
+            Some(VERSION) => {}
+            Some(_) => {
+                return Err(ProtocolError::Hello {
+                    field: tag::VERSION,
+                    what: "of a version that is not known",
+                })
+            }
+            None => return Err(missing(tag::VERSION)),
+        }
+        let (shards, lane) = self.lanes.ok_or(missing(tag::LANES))?;
+        Ok(Hello {
+            capabilities: self.capabilities,
+            plaintext_log2: self.plaintext_log2,
+            public_key: self.public_key.ok_or(missing(tag::PUBLIC_KEY))?,
+            addresses: std::mem::take(&mut self.addresses),
+            instance: self.instance.ok_or(missing(tag::INSTANCE))?,
+            shards,
+            lane,
+            first_grant: self.first_grant.ok_or(missing(tag::FIRST_GRANT))?,
+            software: std::mem::take(&mut self.software),
+        })
+    }
+}
+
+fn exact<const N: usize>(tag: u8, bytes: &[u8]) -> Result<[u8; N], ProtocolError> {
+    bytes.try_into().map_err(|_| wrong_size(tag))
+}
+
+fn addresses(bytes: &[u8]) -> Result<Vec<SocketAddr>, ProtocolError> {
+    let mut reader = Reader::new(bytes);
+    let mut addresses = Vec::new();
+    while !reader.is_empty() {
+        let ip: IpAddr = match reader.u8().ok_or(TRUNCATED)? {
+            0 => IpAddr::from(reader.array::<4>().ok_or(TRUNCATED)?),
+            1 => IpAddr::from(reader.array::<16>().ok_or(TRUNCATED)?).to_canonical(),
+            kind => return Err(ProtocolError::Identity(IdentityFault::AddressKind(kind))),
+        };
+        let port = reader.u16().ok_or(TRUNCATED)?;
+        if port == 0 {
+            return Err(ProtocolError::Identity(IdentityFault::PortZero));
+        }
+        if addresses.len() == ADDRESSES_MAX {
+            return Err(ProtocolError::Flood {
+                what: "addresses in a hello",
+                max: ADDRESSES_MAX,
+            });
+        }
+        addresses.push(SocketAddr::new(ip, port));
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BINDING: [u8; 32] = [9; 32];
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[4; 32])
+    }
+
+    fn hello() -> Hello {
+        Hello {
+            capabilities: 0,
+            plaintext_log2: 0,
+            public_key: key().verifying_key().to_bytes(),
+            addresses: vec![([127, 0, 0, 1], 9000).into(), "[::1]:9000".parse().unwrap()],
+            instance: [5; 16],
+            shards: 2,
+            lane: 1,
+            first_grant: 1_000,
+            software: "flatend 0.1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_and_each_cut_or_altered_byte_is_found() {
+        let body = hello().encode(Role::Dialer, &BINDING, &key());
+        assert_eq!(
+            Hello::decode(&body, Role::Dialer, &BINDING).unwrap(),
+            hello()
+        );
+        for cut in 0..body.len() {
+            let error = Hello::decode(&body[..cut], Role::Dialer, &BINDING);
+            assert!(error.is_err(), "cut {cut}");
+        }
+        for at in 0..body.len() {
+            let mut altered = body.clone();
+            altered[at] ^= 1;
+            let error = Hello::decode(&altered, Role::Dialer, &BINDING);
+            assert!(error.is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_hello_serves_for_its_link_and_its_role_alone() {
+        let body = hello().encode(Role::Dialer, &BINDING, &key());
+        let signature = Err(ProtocolError::Identity(IdentityFault::Signature));
+        assert_eq!(Hello::decode(&body, Role::Acceptor, &BINDING), signature);
+        assert_eq!(Hello::decode(&body, Role::Dialer, &[8; 32]), signature);
+    }
+
+    /// The same fields, changed by `change`, signed again.
+    fn signed_again(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut body = hello().encode(Role::Dialer, &BINDING, &key());
+        body.truncate(body.len() - 3 - SIGNATURE_BYTES);
+        change(&mut body);
+        let signature = key().sign(&signed(Role::Dialer, &BINDING, &body));
+        put_field(&mut body, tag::SIGNATURE, &signature.to_bytes());
+        body
+    }
+
+    #[test]
+    fn unknown_fields_are_skipped_and_repeated_or_unordered_ones_refused() {
+        let unknown = signed_again(|body| put_field(body, 200, b"later"));
+        assert_eq!(
+            Hello::decode(&unknown, Role::Dialer, &BINDING).unwrap(),
+            hello()
+        );
+        for tag in [tag::SOFTWARE, tag::VERSION] {
+            let body = signed_again(|body| put_field(body, tag, &[0, 2]));
+            assert_eq!(
+                Hello::decode(&body, Role::Dialer, &BINDING),
+                Err(ProtocolError::Hello {
+                    field: tag,
+                    what: "repeated or out of order"
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_or_of_a_wrong_size_is_named() {
+        let body = signed_again(|body| {
+            // Without the last two fields: the software and the grant.
+            body.truncate(body.len() - 3 - "flatend 0.1".len() - 3 - 4);
+        });
+        assert_eq!(
+            Hello::decode(&body, Role::Dialer, &BINDING),
+            Err(missing(tag::FIRST_GRANT))
+        );
+        let body = signed_again(|body| {
+            body.clear();
+            put_field(body, tag::VERSION, &[2]);
+        });
+        assert_eq!(
+            Hello::decode(&body, Role::Dialer, &BINDING),
+            Err(wrong_size(tag::VERSION))
+        );
+    }
+}

@@ -1,0 +1,374 @@
+//! Messages in: what each means for the link and its streams.
+
+use super::message::{flag, kind, name, Message};
+use super::streams::Left;
+use super::{Hello, Link, Own, Phase};
+use crate::connection::{Peer, Role, Shared};
+use crate::dialect::PeerKind;
+use crate::error::{IdentityFault, ProtocolError};
+use crate::event::{Event, ResetCode, Token};
+use crate::node_id::NodeId;
+use crate::stream::{Recv, Send};
+use crate::{Millis, StreamId};
+
+type Received<'a> = Result<Option<Event<'a>>, ProtocolError>;
+
+impl Link {
+    /// The next event of an opened frame, whose rest stays in `frame`; `None` when it is used up.
+    pub(crate) fn next_event<'a>(
+        &mut self,
+        shared: &mut Shared,
+        own: &Own,
+        now: Millis,
+        frame: &mut &'a [u8],
+    ) -> Received<'a> {
+        if let Some(stream) = self.pending_end.take() {
+            return Ok(Some(Event::End { stream }));
+        }
+        loop {
+            let Some(message) = Message::take(frame)? else {
+                return Ok(None);
+            };
+            let event = match self.phase {
+                Phase::AwaitHello => {
+                    self.on_hello(shared, own, message, frame.is_empty())?;
+                    None
+                }
+                Phase::AwaitServices | Phase::Up => self.receive(shared, now, message)?,
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn on_hello(
+        &mut self,
+        shared: &mut Shared,
+        own: &Own,
+        message: Message<'_>,
+        alone: bool,
+    ) -> Result<(), ProtocolError> {
+        if message.head.kind != kind::HELLO {
+            return Err(ProtocolError::BeforeHandshake {
+                opcode: message.head.kind,
+            });
+        }
+        if !alone {
+            return Err(ProtocolError::Hello {
+                field: 0,
+                what: "not alone in its frame",
+            });
+        }
+        let sender = match self.role {
+            Role::Dialer => Role::Acceptor,
+            Role::Acceptor => Role::Dialer,
+        };
+        let hello = Hello::decode(message.body, sender, &self.binding)?;
+        if own.expected_key.is_some_and(|key| key != hello.public_key) {
+            return Err(ProtocolError::Identity(IdentityFault::Unexpected));
+        }
+        let id = hello
+            .addresses
+            .first()
+            .map(|address| NodeId::new(hello.public_key, *address));
+        self.peer = Some(Peer {
+            id,
+            services: Vec::new(),
+            kind: PeerKind::Flatend2,
+        });
+        self.grants.ours = u64::from(hello.first_grant);
+        self.hello = Some(hello);
+        self.phase = Phase::AwaitServices;
+        if self.role == Role::Dialer {
+            self.say_hello(shared, own);
+        }
+        self.say_services(shared, &own.services);
+        Ok(())
+    }
+
+    fn receive<'a>(
+        &mut self,
+        shared: &mut Shared,
+        now: Millis,
+        message: Message<'a>,
+    ) -> Received<'a> {
+        match message.head.kind {
+            kind::REQUEST => self.on_request(shared, message),
+            kind::RESPONSE => self.on_response(shared, message),
+            kind::DATA => self.on_data(shared, message),
+            kind::TRAILERS => self.on_trailers(shared, message),
+            kind::RESET => self.on_reset(shared, message),
+            kind::WINDOW => self.on_window(message),
+            kind::PING => self.on_ping(shared, message),
+            kind::GOODBYE => self.on_goodbye(shared, message),
+            kind::SERVICES => self.on_services(message),
+            kind::FIND_NODE => self.on_find_node(shared, message),
+            kind::CREDIT => self.on_credit(message),
+            kind::HELLO => Err(ProtocolError::Hello {
+                field: 0,
+                what: "sent twice",
+            }),
+            // NODES joins with signed records; below CRITICAL what is not known is skipped.
+            _ => {
+                let _ = now;
+                Ok(None)
+            }
+        }
+    }
+
+    fn on_request<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        let id = message.head.stream;
+        let parity = match self.role {
+            Role::Dialer => 0,
+            Role::Acceptor => 1,
+        };
+        if id % 2 != parity || id <= self.theirs {
+            return Err(ProtocolError::StreamState {
+                stream: StreamId(id),
+                what: "a request whose number does not rise, or belongs to the other side",
+            });
+        }
+        // Whoever asks and does not read gets no further answers, refusals included.
+        self.check_reads(shared)?;
+        let (deadline_ms, services, headers) = message.request()?;
+        self.theirs = id;
+        if self.said_goodbye || self.grants.theirs == 0 {
+            self.send_reset(shared, id, ResetCode::Refused, "");
+            return Ok(None);
+        }
+        self.grants.theirs -= 1;
+        self.requests_taken += 1;
+        let end = message.has(flag::END);
+        self.streams.open(id, false, end);
+        Ok(Some(Event::Request {
+            stream: StreamId(id),
+            services,
+            headers,
+            deadline_ms: (deadline_ms != 0).then_some(deadline_ms),
+            end,
+        }))
+    }
+
+    /// A message for a stream that is not open: late if its number was used, else an error.
+    fn drop_late<'a>(&mut self, id: u64, kind: u8) -> Received<'a> {
+        let was_used = if id % 2 == self.next % 2 {
+            id < self.next
+        } else {
+            id <= self.theirs
+        };
+        if !was_used {
+            return Err(ProtocolError::UnknownStream {
+                stream: StreamId(id),
+                packet: name(kind),
+            });
+        }
+        self.dropped += 1;
+        Ok(None)
+    }
+
+    fn on_response<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        let id = message.head.stream;
+        let Some(stream) = self.streams.get(id) else {
+            return self.drop_late(id, kind::RESPONSE);
+        };
+        if !stream.ours || stream.recv != Recv::Head {
+            return Err(ProtocolError::StreamState {
+                stream: StreamId(id),
+                what: "a second response, or one to the peer's own request",
+            });
+        }
+        let (status, headers) = message.response()?;
+        let end = message.has(flag::END);
+        self.change_recv(shared, id, if end { Recv::Ended } else { Recv::Body });
+        Ok(Some(Event::Response {
+            stream: StreamId(id),
+            status: Some(status),
+            headers,
+            end,
+        }))
+    }
+
+    fn on_data<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        let id = message.head.stream;
+        match self.streams.get(id).map(|stream| stream.recv) {
+            None => return self.drop_late(id, kind::DATA),
+            Some(Recv::Body) => {}
+            Some(_) => {
+                return Err(ProtocolError::StreamState {
+                    stream: StreamId(id),
+                    what: "data before the response or after the end",
+                })
+            }
+        }
+        let bytes = message.body;
+        if let Some((received, _)) = self
+            .streams
+            .update(id, |stream, _| stream.receive(id, bytes.len()))
+        {
+            received?;
+        }
+        let stream = StreamId(id);
+        if message.has(flag::END) {
+            self.change_recv(shared, id, Recv::Ended);
+            if bytes.is_empty() {
+                return Ok(Some(Event::End { stream }));
+            }
+            self.pending_end = Some(stream);
+        } else if bytes.is_empty() {
+            // Costs its sender a message and us nothing; nobody needs to hear of it.
+            return Ok(None);
+        }
+        Ok(Some(Event::Data { stream, bytes }))
+    }
+
+    fn on_trailers<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        let id = message.head.stream;
+        match self.streams.get(id).map(|stream| stream.recv) {
+            None => return self.drop_late(id, kind::TRAILERS),
+            Some(Recv::Body) => {}
+            Some(_) => {
+                return Err(ProtocolError::StreamState {
+                    stream: StreamId(id),
+                    what: "trailers before the response or after the end",
+                })
+            }
+        }
+        let headers = message.trailers()?;
+        self.change_recv(shared, id, Recv::Ended);
+        Ok(Some(Event::Trailers {
+            stream: StreamId(id),
+            headers,
+        }))
+    }
+
+    fn on_reset<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        let id = message.head.stream;
+        let (code, reason) = message.reset()?;
+        let Some(stream) = self.streams.get(id) else {
+            return self.drop_late(id, kind::RESET);
+        };
+        let unanswered = stream.ours && stream.recv == Recv::Head;
+        let stream = StreamId(id);
+        self.leave(shared, id);
+        Ok(Some(if unanswered && code == ResetCode::Refused {
+            Event::Refused { stream }
+        } else {
+            Event::Reset {
+                stream,
+                code,
+                reason,
+            }
+        }))
+    }
+
+    fn on_window<'a>(&mut self, message: Message<'a>) -> Received<'a> {
+        let id = message.head.stream;
+        let bytes = message.amount()?;
+        let Some((window, _)) = self.streams.update(id, |stream, _| {
+            stream.send_window += u64::from(bytes);
+            stream.send_window
+        }) else {
+            return self.drop_late(id, kind::WINDOW);
+        };
+        if window > u64::from(u32::MAX) {
+            return Err(ProtocolError::StreamState {
+                stream: StreamId(id),
+                what: "a window of more than 4 GiB",
+            });
+        }
+        Ok(Some(Event::Credit {
+            stream: StreamId(id),
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }))
+    }
+
+    fn on_credit<'a>(&mut self, message: Message<'a>) -> Received<'a> {
+        // More than 2⁶³ requests are never made.
+        self.grants.ours = self
+            .grants
+            .ours
+            .saturating_add(u64::from(message.amount()?));
+        Ok(None)
+    }
+
+    fn on_goodbye<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        let (requests_taken, code, after_ms, reason) = message.goodbye()?;
+        self.heard_goodbye = true;
+        // Numbers go in steps of two, so the nth request of ours has the number first + 2 (n - 1).
+        let first = 2 - self.next % 2;
+        let beyond = requests_taken.saturating_mul(2).saturating_add(first);
+        for id in self.streams.unanswered_from(beyond) {
+            self.leave(shared, id);
+            shared.events.push_back(Event::Refused {
+                stream: StreamId(id),
+            });
+        }
+        Ok(Some(Event::Goodbye {
+            code,
+            requests_taken,
+            after_ms,
+            reason,
+        }))
+    }
+
+    fn on_find_node<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
+        self.check_reads(shared)?;
+        let (token, target) = message.find_node()?;
+        Ok(Some(Event::FindNode {
+            token: Token(u64::from(token)),
+            target,
+        }))
+    }
+
+    /// A peer that makes us answer and does not read gets no more answers.
+    pub(super) fn check_reads(&self, shared: &Shared) -> Result<(), ProtocolError> {
+        let (queued, max) = (
+            shared.out.waiting_len(),
+            shared.limits.transmit_bytes_max.saturating_mul(2),
+        );
+        if queued > max {
+            return Err(ProtocolError::NotReading { queued, max });
+        }
+        Ok(())
+    }
+
+    fn change_recv(&mut self, shared: &mut Shared, id: u64, recv: Recv) {
+        if let Some(((), left)) = self.streams.update(id, |stream, _| stream.recv = recv) {
+            self.note_left(shared, left);
+        }
+    }
+
+    pub(super) fn change_send(&mut self, shared: &mut Shared, id: u64, send: Send) {
+        if let Some(((), left)) = self.streams.update(id, |stream, _| stream.send = send) {
+            self.note_left(shared, left);
+        }
+    }
+
+    /// A stream is over before both of its directions were.
+    pub(super) fn leave(&mut self, shared: &mut Shared, id: u64) {
+        let left = self.streams.remove(id);
+        self.note_left(shared, left);
+    }
+}
+
+impl Link {
+    /// A request of theirs that has ended makes room for another: granted in parcels, so that the grants cost little.
+    fn note_left(&mut self, shared: &mut Shared, left: Left) {
+        if left != Left::Theirs {
+            return;
+        }
+        self.grants.ended += 1;
+        if self.said_goodbye
+            || (self.grants.theirs > 0 && self.grants.ended < self.grants.theirs / 2)
+        {
+            return;
+        }
+        let granted = u32::try_from(self.grants.ended).unwrap_or(u32::MAX);
+        self.grants.ended -= u64::from(granted);
+        self.grants.theirs += u64::from(granted);
+        self.put(shared, kind::CREDIT, 0, 0, 4, |out| {
+            out.extend_from_slice(&granted.to_be_bytes());
+        });
+    }
+}

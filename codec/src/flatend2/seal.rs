@@ -1,0 +1,162 @@
+//! Frames sealed and opened in place (flatend2.md 3): AES-256-GCM, the length bytes as associated data, one counter a direction
+//! that is never reset, and a new key every 2²⁰ frames.
+
+use super::keys::Chain;
+use crate::error::ProtocolError;
+use crate::limits::{FRAMES_A_KEY_LOG2, LENGTH_BYTES, TAG_BYTES};
+use crate::session::{aead_key, nonce, Seal};
+use ring::aead::{Aad, LessSafeKey};
+
+/// One direction: its chain, the key of the present frame, and the frame's number.
+#[derive(Debug)]
+struct Direction {
+    chain: Chain,
+    key: LessSafeKey,
+    counter: u64,
+}
+
+impl Direction {
+    fn new(chain: Chain) -> Option<Self> {
+        let key = aead_key(&chain.key())?;
+        Some(Self {
+            chain,
+            key,
+            counter: 0,
+        })
+    }
+
+    /// The frame is through: the next one has the next number, and perhaps the next key.
+    fn advance(&mut self) -> Option<()> {
+        let before = self.counter >> FRAMES_A_KEY_LOG2;
+        self.counter += 1;
+        if self.counter >> FRAMES_A_KEY_LOG2 != before {
+            self.chain.step();
+            self.key = aead_key(&self.chain.key())?;
+        }
+        Some(())
+    }
+}
+
+/// Seals what we send.
+#[derive(Debug)]
+pub(crate) struct Sealer(Direction);
+
+impl Sealer {
+    /// `None` only if the AEAD refuses a 32-byte key, which it does not.
+    pub(crate) fn new(chain: Chain) -> Option<Self> {
+        Direction::new(chain).map(Self)
+    }
+}
+
+impl Seal for Sealer {
+    fn seal(
+        &mut self,
+        length: [u8; LENGTH_BYTES],
+        plaintext: &mut [u8],
+    ) -> Option<[u8; TAG_BYTES]> {
+        let direction = &mut self.0;
+        let tag = direction
+            .key
+            .seal_in_place_separate_tag(nonce(direction.counter), Aad::from(length), plaintext)
+            .ok()?;
+        direction.advance()?;
+        tag.as_ref().try_into().ok()
+    }
+}
+
+/// Opens what we receive.
+#[derive(Debug)]
+pub(crate) struct Opener(Direction);
+
+impl Opener {
+    /// As [`Sealer::new`].
+    pub(crate) fn new(chain: Chain) -> Option<Self> {
+        Direction::new(chain).map(Self)
+    }
+
+    /// Number of the next frame.
+    pub(crate) fn frame(&self) -> u64 {
+        self.0.counter
+    }
+
+    /// Decrypts `sealed` (ciphertext and tag) in place and gives the plaintext.
+    pub(crate) fn open<'a>(
+        &mut self,
+        length: [u8; LENGTH_BYTES],
+        sealed: &'a mut [u8],
+    ) -> Result<&'a [u8], ProtocolError> {
+        let direction = &mut self.0;
+        let frame = direction.counter;
+        let plaintext = direction
+            .key
+            .open_in_place(nonce(frame), Aad::from(length), sealed)
+            .map_err(|_| ProtocolError::Tag { frame })?;
+        direction.advance().ok_or(ProtocolError::Tag { frame })?;
+        Ok(plaintext)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::{Opening, Secrets};
+    use super::*;
+    use crate::connection::Role;
+    use crate::session::public_key;
+
+    fn pair() -> (Sealer, Opener) {
+        let opening = Opening {
+            dialer: public_key(&[1; 32]),
+            acceptor: public_key(&[2; 32]),
+        };
+        let chain = |role| {
+            let secret = if role == Role::Dialer {
+                [1; 32]
+            } else {
+                [2; 32]
+            };
+            Secrets::agree(&secret, role, opening, None).unwrap()
+        };
+        let (seal, _) = chain(Role::Dialer).directions(Role::Dialer);
+        let (_, open) = chain(Role::Acceptor).directions(Role::Acceptor);
+        (Sealer::new(seal).unwrap(), Opener::new(open).unwrap())
+    }
+
+    fn frame(sealer: &mut Sealer, text: &[u8]) -> ([u8; 4], Vec<u8>) {
+        let mut sealed = text.to_vec();
+        let length = ((text.len() + TAG_BYTES) as u32).to_be_bytes();
+        let tag = sealer.seal(length, &mut sealed).unwrap();
+        sealed.extend_from_slice(&tag);
+        (length, sealed)
+    }
+
+    #[test]
+    fn the_length_is_covered_and_frames_open_in_order_only() {
+        let (mut sealer, mut opener) = pair();
+        let (length, one) = frame(&mut sealer, b"one");
+        let (_, two) = frame(&mut sealer, b"two");
+        let mut other = length;
+        other[3] ^= 1;
+        assert!(opener.open(other, &mut one.clone()).is_err());
+        assert!(opener.open(length, &mut two.clone()).is_err());
+        assert_eq!(opener.open(length, &mut one.clone()).unwrap(), b"one");
+        assert_eq!(
+            opener.open(length, &mut one.clone()),
+            Err(ProtocolError::Tag { frame: 1 })
+        );
+        assert_eq!(opener.open(length, &mut two.clone()).unwrap(), b"two");
+    }
+
+    #[test]
+    fn the_key_changes_with_the_last_frame_of_its_share_and_not_before() {
+        let (mut sealer, mut opener) = pair();
+        let last = (1u64 << FRAMES_A_KEY_LOG2) - 1;
+        (sealer.0.counter, opener.0.counter) = (last, last);
+        let before = sealer.0.chain.key();
+        let (length, mut sealed) = frame(&mut sealer, b"last");
+        assert_ne!(sealer.0.chain.key(), before);
+        assert_eq!(opener.open(length, &mut sealed).unwrap(), b"last");
+        let (length, mut sealed) = frame(&mut sealer, b"first");
+        assert_eq!(opener.frame(), last + 1);
+        assert_eq!(opener.open(length, &mut sealed).unwrap(), b"first");
+    }
+}

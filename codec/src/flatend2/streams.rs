@@ -1,0 +1,292 @@
+//! The streams of a link of flatend/2: their state, their windows in both directions, and the counts that the link asks for. Flow
+//! control is per stream only (flatend2.md 4): a stalled reader stops its own stream and no other. The invariant likeliest to
+//! break: what a peer may send of a stream is its window, and every byte that it sends is taken off it before anything else.
+
+use std::collections::HashMap;
+
+use crate::error::ProtocolError;
+use crate::limits::{STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX};
+use crate::stream::{KeyedHash, Recv, Send};
+use crate::StreamId;
+
+/// One request and its response.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) ours: bool,
+    pub(super) send: Send,
+    pub(super) recv: Recv,
+    /// Bytes that we may still send.
+    pub(super) send_window: u64,
+    /// Bytes that the peer may still send.
+    recv_window: u64,
+    /// What the window of the peer is filled up to.
+    window_size: u64,
+    /// Bytes taken by the reader and not credited yet.
+    uncredited: u64,
+}
+
+impl Stream {
+    fn new(ours: bool, end: bool) -> Stream {
+        Stream {
+            ours,
+            send: match (ours, end) {
+                (true, true) => Send::Ended,
+                (true, false) => Send::Open,
+                (false, _) => Send::Idle,
+            },
+            recv: match (ours, end) {
+                (true, _) => Recv::Head,
+                (false, true) => Recv::Ended,
+                (false, false) => Recv::Body,
+            },
+            send_window: STREAM_WINDOW_BYTES,
+            recv_window: STREAM_WINDOW_BYTES,
+            window_size: STREAM_WINDOW_BYTES,
+            uncredited: 0,
+        }
+    }
+
+    /// The peer sent `bytes` of a body.
+    pub(super) fn receive(&mut self, id: u64, bytes: usize) -> Result<(), ProtocolError> {
+        let bytes = bytes as u64;
+        let Some(left) = self.recv_window.checked_sub(bytes) else {
+            return Err(ProtocolError::WindowExceeded {
+                stream: StreamId(id),
+                bytes: bytes - self.recv_window,
+            });
+        };
+        self.recv_window = left;
+        Ok(())
+    }
+
+    /// The reader took `bytes`; `extra` is what may still be granted beyond the windows that all streams begin with. Gives the
+    /// credit to send, if it is worth a message.
+    ///
+    /// A window is widened when the peer has used it up although its reader keeps up: then it is the window that holds it back,
+    /// and bandwidth × delay is more.
+    pub(super) fn take(&mut self, bytes: usize, extra: &mut u64) -> Option<u32> {
+        if self.recv != Recv::Body {
+            return None;
+        }
+        self.uncredited += bytes as u64;
+        let unread = (self.window_size - self.recv_window).saturating_sub(self.uncredited);
+        if self.uncredited < self.window_size / 2 {
+            return None;
+        }
+        let held_back = self.recv_window < self.window_size / 4 && unread < self.window_size / 4;
+        let mut credit = self.uncredited;
+        if held_back && self.window_size < STREAM_WINDOW_BYTES_MAX {
+            let wider = self.window_size.min(*extra);
+            *extra -= wider;
+            self.window_size += wider;
+            credit += wider;
+        }
+        self.uncredited = 0;
+        self.recv_window += credit;
+        debug_assert!(self.recv_window <= self.window_size);
+        u32::try_from(credit).ok()
+    }
+
+    /// What of its window lies beyond that which all streams begin with.
+    fn extra(&self) -> u64 {
+        self.window_size - STREAM_WINDOW_BYTES
+    }
+
+    fn is_over(&self) -> bool {
+        self.send == Send::Ended && self.recv.is_over()
+    }
+
+    /// Does a request of ours wait for bytes of the peer?
+    fn waits(&self) -> bool {
+        self.ours && !self.recv.is_over()
+    }
+}
+
+/// What left the table.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing did.
+    Nothing,
+    Ours,
+    Theirs,
+}
+
+#[derive(Debug)]
+pub(super) struct Streams {
+    streams: HashMap<u64, Stream, KeyedHash>,
+    pub(super) ours: usize,
+    pub(super) theirs: usize,
+    /// Requests of ours that wait for bytes.
+    pub(super) waiting: usize,
+    /// What may still be granted beyond the first windows.
+    extra: u64,
+}
+
+impl Streams {
+    pub(super) fn new(seed: [u64; 2], extra: u64) -> Streams {
+        Streams {
+            streams: HashMap::with_hasher(KeyedHash::new(seed)),
+            ours: 0,
+            theirs: 0,
+            waiting: 0,
+            extra,
+        }
+    }
+
+    pub(super) fn open(&mut self, id: u64, ours: bool, end: bool) {
+        let stream = Stream::new(ours, end);
+        self.count(&stream, 1);
+        let before = self.streams.insert(id, stream);
+        debug_assert!(before.is_none(), "numbers rise");
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&Stream> {
+        self.streams.get(&id)
+    }
+
+    /// Changes a stream; one that is over afterwards leaves the table.
+    pub(super) fn update<R>(
+        &mut self,
+        id: u64,
+        change: impl FnOnce(&mut Stream, &mut u64) -> R,
+    ) -> Option<(R, Left)> {
+        let stream = self.streams.get_mut(&id)?;
+        let waited = stream.waits();
+        let result = change(stream, &mut self.extra);
+        if stream.is_over() {
+            // Counted out as it was counted in.
+            self.waiting += usize::from(stream.waits());
+            self.waiting -= usize::from(waited);
+            return Some((result, self.remove(id)));
+        }
+        self.waiting += usize::from(stream.waits());
+        self.waiting -= usize::from(waited);
+        Some((result, Left::Nothing))
+    }
+
+    pub(super) fn remove(&mut self, id: u64) -> Left {
+        let Some(stream) = self.streams.remove(&id) else {
+            return Left::Nothing;
+        };
+        self.count(&stream, -1);
+        self.extra += stream.extra();
+        if stream.ours {
+            Left::Ours
+        } else {
+            Left::Theirs
+        }
+    }
+
+    /// Numbers of our streams from `first` on that have no response yet. A scan, once a link.
+    pub(super) fn unanswered_from(&self, first: u64) -> Vec<u64> {
+        let mut ids: Vec<u64> = self
+            .streams
+            .iter()
+            .filter(|(id, stream)| stream.ours && **id >= first && stream.recv == Recv::Head)
+            .map(|(id, _)| *id)
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn count(&mut self, stream: &Stream, by: isize) {
+        let add = |count: &mut usize, is: bool| {
+            if is {
+                *count = count.saturating_add_signed(by);
+            }
+        };
+        add(&mut self.ours, stream.ours);
+        add(&mut self.theirs, !stream.ours);
+        add(&mut self.waiting, stream.waits());
+    }
+
+    pub(super) fn check_invariants(&self) {
+        if cfg!(debug_assertions) && self.streams.len() <= 64 {
+            let of = |is: fn(&Stream) -> bool| self.streams.values().filter(|s| is(s)).count();
+            debug_assert_eq!(self.ours, of(|s| s.ours));
+            debug_assert_eq!(self.theirs, of(|s| !s.ours));
+            debug_assert_eq!(self.waiting, of(Stream::waits));
+            for stream in self.streams.values() {
+                debug_assert!(!stream.is_over(), "a stream that is over has left");
+                debug_assert!(stream.recv_window + stream.uncredited <= stream.window_size);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_widened_while_its_reader_keeps_up_and_the_extra_lasts() {
+        let mut streams = Streams::new([1, 2], 3 * STREAM_WINDOW_BYTES);
+        streams.open(1, false, false);
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            let ((), _) = streams
+                .update(1, |stream, extra| {
+                    // The peer sends all that it may, and all of it is read.
+                    let bytes = stream.recv_window as usize;
+                    stream.receive(1, bytes).unwrap();
+                    stream.take(bytes, extra);
+                    sizes.push(stream.window_size / STREAM_WINDOW_BYTES);
+                })
+                .unwrap();
+            streams.check_invariants();
+        }
+        assert_eq!(
+            sizes,
+            [2, 4, 4, 4],
+            "doubled while there was something to give"
+        );
+        assert_eq!(streams.extra, 0);
+        assert_eq!(streams.remove(1), Left::Theirs);
+        assert_eq!(streams.extra, 3 * STREAM_WINDOW_BYTES, "and given back");
+    }
+
+    #[test]
+    fn a_slow_reader_keeps_its_window_and_a_byte_beyond_it_is_an_error() {
+        let mut streams = Streams::new([1, 2], u64::from(u32::MAX));
+        streams.open(1, false, false);
+        let window = STREAM_WINDOW_BYTES as usize;
+        streams
+            .update(1, |stream, extra| {
+                stream.receive(1, window).unwrap();
+                assert_eq!(
+                    stream.take(window / 2 - 1, extra),
+                    None,
+                    "not worth a message"
+                );
+                assert_eq!(stream.take(1, extra), Some(window as u32 / 2));
+                assert_eq!(stream.window_size, STREAM_WINDOW_BYTES);
+                stream.receive(1, window / 2).unwrap();
+                assert_eq!(
+                    stream.receive(1, 1),
+                    Err(ProtocolError::WindowExceeded {
+                        stream: StreamId(1),
+                        bytes: 1
+                    })
+                );
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn counts_follow_states() {
+        let mut streams = Streams::new([1, 2], 0);
+        streams.open(1, true, true);
+        streams.open(2, false, true);
+        assert_eq!((streams.ours, streams.theirs, streams.waiting), (1, 1, 1));
+        let (_, left) = streams
+            .update(1, |stream, _| stream.recv = Recv::Ended)
+            .unwrap();
+        assert_eq!(left, Left::Ours);
+        let (_, left) = streams
+            .update(2, |stream, _| stream.send = Send::Ended)
+            .unwrap();
+        assert_eq!(left, Left::Theirs);
+        assert_eq!((streams.ours, streams.theirs, streams.waiting), (0, 0, 0));
+        streams.check_invariants();
+    }
+}

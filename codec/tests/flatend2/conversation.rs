@@ -1,0 +1,277 @@
+//! Requests and responses, resets with a code, trailers, goodbye, grants, pings.
+
+use crate::support::happened::{joined, Happened};
+use crate::support::pair::Pair;
+use crate::support::{headers, speaking_both};
+use flatend_codec::{
+    GoodbyeCode, HeaderBlock, Millis, OpenError, ProtocolError, ResetCode, Retirement, Role,
+    SendError, StreamId,
+};
+
+const NONE: HeaderBlock = HeaderBlock::new();
+
+/// Two nodes that speak flatend/2, of which the acceptor offers `echo`; eight requests may be in flight each way.
+pub(crate) fn up() -> Pair {
+    let (none, echo) = (Vec::new(), ["echo".to_owned()]);
+    let mut pair = Pair::of(
+        speaking_both(Role::Dialer, 1, &none),
+        speaking_both(Role::Acceptor, 2, &echo),
+    );
+    pair.settle();
+    pair.dialer.news();
+    pair.acceptor.news();
+    pair
+}
+
+pub(crate) fn ask(pair: &mut Pair, end: bool) -> Result<StreamId, OpenError> {
+    let now = pair.now;
+    pair.dialer
+        .conn
+        .open_stream(now, ["echo"], &NONE, &NONE, end)
+}
+
+#[test]
+fn a_request_and_its_answer_with_bodies_both_ways() {
+    let mut pair = up();
+    let now = pair.now;
+    let head = headers(&[("params.id", "7"), ("twice", "a"), ("twice", "b")]);
+    let stream = pair
+        .dialer
+        .conn
+        .open_stream(
+            now,
+            ["other", "echo"],
+            &head,
+            &headers(&[("x", "y")]),
+            false,
+        )
+        .unwrap();
+    assert_eq!(stream, StreamId(1), "odd from the dialer");
+    let body: Vec<u8> = (0..60_000u32).map(|at| (at / 7) as u8).collect();
+    pair.dialer.conn.send_data(now, stream, &body).unwrap();
+    pair.dialer.conn.send_end(now, stream).unwrap();
+    pair.settle();
+    let pairs = |list: &[(&str, &str)]| {
+        list.iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        joined(&pair.acceptor.news()),
+        [
+            Happened::Request {
+                stream,
+                services: vec!["other".to_owned(), "echo".to_owned()],
+                headers: pairs(&[
+                    ("params.id", "7"),
+                    ("twice", "a"),
+                    ("twice", "b"),
+                    ("x", "y")
+                ]),
+            },
+            Happened::Data(stream, body.clone()),
+            Happened::End(stream),
+        ]
+    );
+    let answer = headers(&[("a", "1"), (":status", "201"), ("b", "2")]);
+    pair.acceptor
+        .conn
+        .respond(now, stream, &answer, false)
+        .unwrap();
+    pair.acceptor.conn.send_data(now, stream, &body).unwrap();
+    pair.settle();
+    pair.acceptor.conn.send_end(now, stream).unwrap();
+    pair.settle();
+    assert_eq!(
+        joined(&pair.dialer.news()),
+        [
+            Happened::Response {
+                stream,
+                headers: pairs(&[("a", "1"), ("b", "2")])
+            },
+            Happened::Data(stream, body),
+            Happened::End(stream),
+        ],
+        "the status has a field of its own"
+    );
+    assert_eq!(
+        pair.dialer.conn.open_streams() + pair.acceptor.conn.open_streams(),
+        0
+    );
+}
+
+#[test]
+fn small_messages_of_one_turn_travel_in_one_frame() {
+    let mut pair = up();
+    for _ in 0..8 {
+        ask(&mut pair, true).unwrap();
+    }
+    assert!(
+        pair.dialer.conn.transmit().is_empty(),
+        "nothing is sealed yet"
+    );
+    let bytes = pair.dialer.take();
+    let length = u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize;
+    assert_eq!(bytes.len(), 4 + length, "one frame");
+    pair.acceptor.feed(pair.now, &bytes).unwrap();
+    let requests = pair.acceptor.news();
+    assert_eq!(requests.len(), 16, "eight requests, each with its end");
+}
+
+#[test]
+fn grants_bound_the_requests_in_flight_and_come_back_with_their_ends() {
+    let mut pair = up();
+    let now = pair.now;
+    let streams: Vec<StreamId> = (0..8).map(|_| ask(&mut pair, true).unwrap()).collect();
+    assert_eq!(ask(&mut pair, true), Err(OpenError::NotGranted));
+    pair.settle();
+    // Granted anew in parcels: some of them may still be to come.
+    let mut open = streams;
+    for _ in 0..100 {
+        for stream in open.drain(..) {
+            pair.acceptor
+                .conn
+                .respond(now, stream, &NONE, true)
+                .unwrap();
+        }
+        pair.settle();
+        while let Ok(stream) = ask(&mut pair, true) {
+            open.push(stream);
+        }
+        pair.settle();
+        assert!((4..=8).contains(&open.len()), "{} of 8", open.len());
+    }
+}
+
+#[test]
+fn a_reset_says_why_in_both_directions_and_late_data_is_dropped() {
+    let mut pair = up();
+    let now = pair.now;
+    let stream = ask(&mut pair, false).unwrap();
+    pair.settle();
+    pair.acceptor.news();
+    // The caller gives up while the answer is on its way.
+    pair.acceptor
+        .conn
+        .respond(now, stream, &NONE, false)
+        .unwrap();
+    pair.acceptor.conn.send_data(now, stream, b"late").unwrap();
+    pair.dialer
+        .conn
+        .reset(now, stream, ResetCode::Cancel, "gone");
+    pair.settle();
+    assert_eq!(pair.dialer.news(), [], "nobody listens any more");
+    assert_eq!(pair.dialer.conn.dropped_packets(), 2);
+    assert_eq!(
+        pair.acceptor.news(),
+        [Happened::Reset(stream, ResetCode::Cancel)]
+    );
+    assert_eq!(
+        pair.acceptor.conn.send_data(now, stream, b"x"),
+        Err(SendError::StreamGone)
+    );
+    // Refused before it began: another may be asked. Later it is an error with a code.
+    let refused = ask(&mut pair, true).unwrap();
+    pair.settle();
+    pair.acceptor.conn.refuse(now, refused);
+    let broken = ask(&mut pair, true).unwrap();
+    pair.settle();
+    pair.acceptor
+        .conn
+        .respond(now, broken, &NONE, false)
+        .unwrap();
+    pair.acceptor.conn.refuse(now, broken);
+    pair.acceptor
+        .conn
+        .reset(now, broken, ResetCode::Internal, "it failed");
+    pair.settle();
+    assert_eq!(
+        pair.dialer.news(),
+        [
+            Happened::Refused(refused),
+            Happened::Response {
+                stream: broken,
+                headers: vec![]
+            },
+            Happened::Reset(broken, ResetCode::Internal)
+        ]
+    );
+    assert_eq!(
+        pair.acceptor.conn.open_streams() + pair.dialer.conn.open_streams(),
+        0
+    );
+}
+
+#[test]
+fn trailers_end_a_body() {
+    let mut pair = up();
+    let now = pair.now;
+    let stream = ask(&mut pair, true).unwrap();
+    pair.settle();
+    pair.acceptor
+        .conn
+        .respond(now, stream, &NONE, false)
+        .unwrap();
+    pair.acceptor.conn.send_data(now, stream, b"body").unwrap();
+    let trailers = headers(&[("grpc-status", "0")]);
+    pair.acceptor.conn.trailers(now, stream, &trailers).unwrap();
+    pair.settle();
+    let news = pair.dialer.news();
+    assert!(
+        matches!(&news[2], Happened::Other(what) if what.starts_with("Trailers")),
+        "{news:?}"
+    );
+    assert_eq!(pair.dialer.conn.open_streams(), 0);
+}
+
+#[test]
+fn after_goodbye_what_was_taken_is_finished_and_the_rest_goes_elsewhere() {
+    let mut pair = up();
+    let now = pair.now;
+    let taken = ask(&mut pair, true).unwrap();
+    pair.settle();
+    pair.acceptor.news();
+    // A request crosses the goodbye.
+    let crossing = ask(&mut pair, true).unwrap();
+    pair.acceptor
+        .conn
+        .goodbye(now, GoodbyeCode::Drain, "restarting");
+    pair.settle();
+    let news = pair.dialer.news();
+    assert!(news.contains(&Happened::Refused(crossing)), "{news:?}");
+    assert_eq!(pair.acceptor.news(), [], "it was not even told");
+    assert_eq!(pair.dialer.conn.retirement(), Retirement::Retiring);
+    assert_eq!(ask(&mut pair, true), Err(OpenError::Retiring));
+    pair.acceptor.conn.respond(now, taken, &NONE, true).unwrap();
+    pair.settle();
+    assert!(pair.dialer.news().contains(&Happened::End(taken)));
+    assert_eq!(pair.dialer.conn.open_streams(), 0);
+}
+
+#[test]
+fn a_quiet_link_is_asked_and_lives_and_a_dead_peer_is_found() {
+    let mut pair = up();
+    pair.pass(60_000).unwrap();
+    assert!(pair.dialer.conn.is_ready() && pair.acceptor.conn.is_ready());
+    // From now on the peer is gone: nothing comes back.
+    ask(&mut pair, true).unwrap();
+    pair.dialer.take();
+    let mut now = pair.now;
+    let error = loop {
+        now = pair
+            .dialer
+            .conn
+            .next_deadline()
+            .unwrap()
+            .max(Millis(now.0 + 1));
+        if let Err(error) = pair.dialer.conn.handle_timeout(now) {
+            break error;
+        }
+        pair.dialer.take();
+    };
+    assert!(matches!(error, ProtocolError::PeerSilent { .. }), "{error}");
+    assert!(
+        now.0 - pair.now.0 <= 10_001,
+        "5 s until asked, 5 s for an answer"
+    );
+}
