@@ -118,8 +118,15 @@ pub enum StartError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A setting makes no sense.
+    /// Settings make no sense: a sentence for each, one a line.
     Setting(String),
+    /// The file of the secret key cannot be used.
+    SecretKey {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: crate::keys::KeyError,
+    },
     /// A shard or thread could not be started.
     Shard(String),
 }
@@ -135,6 +142,9 @@ impl fmt::Display for StartError {
             }
             StartError::Listen { addr, source } => write!(f, "cannot listen on '{addr}': {source}"),
             StartError::Setting(what) => f.write_str(what),
+            StartError::SecretKey { path, error } => {
+                write!(f, "the secret key '{}', {error}", path.display())
+            }
             StartError::Shard(what) => f.write_str(what),
         }
     }

@@ -22,8 +22,10 @@ mod call;
 mod client;
 mod control;
 mod error;
+pub mod hex;
 mod idmap;
 mod json;
+pub mod keys;
 pub mod limits;
 mod mesh;
 mod node;
@@ -41,7 +43,7 @@ pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
 pub use json::json_string;
 pub use node::{
-    Context, HandlerError, Node, NodeBuilder, NodeEvent, OrStatus, PeerName, ReadError,
+    Context, HandlerError, Node, NodeBuilder, NodeEvent, NodeLimits, OrStatus, PeerName, ReadError,
     RequestBody, RequestReader, Responder, ResponseWriter, WriteError,
 };
 pub use routing::ProviderName;

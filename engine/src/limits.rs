@@ -10,9 +10,6 @@ pub const LINK_CORK_BYTES_MAX: usize = 64 * 1024;
 /// flow control), so it is generous: at most this much times the streams of a link is held.
 pub const STREAM_UNREAD_BYTES_MAX: usize = 512 * 1024;
 
-/// Unread bytes at which a paused stream lets its link read on.
-pub const STREAM_UNREAD_BYTES_LOW: usize = STREAM_UNREAD_BYTES_MAX / 2;
-
 /// Unread bytes of all streams of one link, complete bodies included. Past it the link stops reading although no single stream
 /// is full. A few hundred small responses for slow clients fit.
 pub const LINK_UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -179,6 +176,20 @@ pub const BROADCAST_AT_ONCE_MAX: usize = 64;
 /// Bytes of a response's body that are encoded between two looks at the link's room, and the buffer of a copy.
 pub const PIPE_PIECE_BYTES: usize = 64 * 1024;
 
+/// Longest key file that is read. 128 digits and a newline are 129 bytes; the rest is room for white space.
+pub const KEY_FILE_BYTES_MAX: u64 = 1024;
+
+/// The largest head of a request, so that a limit on heads does not refuse it always.
+pub const HANDLER_HEAD_BYTES_MIN: usize = 128 * 1024;
+
+/// The largest piece of a body: less unread would stop a link for each.
+pub const STREAM_UNREAD_BYTES_MIN: usize = 64 * 1024;
+
+/// More shards than any machine that we know has processors.
+pub const SHARDS_MAX: usize = 1024;
+
+const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
+const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);
 const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);

@@ -10,10 +10,10 @@ pub mod commands;
 pub mod config;
 mod demo;
 pub mod gateway;
-pub mod hex;
 pub mod keys;
 pub mod limits;
 pub mod logs;
 pub mod signals;
 
+pub use flatend::hex;
 pub use flatend::rt::io_words;

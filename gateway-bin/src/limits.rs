@@ -78,9 +78,6 @@ pub const IN_FLIGHT_MAX: u32 = 1_000_000;
 /// Most shards: each has a pinned thread, an epoll descriptor and a ring.
 pub const SHARDS_MAX: usize = 1024;
 
-/// Longest key file that is read. 128 digits and a newline are 129 bytes; the rest is room for white space.
-pub const KEY_FILE_BYTES_MAX: u64 = 1024;
-
 /// Log lines of one kind that are written within a second; the rest is counted and told in one line.
 pub const LOG_LINES_A_SECOND_MAX: u32 = 20;
 

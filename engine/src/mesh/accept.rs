@@ -10,7 +10,7 @@ use flatend_codec::{Config, Connection, Limits, Role};
 
 use super::driver;
 use super::link::{CloseReason, Link};
-use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, LINKS_MAX, UNVERIFIED_LINKS_MAX};
+use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, UNVERIFIED_LINKS_MAX};
 use crate::node::NodeEvent;
 use crate::rt::{self, AcceptRest, Listener, Socket};
 use crate::shard::Shard;
@@ -52,8 +52,9 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
 fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
     let shown = socket.local_addr()?;
     let link = new_link(shard, socket, Role::Acceptor, shown)?;
-    if shard.live_links.get() >= LINKS_MAX {
-        link.close(CloseReason::Crowded);
+    let links = shard.shared.limits.links;
+    if shard.live_links.get() >= links {
+        link.close(CloseReason::Full { links });
     }
     // Our frames are answered at once until we know whom we talk to.
     link.socket.quick_ack();
@@ -112,5 +113,6 @@ pub(crate) fn new_link(
     };
     let conn =
         Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
-    Ok(Link::new(shard.new_link_ref(), socket, conn))
+    let limits = &shard.shared.limits;
+    Ok(Link::new(shard.new_link_ref(), socket, conn, limits))
 }

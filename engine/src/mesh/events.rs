@@ -11,7 +11,7 @@ use super::link::{CloseReason, Link};
 use super::{accept, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
-use crate::limits::{FIND_NODE_IDS_MAX, HANDLER_HEAD_BYTES_MAX, HANDLER_STREAMS_MAX};
+use crate::limits::FIND_NODE_IDS_MAX;
 use crate::node::{self, NodeEvent, PeerName};
 use crate::routing::{LinkInfo, ProviderKey};
 use crate::rt;
@@ -66,8 +66,11 @@ pub(crate) fn handle(
                     .and_then(|name| shard.handlers.find(name))
             });
             let head_bytes = link.handler_head_bytes.get() + headers.byte_len();
+            let limits = &shard.shared.limits;
+            // A handler without a body has no entry among the streams, a body without a handler has.
+            let requests = link.handlers.get().max(link.streams.len());
             let has_room =
-                link.streams.len() < HANDLER_STREAMS_MAX && head_bytes <= HANDLER_HEAD_BYTES_MAX;
+                requests < limits.handler_streams && head_bytes <= limits.handler_head_bytes;
             match service {
                 Some(service) if has_room && !shard.draining().is_set() => {
                     let inbound = Inbound::new();
@@ -224,9 +227,9 @@ pub(crate) fn report_end(
         });
     }
     match reason {
-        CloseReason::Crowded => shard.emit(NodeEvent::PeerFault {
+        CloseReason::Crowded | CloseReason::Full { .. } => shard.emit(NodeEvent::PeerFault {
             from,
-            what: "too many connections wait for their handshake".to_owned(),
+            what: text(reason),
         }),
         CloseReason::Ourselves => shard.emit(NodeEvent::PeerFault {
             from,
@@ -254,6 +257,9 @@ fn text(reason: &CloseReason) -> String {
         }
         CloseReason::Drained => "this node shuts down".to_owned(),
         CloseReason::Crowded => "too many connections wait for their handshake".to_owned(),
+        CloseReason::Full { links } => {
+            format!("this shard has its {links} links, and takes no more")
+        }
         CloseReason::Ourselves => "it is this node itself".to_owned(),
     }
 }

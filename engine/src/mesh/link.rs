@@ -13,6 +13,7 @@ use flatend_codec::{
 use super::streams::{Recipient, Streams};
 use crate::error::Fault;
 use crate::limits::{LINK_CORK_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
+use crate::node::NodeLimits;
 use crate::routing::LinkRef;
 use crate::rt::{self, park, Socket, Ticket, Timer, TurnEnd, WaitQueue};
 
@@ -31,6 +32,11 @@ pub(crate) enum CloseReason {
     Drained,
     /// Too many links wait for their handshake.
     Crowded,
+    /// The shard has as many links as its limit allows.
+    Full {
+        /// The limit.
+        links: usize,
+    },
     /// The peer shows our own key: we dialed ourselves.
     Ourselves,
 }
@@ -47,6 +53,8 @@ pub(crate) struct Link {
     pub(crate) poked: Cell<bool>,
     /// Bytes of the heads of the peer's requests whose handlers run.
     pub(crate) handler_head_bytes: Cell<usize>,
+    /// The peer's requests whose handlers run.
+    pub(crate) handlers: Cell<usize>,
     /// The codec's next deadline.
     pub(crate) deadline: Timer,
     corked: Cell<bool>,
@@ -62,15 +70,21 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(at: LinkRef, socket: Socket, conn: Connection) -> Rc<Link> {
+    pub(crate) fn new(
+        at: LinkRef,
+        socket: Socket,
+        conn: Connection,
+        limits: &NodeLimits,
+    ) -> Rc<Link> {
         Rc::new(Link {
             at,
             socket,
             conn: RefCell::new(conn),
-            streams: Streams::default(),
+            streams: Streams::new(limits.stream_unread_bytes, limits.link_unread_bytes),
             task: RefCell::new(None),
             poked: Cell::new(false),
             handler_head_bytes: Cell::new(0),
+            handlers: Cell::new(0),
             deadline: Timer::new(),
             corked: Cell::new(false),
             write_blocked: Cell::new(false),

@@ -9,9 +9,7 @@ use flatend_codec::{HeaderBlock, Millis, StreamId};
 
 use crate::error::Fault;
 use crate::idmap::IdMap;
-use crate::limits::{
-    LINK_UNREAD_BYTES_MAX, READER_STALL_MS, STREAM_UNREAD_BYTES_LOW, STREAM_UNREAD_BYTES_MAX,
-};
+use crate::limits::READER_STALL_MS;
 use crate::rt::Outbox;
 use crate::shard::{CallId, Inbound, Message, Relay};
 
@@ -76,14 +74,26 @@ struct Stream {
 }
 
 /// The streams of one link.
-#[derive(Default)]
 pub(crate) struct Streams {
     table: RefCell<IdMap<StreamId, Stream>>,
     unread: Cell<usize>,
     full: Cell<usize>,
+    /// Unread bytes of one stream, and of all together, past which the link stops reading.
+    stream_bytes_max: usize,
+    link_bytes_max: usize,
 }
 
 impl Streams {
+    pub(crate) fn new(stream_bytes_max: usize, link_bytes_max: usize) -> Streams {
+        Streams {
+            table: RefCell::default(),
+            unread: Cell::new(0),
+            full: Cell::new(0),
+            stream_bytes_max,
+            link_bytes_max,
+        }
+    }
+
     pub(crate) fn insert(&self, stream: StreamId, recipient: Recipient, mark: u64) {
         let entry = Stream {
             recipient: Some(recipient),
@@ -129,7 +139,7 @@ impl Streams {
         }
         entry.unread += bytes.len();
         self.unread.set(self.unread.get() + bytes.len());
-        if entry.unread > STREAM_UNREAD_BYTES_MAX && !entry.full {
+        if entry.unread > self.stream_bytes_max && !entry.full {
             entry.full = true;
             self.full.set(self.full.get() + 1);
         }
@@ -206,7 +216,7 @@ impl Streams {
         entry.unread -= bytes;
         entry.progress_at = now;
         self.unread.set(self.unread.get() - bytes);
-        if entry.full && entry.unread <= STREAM_UNREAD_BYTES_LOW {
+        if entry.full && entry.unread <= self.stream_bytes_max / 2 {
             entry.full = false;
             self.full.set(self.full.get() - 1);
         }
@@ -217,7 +227,7 @@ impl Streams {
 
     /// Whether the link must not read on.
     pub(crate) fn is_paused(&self) -> bool {
-        self.full.get() > 0 || self.unread.get() > LINK_UNREAD_BYTES_MAX
+        self.full.get() > 0 || self.unread.get() > self.link_bytes_max
     }
 
     /// Streams that hold the link up and whose readers took nothing for [`READER_STALL_MS`]: those that are full, and the
@@ -235,8 +245,8 @@ impl Streams {
         idle.sort_unstable_by_key(|(unread, ..)| std::cmp::Reverse(*unread));
         let mut left = self.unread.get();
         // Well below the limit, so that the next body does not stop the link again at once.
-        let low = if left > LINK_UNREAD_BYTES_MAX {
-            LINK_UNREAD_BYTES_MAX / 2
+        let low = if left > self.link_bytes_max {
+            self.link_bytes_max / 2
         } else {
             left
         };

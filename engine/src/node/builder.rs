@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,9 +13,11 @@ use super::context::Context;
 use super::events::{Events, NodeEvent};
 use super::handler_error::HandlerError;
 use super::handlers::Service;
+use super::node_limits::NodeLimits;
 use super::running::Node;
 use super::start;
 use crate::error::StartError;
+use crate::keys::{load_or_make_secret, SecretKey};
 use crate::shard::Shard;
 
 pub(super) type ShardTask =
@@ -25,13 +28,14 @@ pub struct NodeBuilder {
     pub(super) bind: Vec<String>,
     pub(super) public_addr: Option<SocketAddr>,
     pub(super) secret_key: Option<[u8; 32]>,
+    pub(super) secret_key_file: Option<PathBuf>,
     pub(super) bootstrap: Vec<String>,
     pub(super) services: Vec<Service>,
     pub(super) shards: Option<usize>,
     pub(super) pin: bool,
     pub(super) events: Events,
     pub(super) shard_tasks: Vec<ShardTask>,
-    pub(super) error: Option<String>,
+    pub(super) limits: NodeLimits,
 }
 
 impl Default for NodeBuilder {
@@ -40,37 +44,48 @@ impl Default for NodeBuilder {
             bind: Vec::new(),
             public_addr: None,
             secret_key: None,
+            secret_key_file: None,
             bootstrap: Vec::new(),
             services: Vec::new(),
             shards: None,
             pin: true,
             events: Arc::new(|event| eprintln!("{event}")),
             shard_tasks: Vec::new(),
-            error: None,
+            limits: NodeLimits::default(),
         }
     }
 }
 
 impl NodeBuilder {
-    /// Listens for peers on `addr` (`127.0.0.1:9000`, port 0 for any). A node that listens has an identity: a secret key
-    /// is made for this run if none is given.
+    /// Listens for peers on `addr`, `HOST:PORT` (`127.0.0.1:9000`; port 0 for any), on each shard. May be called again for more
+    /// addresses; of a name that has several the first is taken. A node that listens has an identity: a secret key is made for
+    /// this run if none is given, and peers are told the port of the first address.
     #[must_use]
     pub fn bind(mut self, addr: impl Into<String>) -> Self {
         self.bind.push(addr.into());
         self
     }
 
-    /// The address shown to peers, if it is not that of the listener.
+    /// The address by which others dial this node, if it is not that of the listener: behind a forwarded port, say.
     #[must_use]
     pub fn public_addr(mut self, addr: SocketAddr) -> Self {
         self.public_addr = Some(addr);
         self
     }
 
-    /// The 32-byte Ed25519 seed of the node's identity.
+    /// The 32-byte Ed25519 seed of the node's identity: a secret. [`NodeBuilder::secret_key_file`] keeps one in a file.
     #[must_use]
     pub fn secret_key(mut self, seed: [u8; 32]) -> Self {
         self.secret_key = Some(seed);
+        self
+    }
+
+    /// Keeps the node's identity in the file at `path`: read if it is there, made with mode 0600 if not, in a directory that is
+    /// there. It holds 64 hex digits (the seed) or 128 (the seed and its public key), as `flatend keygen` writes them; a file that
+    /// others may read or write is refused.
+    #[must_use]
+    pub fn secret_key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.secret_key_file = Some(path.into());
         self
     }
 
@@ -137,17 +152,14 @@ impl NodeBuilder {
     }
 
     fn offer(mut self, service: Service) -> Self {
-        let name = &service.name;
-        if name.is_empty() || name.len() > 255 {
-            self.error = Some(format!(
-                "the service name '{name}' has {} bytes; 1 to 255 are possible",
-                name.len()
-            ));
-        } else if self.services.iter().any(|known| known.name == *name) {
-            self.error = Some(format!("the service '{name}' is given twice"));
-        } else {
-            self.services.push(service);
-        }
+        self.services.push(service);
+        self
+    }
+
+    /// What peers may use of this node, in place of the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: NodeLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -196,18 +208,29 @@ impl NodeBuilder {
         start::start(self)
     }
 
-    /// The identity's key: the given one, a fresh one for a node that listens, none for an anonymous node.
-    pub(super) fn signing_key(&self) -> Result<Option<SigningKey>, StartError> {
-        match self.secret_key {
-            Some(seed) => Ok(Some(SigningKey::from_bytes(&seed))),
-            None if self.bind.is_empty() => Ok(None),
-            None => {
-                let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(|err| {
-                    StartError::Setting(format!("no randomness for a secret key: {err}"))
-                })?;
-                Ok(Some(SigningKey::from_bytes(&seed)))
+    /// The identity's key: the given one, a fresh one for a node that listens, none for an anonymous node. With the path of its
+    /// file, if that was made now.
+    pub(super) fn signing_key(&self) -> Result<(Option<SigningKey>, Option<PathBuf>), StartError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| StartError::SecretKey { path, error }
+        };
+        let (key, made) = match (self.secret_key, &self.secret_key_file) {
+            (Some(seed), _) => (SecretKey::from_seed(seed), None),
+            (None, Some(path)) => {
+                let (key, made) = load_or_make_secret(path).map_err(failed(path))?;
+                (key, made.then(|| path.clone()))
             }
-        }
+            (None, None) if self.bind.is_empty() => return Ok((None, None)),
+            (None, None) => {
+                let key = SecretKey::generate().map_err(|_| {
+                    StartError::Setting(
+                        "the system gave no random numbers for a secret key: try again".to_owned(),
+                    )
+                })?;
+                (key, None)
+            }
+        };
+        Ok((Some(SigningKey::from_bytes(key.seed())), made))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::routing::{Cause, ProviderName};
@@ -25,6 +26,11 @@ impl fmt::Display for PeerName {
 /// Something worth a log line. Its `Display` is the line as the seed's gateway writes it, where it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeEvent {
+    /// The file of the node's secret key was not there, and was made.
+    KeyMade {
+        /// The file.
+        path: PathBuf,
+    },
     /// The node listens for peers.
     Listening(SocketAddr),
     /// A peer dialed us and shook hands.
@@ -118,6 +124,7 @@ impl NodeEvent {
     /// A name of its kind, for counting and rate limits.
     pub fn kind(&self) -> &'static str {
         match self {
+            NodeEvent::KeyMade { .. } => "key made",
             NodeEvent::Listening(_) => "listening",
             NodeEvent::Accepted { .. } => "accepted",
             NodeEvent::Dialed { .. } => "dialed",
@@ -160,6 +167,9 @@ impl fmt::Display for List<'_> {
 impl fmt::Display for NodeEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            NodeEvent::KeyMade { path } => {
+                write!(f, "Made a secret key for this node in '{}'.", path.display())
+            }
             NodeEvent::Listening(addr) => write!(f, "Listening for Flatend nodes on '{addr}'."),
             NodeEvent::Accepted { peer, services } => {
                 write!(f, "{peer} has connected. Services: {}", List(services))

@@ -131,7 +131,7 @@ pub(crate) fn start_handler(
     body: Rc<Inbound>,
     peer: Option<NodeId>,
 ) {
-    let charge = HeadCharge::new(link, headers.byte_len());
+    let charge = Charge::new(link, headers.byte_len());
     let reply = Rc::new(Reply::new(link.clone(), stream, body));
     let context = Context::new(
         shard.clone(),
@@ -159,27 +159,29 @@ pub(crate) fn start_handler(
     });
 }
 
-/// Charges a request's head to its link while the handler runs.
-struct HeadCharge {
+/// Charges a request and its head to its link while the handler runs.
+struct Charge {
     link: Rc<Link>,
     bytes: usize,
 }
 
-impl HeadCharge {
-    fn new(link: &Rc<Link>, bytes: usize) -> HeadCharge {
+impl Charge {
+    fn new(link: &Rc<Link>, bytes: usize) -> Charge {
+        link.handlers.set(link.handlers.get() + 1);
         link.handler_head_bytes
             .set(link.handler_head_bytes.get() + bytes);
-        HeadCharge {
+        Charge {
             link: link.clone(),
             bytes,
         }
     }
 }
 
-impl Drop for HeadCharge {
+impl Drop for Charge {
     fn drop(&mut self) {
-        self.link
-            .handler_head_bytes
-            .set(self.link.handler_head_bytes.get() - self.bytes);
+        let link = &self.link;
+        link.handlers.set(link.handlers.get() - 1);
+        link.handler_head_bytes
+            .set(link.handler_head_bytes.get() - self.bytes);
     }
 }

@@ -3,10 +3,12 @@
 mod body_error;
 mod body_io;
 mod builder;
+mod check;
 mod context;
 mod events;
 mod handler_error;
 mod handlers;
+mod node_limits;
 mod reply;
 mod respond;
 mod running;
@@ -19,6 +21,7 @@ pub use builder::NodeBuilder;
 pub use context::Context;
 pub use events::{NodeEvent, PeerName};
 pub use handler_error::{HandlerError, OrStatus};
+pub use node_limits::NodeLimits;
 pub use running::Node;
 pub use split::{RequestBody, Responder};
 

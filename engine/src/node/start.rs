@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::{mpsc, Arc};
 
 use super::builder::{NodeBuilder, ShardTask};
+use super::check;
 use super::events::NodeEvent;
 use super::handlers::Service;
 use super::running::Node;
 use super::Identity;
 use crate::control::Registry;
 use crate::error::StartError;
-use crate::limits::DRAIN_MS;
+use crate::limits::SHARDS_MAX;
 use crate::mesh;
 use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
 use crate::shard::{serve_inbox, Message, Shard, Shared};
@@ -30,20 +31,16 @@ struct Seed {
 }
 
 pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
-    if let Some(error) = builder.error {
-        return Err(StartError::Setting(error));
+    let found = check::findings(&builder);
+    if !found.is_empty() {
+        return Err(StartError::Setting(found.join("\n")));
     }
     let cpus = rt::allowed_cpus();
-    let count = builder.shards.unwrap_or(cpus.len());
-    if count == 0 || count > SHARDS_MAX {
-        return Err(StartError::Setting(format!(
-            "{count} shards make no sense: 1 to {SHARDS_MAX} are possible"
-        )));
-    }
+    let count = builder.shards.unwrap_or(cpus.len().min(SHARDS_MAX));
     rt::preflight(count).map_err(StartError::Preflight)?;
 
+    let (key, made) = builder.signing_key()?;
     let (addrs, listeners) = listen(&builder.bind, count)?;
-    let key = builder.signing_key()?;
     let public_key = key.as_ref().map(|key| key.verifying_key().to_bytes());
     let identity = key.map(|key| Identity {
         key,
@@ -53,26 +50,26 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             .or(builder.public_addr.as_ref())
             .map_or(0, SocketAddr::port),
     });
-    if identity
-        .as_ref()
-        .is_some_and(|identity| identity.listen_port == 0)
-    {
-        return Err(StartError::Setting("a secret key without an address to listen on or to show: peers cannot dial port 0; call bind".to_owned()));
-    }
     let mut services = builder.services;
     services.sort_by(|a, b| a.name.cmp(&b.name));
     let services: Arc<[Service]> = services.into();
+    let service_names: Vec<String> = services
+        .iter()
+        .map(|service| service.name.to_string())
+        .collect();
+    check::handshake_fits(&service_names, identity.as_ref()).map_err(StartError::Setting)?;
     let registry = Registry::new();
     let shared = Arc::new(Shared {
         registry: registry.clone(),
         identity,
-        service_names: services
-            .iter()
-            .map(|service| service.name.to_string())
-            .collect(),
+        service_names,
         events: builder.events,
+        limits: builder.limits,
         shards: count,
     });
+    if let Some(path) = made {
+        (shared.events)(NodeEvent::KeyMade { path });
+    }
     for addr in &addrs {
         (shared.events)(NodeEvent::Listening(*addr));
     }
@@ -140,9 +137,6 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     }
     Ok(node)
 }
-
-/// More shards than any machine that we know has processors.
-const SHARDS_MAX: usize = 1024;
 
 fn listen(
     bind: &[String],
@@ -237,7 +231,9 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
 
     shard.draining().wait().await;
     ended.until(|| (running.get() == 0).then_some(())).await;
-    rt::timeout(DRAIN_MS, shard.finish_streams()).await.ok();
+    rt::timeout(shard.shared.limits.drain_ms(), shard.finish_streams())
+        .await
+        .ok();
     shard.close_links();
     rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed())
         .await

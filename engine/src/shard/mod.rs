@@ -17,7 +17,7 @@ use crate::call::RetryBudget;
 use crate::control::Registry;
 use crate::idmap::IdMap;
 use crate::mesh::Link;
-use crate::node::{Events, Handlers, Identity, NodeEvent};
+use crate::node::{Events, Handlers, Identity, NodeEvent, NodeLimits};
 use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 
@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) identity: Option<Identity>,
     pub(crate) service_names: Vec<String>,
     pub(crate) events: Events,
+    pub(crate) limits: NodeLimits,
     pub(crate) shards: usize,
 }
 

@@ -7,6 +7,7 @@ mod bodies;
 mod context;
 mod failures;
 mod per_shard;
+mod starting;
 
 use flatend::{CallRequest, Node, NodeBuilder};
 

@@ -53,19 +53,23 @@ fn each_shard_makes_its_own_state_before_the_first_request_and_drops_it_at_the_e
     let (made, dropped) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
     let callers = [(); 2].map(|()| TestNode::start(Node::builder().bind("127.0.0.1:0")));
     let mut node = counting(made.clone(), dropped.clone());
-    // The links to bootstrap addresses are spread over the shards: one caller each.
     for caller in &callers {
         node = node.bootstrap(caller.addr().to_string());
     }
     let provider = TestNode::with_shards(2, node);
     assert_eq!(made.load(Ordering::SeqCst), 2);
-    for round in 1..=3 {
-        for (shard, caller) in callers.iter().enumerate() {
+    let mut counts = [0; 2];
+    for _ in 1..=3 {
+        for caller in &callers {
             caller.wait_providers("counter", 1);
             let reply = get(caller, 0, "counter").expect("a response");
-            assert_eq!(reply.text(), format!("{round} on {shard}"));
+            let (count, shard) = reply.text().split_once(" on ").expect("what it says");
+            let of_shard = &mut counts[shard.parse::<usize>().expect("a number")];
+            *of_shard += 1;
+            assert_eq!(count, of_shard.to_string(), "on shard {shard}");
         }
     }
+    assert_eq!(counts.iter().sum::<usize>(), 6);
     assert_eq!(dropped.load(Ordering::SeqCst), 0);
     provider.shutdown();
     wait_until("the state of both shards is dropped", || {

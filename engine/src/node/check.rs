@@ -1,0 +1,303 @@
+//! Mistakes in a node's description, all of them found before anything runs: each is a sentence that says what to write instead.
+
+use std::net::SocketAddr;
+
+use flatend_codec::{Config, Connection, Limits, Millis, Role};
+
+use super::builder::NodeBuilder;
+use super::Identity;
+use crate::limits::SHARDS_MAX;
+
+/// What is wrong with it, in the order of the builder's methods.
+pub(super) fn findings(builder: &NodeBuilder) -> Vec<String> {
+    let mut found = Vec::new();
+    addresses(builder, &mut found);
+    identity(builder, &mut found);
+    services(builder, &mut found);
+    if let Some(shards) = builder.shards.filter(|n| *n == 0 || *n > SHARDS_MAX) {
+        found.push(format!(
+            "{shards} shards make no sense: 1 to {SHARDS_MAX} are possible"
+        ));
+    }
+    found.extend(builder.limits.findings());
+    found
+}
+
+fn addresses(builder: &NodeBuilder, found: &mut Vec<String>) {
+    for (i, addr) in builder.bind.iter().enumerate() {
+        match host_and_port(addr) {
+            Err(why) => found.push(format!("cannot listen on '{addr}': {why}")),
+            Ok((_, 0)) => {}
+            Ok(_) if builder.bind[..i].contains(addr) => {
+                found.push(format!("'{addr}' is given to listen on twice"));
+            }
+            Ok(_) => {}
+        }
+    }
+    // That a node is given itself to dial is no mistake: one list may serve a whole mesh, and the link is ended at once.
+    for (i, target) in builder.bootstrap.iter().enumerate() {
+        match host_and_port(target) {
+            Err(why) => found.push(format!("cannot dial '{target}': {why}")),
+            Ok((_, 0)) => found.push(format!(
+                "cannot dial '{target}': port 0 is no port of a node"
+            )),
+            Ok(_) if builder.bootstrap[..i].contains(target) => {
+                found.push(format!("'{target}' is given to dial twice"));
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+/// `HOST:PORT`, with an IPv6 address in brackets.
+fn host_and_port(text: &str) -> Result<(&str, u16), String> {
+    let form = "write HOST:PORT, as in 127.0.0.1:9000";
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(format!("{scheme}:// has no place here; {form}"));
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(format!("a port is missing; {form}"));
+    };
+    if host.is_empty() {
+        return Err(format!(
+            "a host is missing; {form}; 0.0.0.0 and [::] stand for all addresses of this machine"
+        ));
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err("an IPv6 address stands in brackets, as in [::1]:9000".to_owned());
+    }
+    match port.parse() {
+        Ok(port) => Ok((host, port)),
+        Err(_) => Err(format!("'{port}' is no port, 1 to 65535; {form}")),
+    }
+}
+
+fn identity(builder: &NodeBuilder, found: &mut Vec<String>) {
+    match (&builder.secret_key, &builder.secret_key_file) {
+        (Some(_), Some(path)) => found.push(format!(
+            "a secret key and the file '{}' of one are given: one of them is enough",
+            path.display()
+        )),
+        (Some(seed), None) if *seed == [0; 32] => found.push(
+            "the secret key is all zeros: make one with SecretKey::generate, or name a file with secret_key_file"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    let has_key = builder.secret_key.is_some() || builder.secret_key_file.is_some();
+    let Some(addr) = builder.public_addr else {
+        if has_key && builder.bind.is_empty() {
+            found.push(
+                "a secret key without an address to listen on or to show: peers cannot dial port 0; call bind or public_addr"
+                    .to_owned(),
+            );
+        }
+        return;
+    };
+    if !has_key && builder.bind.is_empty() {
+        found.push(format!(
+            "the public address {addr} without an identity to show it with: give a secret key, or call bind"
+        ));
+    }
+    if let Some(why) = not_dialed(addr) {
+        found.push(format!(
+            "the public address {addr} cannot be dialed by others: {why}"
+        ));
+    }
+}
+
+fn not_dialed(addr: SocketAddr) -> Option<&'static str> {
+    let ip = addr.ip();
+    if addr.port() == 0 {
+        Some("port 0 is no port of a node")
+    } else if ip.is_unspecified() {
+        Some("it stands for all addresses of a machine; name one of them")
+    } else if ip.is_multicast() || matches!(ip, std::net::IpAddr::V4(ip) if ip.is_broadcast()) {
+        Some("it is the address of many")
+    } else {
+        None
+    }
+}
+
+fn services(builder: &NodeBuilder, found: &mut Vec<String>) {
+    let names: Vec<&str> = builder
+        .services
+        .iter()
+        .map(|service| &*service.name)
+        .collect();
+    found.extend(names_findings(&names));
+}
+
+/// What is wrong with a list of service names.
+pub(super) fn names_findings(names: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        if name.is_empty() || name.len() > SERVICE_NAME_BYTES_MAX {
+            found.push(format!(
+                "the service name '{name}' has {} bytes; 1 to {SERVICE_NAME_BYTES_MAX} are possible",
+                name.len()
+            ));
+        } else if names[..i].contains(name) {
+            found.push(format!("the service '{name}' is given twice"));
+        }
+    }
+    if names.len() > SERVICES_MAX {
+        found.push(format!(
+            "{} services: a node can offer {SERVICES_MAX}; start a second node for the rest",
+            names.len()
+        ));
+    }
+    found
+}
+
+/// Whether the handshake can say all of these names. Only the codec knows how much fits.
+///
+/// # Errors
+/// A sentence.
+pub(super) fn handshake_fits(names: &[String], identity: Option<&Identity>) -> Result<(), String> {
+    // An IPv6 address takes the most room.
+    let shown = SocketAddr::from(([1; 8], 1));
+    let config = Config {
+        role: Role::Dialer,
+        ephemeral_secret: [1; 32],
+        identity: identity.map(|identity| (identity.key.clone(), shown)),
+        services: names,
+        limits: Limits::default(),
+        flatend2: None,
+    };
+    match Connection::new(Millis(0), config) {
+        Ok(_) => Ok(()),
+        Err(err) => Err(format!(
+            "{err}: use fewer or shorter names of services, or a second node"
+        )),
+    }
+}
+
+/// Bytes of a service's name (protocol.md, Messages).
+const SERVICE_NAME_BYTES_MAX: usize = 255;
+
+/// Services that a handshake can name (protocol.md, Messages).
+const SERVICES_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Node;
+
+    fn found(builder: NodeBuilder) -> Vec<String> {
+        findings(&builder)
+    }
+
+    #[test]
+    fn every_mistake_has_its_sentence_and_all_are_told() {
+        let node = Node::builder()
+            .bind("9000")
+            .bind(":9000")
+            .bind("[::1]:9000")
+            .bind("[::1]:9000")
+            .bind("127.0.0.1:0")
+            .bind("127.0.0.1:0")
+            .bootstrap("http://gateway:9000")
+            .bootstrap("::1:9000")
+            .bootstrap("gateway:0")
+            .bootstrap("gateway:90000")
+            .bootstrap("gateway:9000")
+            .bootstrap("gateway:9000")
+            .bootstrap("[::1]:9000")
+            .secret_key([0; 32])
+            .shards(0);
+        assert_eq!(
+            found(node),
+            [
+                "cannot listen on '9000': a port is missing; write HOST:PORT, as in 127.0.0.1:9000",
+                "cannot listen on ':9000': a host is missing; write HOST:PORT, as in 127.0.0.1:9000; 0.0.0.0 and [::] stand for all addresses of this machine",
+                "'[::1]:9000' is given to listen on twice",
+                "cannot dial 'http://gateway:9000': http:// has no place here; write HOST:PORT, as in 127.0.0.1:9000",
+                "cannot dial '::1:9000': an IPv6 address stands in brackets, as in [::1]:9000",
+                "cannot dial 'gateway:0': port 0 is no port of a node",
+                "cannot dial 'gateway:90000': '90000' is no port, 1 to 65535; write HOST:PORT, as in 127.0.0.1:9000",
+                "'gateway:9000' is given to dial twice",
+                "the secret key is all zeros: make one with SecretKey::generate, or name a file with secret_key_file",
+                "0 shards make no sense: 1 to 1024 are possible",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_identity_needs_an_address_and_an_address_an_identity() {
+        let addr = |text: &str| text.parse().expect("an address");
+        let key = || Node::builder().secret_key([7; 32]);
+        assert_eq!(
+            found(key()),
+            ["a secret key without an address to listen on or to show: peers cannot dial port 0; call bind or public_addr"]
+        );
+        assert!(found(key().bind("127.0.0.1:0")).is_empty());
+        assert!(found(key().public_addr(addr("10.0.0.1:9000"))).is_empty());
+        assert_eq!(
+            found(Node::builder().public_addr(addr("10.0.0.1:9000"))),
+            ["the public address 10.0.0.1:9000 without an identity to show it with: give a secret key, or call bind"]
+        );
+        for (shown, why) in [
+            ("10.0.0.1:0", "port 0 is no port of a node"),
+            (
+                "0.0.0.0:9000",
+                "it stands for all addresses of a machine; name one of them",
+            ),
+            (
+                "[::]:9000",
+                "it stands for all addresses of a machine; name one of them",
+            ),
+            ("224.0.0.1:9000", "it is the address of many"),
+            ("255.255.255.255:9000", "it is the address of many"),
+        ] {
+            assert_eq!(
+                found(key().public_addr(addr(shown))),
+                [format!(
+                    "the public address {shown} cannot be dialed by others: {why}"
+                )]
+            );
+        }
+        assert_eq!(
+            found(key().bind("127.0.0.1:0").secret_key_file("node.key")),
+            ["a secret key and the file 'node.key' of one are given: one of them is enough"]
+        );
+    }
+
+    #[test]
+    fn names_of_services_at_their_limits() {
+        let offering = |names: &[&str]| {
+            names.iter().fold(Node::builder(), |node, name| {
+                node.service(name, |context| async move { context.send("").await })
+            })
+        };
+        let (longest, longer) = ("n".repeat(255), "n".repeat(256));
+        assert!(found(offering(&[&longest, "a"])).is_empty());
+        assert_eq!(
+            found(offering(&["", "a", "a"])),
+            [
+                "the service name '' has 0 bytes; 1 to 255 are possible",
+                "the service 'a' is given twice"
+            ]
+        );
+        assert!(found(offering(&[&longer]))[0].contains("has 256 bytes"));
+        let many: Vec<String> = (0..256).map(|i| i.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(found(offering(&many[..255])).is_empty());
+        assert_eq!(
+            found(offering(&many)),
+            ["256 services: a node can offer 255; start a second node for the rest"]
+        );
+    }
+
+    #[test]
+    fn a_handshake_that_a_peer_could_not_take_is_found() {
+        let names =
+            |count: usize| -> Vec<String> { (0..count).map(|i| format!("{i:0>99}")).collect() };
+        assert_eq!(handshake_fits(&names(40), None), Ok(()));
+        let sentence = handshake_fits(&names(41), None).expect_err("it is too large");
+        assert!(
+            sentence.contains("a Go peer takes 4076") && sentence.contains("fewer or shorter"),
+            "{sentence}"
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! What a node lets its peers use, where a service's author may want less or more than the defaults.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// Limits of a node, each of them one shard's or one link's ([`NodeBuilder::limits`](super::NodeBuilder::limits)).
+///
+/// ```
+/// use flatend::{Node, NodeLimits};
+///
+/// let node = Node::builder().limits(NodeLimits {
+///     links: 100,
+///     ..NodeLimits::default()
+/// });
+/// # let _ = node;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLimits {
+    /// Links that a shard has at most; a further one that dials us is closed at once. 8,192. Descriptors are needed for other
+    /// things too, and a mesh in which each node has more peers needs another form.
+    pub links: usize,
+    /// Requests of one link whose handlers run, or whose bodies still come. Past it a request is refused, so that its caller may
+    /// ask another node. 65,536: a gateway sends the requests of all its clients over a few links.
+    pub handler_streams: usize,
+    /// Bytes of the heads of requests of one link whose handlers run. Past it requests are refused. 16 MiB; at least 128 KiB,
+    /// which is the largest head.
+    pub handler_head_bytes: usize,
+    /// Bytes of one body that arrived and that its reader has not taken. Past it the link is not read, for legacy has no credit by
+    /// stream; a reader that takes nothing for 10 s then loses its stream. 512 KiB; at least 64 KiB, which is the largest piece.
+    pub stream_unread_bytes: usize,
+    /// The same for all bodies of one link together, those that are whole included. 16 MiB; not below `stream_unread_bytes`.
+    pub link_unread_bytes: usize,
+    /// How long requests in flight may take to end at shutdown. 10 s: longer than most, shorter than an orchestrator waits before
+    /// it kills.
+    pub drain: Duration,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        NodeLimits {
+            links: limits::LINKS_MAX,
+            handler_streams: limits::HANDLER_STREAMS_MAX,
+            handler_head_bytes: limits::HANDLER_HEAD_BYTES_MAX,
+            stream_unread_bytes: limits::STREAM_UNREAD_BYTES_MAX,
+            link_unread_bytes: limits::LINK_UNREAD_BYTES_MAX,
+            drain: Duration::from_millis(limits::DRAIN_MS),
+        }
+    }
+}
+
+impl NodeLimits {
+    /// A sentence for each limit that makes no sense.
+    pub(super) fn findings(&self) -> Vec<String> {
+        let least = [
+            ("links", self.links, 1),
+            ("handler_streams", self.handler_streams, 1),
+            (
+                "handler_head_bytes",
+                self.handler_head_bytes,
+                limits::HANDLER_HEAD_BYTES_MIN,
+            ),
+            (
+                "stream_unread_bytes",
+                self.stream_unread_bytes,
+                limits::STREAM_UNREAD_BYTES_MIN,
+            ),
+            (
+                "link_unread_bytes",
+                self.link_unread_bytes,
+                self.stream_unread_bytes,
+            ),
+        ];
+        let low = least.into_iter().filter(|(_, value, min)| value < min);
+        low.map(|(name, value, min)| {
+            format!("the limit {name} is {value}: at least {min} are needed")
+        })
+        .collect()
+    }
+
+    /// `drain` in milliseconds.
+    pub(crate) fn drain_ms(&self) -> u64 {
+        u64::try_from(self.drain.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_value_of_each_limit_passes_and_the_one_below_is_named() {
+        let least = NodeLimits {
+            links: 1,
+            handler_streams: 1,
+            handler_head_bytes: 128 * 1024,
+            stream_unread_bytes: 64 * 1024,
+            link_unread_bytes: 64 * 1024,
+            drain: Duration::ZERO,
+        };
+        assert!(least.findings().is_empty());
+        let below = NodeLimits {
+            links: 0,
+            handler_streams: 0,
+            handler_head_bytes: least.handler_head_bytes - 1,
+            stream_unread_bytes: least.stream_unread_bytes - 1,
+            link_unread_bytes: least.stream_unread_bytes - 2,
+            drain: Duration::ZERO,
+        };
+        assert_eq!(
+            below.findings(),
+            [
+                "the limit links is 0: at least 1 are needed",
+                "the limit handler_streams is 0: at least 1 are needed",
+                "the limit handler_head_bytes is 131071: at least 131072 are needed",
+                "the limit stream_unread_bytes is 65535: at least 65536 are needed",
+                "the limit link_unread_bytes is 65534: at least 65535 are needed",
+            ]
+        );
+        assert!(NodeLimits::default().findings().is_empty());
+    }
+}
