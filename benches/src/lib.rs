@@ -1,9 +1,10 @@
 //! What the pure cores cost, each beside its floor: the same work done by the library underneath alone (ring, httparse, matchit) or by
-//! a plain copy of the same bytes.
+//! a plain copy of the same bytes. And what a call costs from where a program makes it, which has no floor.
 //!
 //! Owns the bodies of the benches. The Criterion files measure them, and the tests run each once, so that a bench that no longer works
 //! is a test that fails. Invariant: every body checks what it did, outside of the time that it reports.
 
+pub mod calls;
 pub mod data;
 pub mod exchange;
 pub mod floor;

@@ -3,9 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use flatend_benches::{codec_cases, head, router, Case};
+use flatend_benches::{calls, codec_cases, head, router, Case};
 
 fn run(cases: Vec<Box<dyn Case>>, at_least: usize) {
+    let names = names_of(cases, at_least);
+    let floors = names.iter().filter(|name| name.contains("/floor: "));
+    assert!(floors.count() * 2 >= names.len(), "each has its floor");
+}
+
+fn names_of(cases: Vec<Box<dyn Case>>, at_least: usize) -> HashSet<String> {
     assert!(cases.len() >= at_least, "{} cases", cases.len());
     let mut names = HashSet::new();
     for mut case in cases {
@@ -15,8 +21,12 @@ fn run(cases: Vec<Box<dyn Case>>, at_least: usize) {
             assert!(time > Duration::ZERO, "{} took no time", case.name());
         }
     }
-    let floors = names.iter().filter(|name| name.contains("/floor: "));
-    assert!(floors.count() * 2 >= names.len(), "each has its floor");
+    names
+}
+
+#[test]
+fn calls() {
+    names_of(calls::cases(), 3);
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub use blocks::{header_block, recycle};
 pub use bytes::Bytes;
 pub use call::{BodyRefused, Call, CallRequest, Outlet, OutletRequest, OutletStream, ResponseSink};
 pub use client::{
-    BodyWriter, Client, ProviderInfo, Request, Response, ResponseError, ResponseHead,
+    BodyWriter, Client, Handle, HandleBody, HandleResponse, ProviderInfo, Request, Response,
+    ResponseError, ResponseHead,
 };
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
@@ -47,4 +48,4 @@ pub use node::{
     RequestBody, RequestReader, Responder, ResponseWriter, WriteError,
 };
 pub use routing::ProviderName;
-pub use shard::{ServiceSet, Shard};
+pub use shard::{ServiceSet, Shard, SubmitError};

@@ -191,6 +191,19 @@ pub const SHARDS_MAX: usize = 1024;
 const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);
 const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
+/// Closures that one shard has submitted to others and that have not ended; further ones wait.
+pub const SUBMITS_MAX: usize = 4_096;
+
+/// Requests and closures of threads that are no shard, under way on one shard; further ones wait in line.
+pub const HANDLE_CALLS_MAX: usize = 4_096;
+
+/// Messages that wait for a shard from threads that are none: each request that is under way has two at most, its start and a
+/// poke, so that they always fit.
+pub(crate) const HANDLE_MESSAGES_MAX: usize = 2 * HANDLE_CALLS_MAX;
+
+/// Bytes of one body between such a thread and its shard, each way, with [`QUEUED_PIECE_BYTES`] a piece.
+pub const HANDLE_WINDOW_BYTES: usize = 256 * 1024;
+
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
 const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);

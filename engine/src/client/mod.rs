@@ -1,8 +1,9 @@
 //! Calls to services as programs make them: a request, a response, bodies that stream both ways. On a shard it is [`Client`],
-//! from any other thread `Handle`. Owns no rule of choice, failover, retries or hold: all of that is
+//! from any other thread [`Handle`]. Owns no rule of choice, failover, retries or hold: all of that is
 //! [`Shard::call`](crate::Shard::call)'s, as for the gateway. The invariant that a change is likeliest to break: dropping a
 //! response or an unfinished body gives the stream up, and a cut body never looks whole.
 
+mod handle;
 mod head;
 mod providers;
 mod request;
@@ -13,6 +14,8 @@ mod upload;
 use std::future::Future;
 use std::rc::Rc;
 
+pub(crate) use handle::{Doors, Exchange, Served};
+pub use handle::{Handle, HandleBody, HandleResponse};
 pub use head::ResponseHead;
 pub use providers::ProviderInfo;
 pub use request::Request;
@@ -27,7 +30,7 @@ use upload::Upload;
 
 /// Calls services from code that runs on a shard: a handler, or a task of
 /// [`on_each_shard`](crate::NodeBuilder::on_each_shard). Cheap to clone; not `Send`. Elsewhere use a
-/// `Handle`.
+/// [`Handle`].
 #[derive(Clone)]
 pub struct Client {
     shard: Rc<Shard>,

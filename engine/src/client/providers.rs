@@ -86,36 +86,48 @@ impl Client {
         request: Request,
     ) -> Vec<(ProviderInfo, Result<Response, CallError>)> {
         let providers = self.providers_for(request.names().iter());
-        let mut waiting = providers.iter().enumerate();
-        let mut results: Vec<_> = providers.iter().map(|_| None).collect();
-        let mut running: Vec<(usize, Asked<'_>)> = Vec::new();
-        std::future::poll_fn(|cx| loop {
-            while running.len() < BROADCAST_AT_ONCE_MAX {
-                let Some((at, provider)) = waiting.next() else {
-                    break;
-                };
-                running.push((at, Box::pin(self.call_at(provider, request.clone()))));
-            }
-            let before = running.len();
-            running.retain_mut(|(at, asked)| match asked.as_mut().poll(cx) {
-                Poll::Ready(result) => {
-                    results[*at] = Some(result);
-                    false
-                }
-                Poll::Pending => true,
-            });
-            if running.is_empty() && waiting.len() == 0 {
-                return Poll::Ready(());
-            }
-            // Places became free: those who take them must be polled too.
-            if running.len() == before || waiting.len() == 0 {
-                return Poll::Pending;
-            }
+        all_at_once(providers, |provider| {
+            let (client, request) = (self.clone(), request.clone());
+            let provider = provider.clone();
+            Box::pin(async move { client.call_at(&provider, request).await })
         })
-        .await;
-        let results = results.into_iter().flatten();
-        providers.iter().cloned().zip(results).collect()
+        .await
     }
 }
 
-type Asked<'a> = Pin<Box<dyn Future<Output = Result<Response, CallError>> + 'a>>;
+/// Asks all of them, a bounded number at the same time; results in their order. All futures are polled by one task.
+pub(crate) async fn all_at_once<F: Future + Unpin>(
+    providers: Vec<ProviderInfo>,
+    ask: impl Fn(&ProviderInfo) -> F,
+) -> Vec<(ProviderInfo, F::Output)> {
+    let mut waiting = providers.iter().enumerate();
+    let mut results: Vec<_> = providers.iter().map(|_| None).collect();
+    let mut running: Vec<(usize, F)> = Vec::new();
+    std::future::poll_fn(|cx| loop {
+        while running.len() < BROADCAST_AT_ONCE_MAX {
+            let Some((at, provider)) = waiting.next() else {
+                break;
+            };
+            running.push((at, ask(provider)));
+        }
+        let before = running.len();
+        running.retain_mut(|(at, asked)| match Pin::new(asked).poll(cx) {
+            Poll::Ready(result) => {
+                results[*at] = Some(result);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if running.is_empty() && waiting.len() == 0 {
+            return Poll::Ready(());
+        }
+        // Places became free: those who take them must be polled too.
+        if running.len() == before || waiting.len() == 0 {
+            return Poll::Pending;
+        }
+    })
+    .await;
+    drop(running);
+    let results: Vec<F::Output> = results.into_iter().flatten().collect();
+    providers.into_iter().zip(results).collect()
+}

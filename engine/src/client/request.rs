@@ -190,6 +190,14 @@ impl Request {
             .map(|deadline| Millis(rt::now().0.saturating_add(millis(deadline))))
     }
 
+    /// The same after a part of its time has passed.
+    pub(crate) fn waited(mut self, passed: Duration) -> Request {
+        for wait in [&mut self.timeout, &mut self.deadline] {
+            *wait = wait.map(|wait| wait.saturating_sub(passed));
+        }
+        self
+    }
+
     /// For a request whose body is written: it has no other.
     pub(crate) fn refuse_body(&mut self) {
         if !self.body.is_empty() {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::body_error::ReadError;
 use super::body_io::RequestReader;
 use super::reply::Reply;
+use crate::client::Client;
 use crate::shard::Shard;
 
 /// One request and its response. Belongs to the shard that received it; lives as long as its handler keeps it.
@@ -53,6 +54,11 @@ impl Context {
     /// The shard that runs this handler.
     pub fn shard(&self) -> &Rc<Shard> {
         &self.shard
+    }
+
+    /// The way to call other services from this handler.
+    pub fn client(&self) -> Client {
+        self.shard.client()
     }
 
     /// The name that the caller asked for: of the names in its request the first that this node offers.

@@ -1,11 +1,16 @@
 //! A running node as its owner sees it: `Send`, usable from any thread.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
+
 use super::builder::NodeBuilder;
+use crate::client::{Doors, Handle, HandleResponse, Request};
 use crate::control::Registry;
+use crate::error::CallError;
 use crate::routing::Snapshot;
 use crate::rt::{Address, ShardThread};
 use crate::shard::Message;
@@ -18,6 +23,7 @@ pub struct Node {
     pub(super) mailboxes: Vec<Address<Message>>,
     pub(super) shards: Vec<ShardThread>,
     pub(super) control: Option<JoinHandle<()>>,
+    pub(super) doors: Arc<Doors>,
 }
 
 impl Node {
@@ -41,8 +47,28 @@ impl Node {
         self.registry.snapshot()
     }
 
-    /// Asks every shard to drain: no new connections, what runs is finished, links are closed.
+    /// The node for other threads: calls and closures, from tokio or plain threads. It may outlive the node.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.doors.clone())
+    }
+
+    /// Calls the first of `names` that somebody offers; the short form of [`Handle::call`].
+    ///
+    /// # Errors
+    /// As [`Handle::call`].
+    pub fn call<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+        headers: impl IntoIterator<Item = (N, V)>,
+        body: impl Into<Bytes>,
+    ) -> impl Future<Output = Result<HandleResponse, CallError>> + Send + 'static {
+        let request = Request::to_any(names).headers(headers).body(body);
+        self.handle().call(request)
+    }
+
+    /// Asks every shard to drain: no new connections, nothing new from a [`Handle`], what runs is finished, links are closed.
     pub fn drain(&self) {
+        self.doors.close();
         self.post_all(|| Message::Drain);
     }
 

@@ -11,9 +11,10 @@ use super::events::NodeEvent;
 use super::handlers::Service;
 use super::running::Node;
 use super::Identity;
+use crate::client::Doors;
 use crate::control::Registry;
 use crate::error::StartError;
-use crate::limits::SHARDS_MAX;
+use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
 use crate::mesh;
 use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
 use crate::shard::{serve_inbox, Message, Shard, Shared};
@@ -24,6 +25,8 @@ struct Seed {
     shared: Arc<Shared>,
     services: Arc<[Service]>,
     inbox: Inbox<Message>,
+    /// Messages of threads that are no shard.
+    door: Inbox<Message>,
     mailboxes: Vec<Address<Message>>,
     listeners: Vec<OwnedFd>,
     bootstrap: Vec<String>,
@@ -77,16 +80,22 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let mailboxes = rt::mailboxes(count)
         .map_err(|err| StartError::Shard(format!("cannot make the shards' mailboxes: {err}")))?;
     let (inboxes, mailboxes): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
+    let doors = rt::mailboxes_of(count, HANDLE_MESSAGES_MAX)
+        .map_err(|err| StartError::Shard(format!("cannot make the shards' doors: {err}")))?;
+    let (inner_doors, doors): (Vec<_>, Vec<_>) = doors.into_iter().unzip();
+    let doors = Doors::new(registry.clone(), doors);
     let control = spawn_control(&registry, mailboxes.clone())?;
 
     let (ready, started) = mpsc::channel();
     let mut shards = Vec::with_capacity(count);
-    for (index, (inbox, listeners)) in inboxes.into_iter().zip(listeners).enumerate() {
+    let inboxes = inboxes.into_iter().zip(inner_doors);
+    for (index, ((inbox, door), listeners)) in inboxes.zip(listeners).enumerate() {
         let seed = Seed {
             index,
             shared: shared.clone(),
             services: services.clone(),
             inbox,
+            door,
             mailboxes: mailboxes.clone(),
             listeners,
             // Bootstrap addresses are spread over the shards.
@@ -102,7 +111,11 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         let cpu = (builder.pin && count <= cpus.len()).then(|| cpus[index % cpus.len()]);
         let ready = ready.clone();
         let events = shared.events.clone();
+        let (own_doors, own_mailbox) = (doors.clone(), mailboxes[index].clone());
         let ended = move |result: &Result<(), String>| {
+            // Whatever its tasks become: nobody waits for a shard that is no more.
+            own_doors.end(index);
+            own_mailbox.close();
             if let Err(why) = result {
                 events(NodeEvent::ShardDied {
                     shard: index,
@@ -123,6 +136,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         mailboxes,
         shards,
         control: Some(control),
+        doors,
     };
     for _ in 0..count {
         let result = started
@@ -199,6 +213,7 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
             return;
         }
     }
+    serve_inbox(&shard, seed.door);
     for fd in seed.listeners {
         match Listener::adopt(fd) {
             Ok(listener) => mesh::serve_listener(&shard, listener),
@@ -240,6 +255,7 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
         .ok();
     // What services keep for this shard may hold the shard itself.
     shard.handlers.clear();
+    shard.end_submits();
 }
 
 struct CountDown {

@@ -21,6 +21,8 @@ struct Shared<M> {
     bell: OwnedFd,
     /// The bell was rung and the receiver has not looked yet.
     rung: AtomicBool,
+    /// The receiver has gone.
+    closed: AtomicBool,
 }
 
 /// The sending end towards one shard, for one sender shard. Cheap to use: a message costs a push, a turn one wake.
@@ -53,13 +55,25 @@ impl<M> Clone for Address<M> {
 /// # Errors
 /// When no eventfd can be made (out of descriptors).
 pub fn mailboxes<M: Send>(shards: usize) -> std::io::Result<Vec<(Inbox<M>, Address<M>)>> {
+    mailboxes_of(shards, MAILBOX_MESSAGES_MAX)
+}
+
+/// As [`mailboxes`], with room for so many messages each.
+///
+/// # Errors
+/// As [`mailboxes`].
+pub(crate) fn mailboxes_of<M: Send>(
+    shards: usize,
+    messages: usize,
+) -> std::io::Result<Vec<(Inbox<M>, Address<M>)>> {
     (0..shards)
         .map(|_| {
             let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
             let shared = Arc::new(Shared {
-                queue: ArrayQueue::new(MAILBOX_MESSAGES_MAX),
+                queue: ArrayQueue::new(messages),
                 bell,
                 rung: AtomicBool::new(false),
+                closed: AtomicBool::new(false),
             });
             Ok((
                 Inbox {
@@ -78,6 +92,16 @@ impl<M> Shared<M> {
             rustix::io::write(&self.bell, &1u64.to_ne_bytes()).ok();
         }
     }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.empty();
+    }
+
+    /// Drops all that waits.
+    fn empty(&self) {
+        while self.queue.pop().is_some() {}
+    }
 }
 
 impl<M: Send + 'static> Address<M> {
@@ -90,18 +114,60 @@ impl<M: Send + 'static> Address<M> {
         })
     }
 
-    /// Posts from any thread, at once.
+    /// Posts from any thread, at once. A message to a shard that has ended is dropped.
     ///
     /// # Errors
     /// The message comes back if the mailbox is full.
     pub fn post(&self, message: M) -> Result<(), M> {
         let result = self.shared.queue.push(message);
         self.shared.ring();
+        if self.shared.closed.load(Ordering::SeqCst) {
+            // Either we see that it is closed, or who closes it sees the message.
+            self.shared.empty();
+            return Ok(());
+        }
         result
+    }
+
+    /// The shard has ended, or ends now: nothing is taken any more, and what waits is dropped.
+    pub(crate) fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Posts from any thread, and if the mailbox is full from one that waits for room. For what comes at the end of something.
+    pub(crate) fn post_at_last(&self, message: M) {
+        let Err(message) = self.post(message) else {
+            return;
+        };
+        let to = self.clone();
+        let wait = move || {
+            let mut pending = message;
+            // A full mailbox empties within a turn of its shard.
+            while let Err(back) = to.post(pending) {
+                pending = back;
+                std::thread::yield_now();
+            }
+        };
+        let thread = std::thread::Builder::new().name("post".to_owned());
+        // Without a thread the message is lost, as so much is on a machine that can make none.
+        thread.spawn(wait).ok();
+    }
+}
+
+impl<M> Drop for Inbox<M> {
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 
 impl<M: Send + 'static> Outbox<M> {
+    /// Where it sends to.
+    pub(crate) fn address(&self) -> Address<M> {
+        Address {
+            shared: self.shared.clone(),
+        }
+    }
+
     /// Sends a message; the receiver is woken at the end of this turn.
     pub fn send(self: &Rc<Self>, message: M) {
         let mut overflow = self.overflow.borrow_mut();
@@ -121,6 +187,13 @@ impl<M: Send + 'static> TurnEnd for Outbox<M> {
     fn turn_end(self: Rc<Self>) {
         self.armed.set(false);
         let mut overflow = self.overflow.borrow_mut();
+        if self.shared.closed.load(Ordering::SeqCst) {
+            // Nobody takes them any more; some tell when they are dropped.
+            let lost = std::mem::take(&mut *overflow);
+            drop(overflow);
+            drop(lost);
+            return self.shared.empty();
+        }
         while let Some(message) = overflow.pop_front() {
             if let Err(message) = self.shared.queue.push(message) {
                 overflow.push_front(message);

@@ -11,6 +11,7 @@
 mod blocking;
 mod executor;
 mod file;
+mod gate;
 pub(crate) mod limits;
 mod listener;
 mod mailbox;
@@ -29,14 +30,16 @@ pub(crate) use executor::count_panic;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
 pub use file::{File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
 pub use flatend_codec::Millis;
+pub(crate) use gate::{Gate, Pass};
 pub use listener::{Accepted, ListenOptions, Listener};
+pub(crate) use mailbox::mailboxes_of;
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};
 pub use permits::{Permit, Permits};
 pub use preflight::{preflight, preflight_files, raise_file_limit, PreflightError};
-pub(crate) use reactor::on_panic;
 pub use reactor::{
     at_turn_end, now, now_us, park, stats, unix_millis, unix_seconds, wake, Stats, TurnEnd,
 };
+pub(crate) use reactor::{is_installed, on_panic};
 pub use rest::AcceptRest;
 pub use socket::{aligned_buffer, make_room, ConnectError, Socket};
 pub use sync::{join_all, Flag, Ticket, WaitQueue};

@@ -1,10 +1,13 @@
 //! What travels between shards: requests for a link that another shard owns, their bodies both ways, and credit.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use flatend_codec::HeaderBlock;
 
+use super::Shard;
+use crate::client::Exchange;
 use crate::error::{CallError, Fault};
 use crate::routing::LinkRef;
 
@@ -23,7 +26,14 @@ pub(crate) enum Message {
     Drain,
     /// A piece of a call whose link and caller live on different shards.
     Relay(Relay),
+    /// Something of another thread to run here. It must not block or panic.
+    Run(Run),
+    /// A thread that is no shard has changed something of its request.
+    Poke(Arc<Exchange>),
 }
+
+/// What [`Message::Run`] runs. If it is dropped instead, the shard has ended.
+pub(crate) type Run = Box<dyn FnOnce(&Rc<Shard>) + Send>;
 
 /// One piece of a relayed call.
 pub(crate) enum Relay {

@@ -7,6 +7,7 @@ mod message;
 mod provider;
 mod relay;
 mod services;
+mod submit;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::call::RetryBudget;
+use crate::client::Served;
 use crate::control::Registry;
 use crate::idmap::IdMap;
 use crate::mesh::Link;
@@ -26,6 +28,9 @@ pub(crate) use message::{CallId, Message, Open, Relay};
 pub(crate) use provider::{Candidate, Lead, ProviderState};
 pub(crate) use relay::{Relays, RemoteCall};
 pub use services::ServiceSet;
+pub(crate) use submit::run_caught;
+pub use submit::SubmitError;
+use submit::Submits;
 
 /// What all shards of a node share, immutable but for the registry.
 pub(crate) struct Shared {
@@ -45,6 +50,9 @@ pub struct Shard {
     pub(crate) outboxes: Vec<Rc<Outbox<Message>>>,
     pub(crate) links: RefCell<IdMap<u64, Rc<Link>>>,
     pub(crate) relays: Relays,
+    submits: Submits,
+    /// Requests of threads that are no shard.
+    pub(crate) served: Served,
     next_link: Cell<u64>,
     snapshot: RefCell<Arc<Snapshot>>,
     /// Somebody waits for a new snapshot.
@@ -78,6 +86,8 @@ impl Shard {
             outboxes,
             links: RefCell::default(),
             relays: Relays::default(),
+            submits: Submits::default(),
+            served: Served::default(),
             next_link: Cell::new(1),
             snapshot: RefCell::new(snapshot),
             republished: WaitQueue::default(),
@@ -172,6 +182,8 @@ impl Shard {
             Message::Republished => self.republished.wake_all(),
             Message::Drain => self.start_drain(),
             Message::Relay(relay) => self.relay(relay),
+            Message::Run(run) => run(self),
+            Message::Poke(exchange) => self.served.poke(&exchange),
         }
     }
 }

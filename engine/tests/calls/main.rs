@@ -1,11 +1,14 @@
-//! Calls as programs make them, through the client of a shard: whole and streamed bodies, waits, one provider and all of them.
+//! Calls as programs make them, through the client of a shard and from other threads: whole and streamed bodies, waits, one provider and all of them.
 
 #[path = "../nodes/services.rs"]
 mod services;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod handle;
 mod providers;
 mod streams;
+mod submit;
+mod tokio;
 mod waits;
 mod whole;
