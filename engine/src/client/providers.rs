@@ -131,3 +131,39 @@ pub(crate) async fn all_at_once<F: Future + Unpin>(
     let results: Vec<F::Output> = results.into_iter().flatten().collect();
     providers.into_iter().zip(results).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    #[test]
+    fn no_more_than_the_limit_are_asked_at_once_and_each_in_its_place() {
+        let many = 3 * BROADCAST_AT_ONCE_MAX + 1;
+        let provider = |number| ProviderInfo {
+            key: ProviderKey::Outlet(number),
+            name: ProviderName::Anonymous(None),
+        };
+        let (now, most) = (Rc::new(Cell::new(0)), Cell::new(0));
+        let results = all_at_once((0..many as u64).map(provider).collect(), |provider| {
+            let (key, now) = (provider.key, now.clone());
+            now.set(now.get() + 1);
+            most.set(now.get().max(most.get()));
+            Box::pin(async move {
+                // Not all of them end in the same round.
+                if let ProviderKey::Outlet(number) = key {
+                    for _ in 0..number % 3 {
+                        futures_lite::future::yield_now().await;
+                    }
+                }
+                now.set(now.get() - 1);
+                key
+            })
+        });
+        let results = futures_lite::future::block_on(results);
+        assert_eq!(results.len(), many);
+        assert!(results.iter().all(|(provider, key)| provider.key == *key));
+        assert_eq!((now.get(), most.get()), (0, BROADCAST_AT_ONCE_MAX));
+    }
+}

@@ -103,25 +103,3 @@ fn a_broadcast_reaches_all_and_says_who_failed() {
         });
     }
 }
-
-#[test]
-fn a_broadcast_asks_more_than_go_at_once() {
-    let caller = TestNode::start(caller());
-    let many = flatend::limits::BROADCAST_AT_ONCE_MAX + 2;
-    // One process, many links without an identity: each is a provider of its own.
-    let mut builder =
-        Node::builder().service("who", |context| async move { context.send("x").await });
-    for _ in 0..many {
-        builder = builder.bootstrap(caller.addr().to_string());
-    }
-    let _node = TestNode::start(builder);
-    caller.wait_providers("who", many);
-    let answered = caller.run(0, |shard| async move {
-        let results = shard.client().broadcast(Request::to("who")).await;
-        results
-            .into_iter()
-            .filter(|(_, result)| result.is_ok())
-            .count()
-    });
-    assert_eq!(answered, many);
-}
