@@ -9,7 +9,8 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 pub(crate) use check::job;
@@ -25,15 +26,19 @@ use crate::limits::PLAN_BYTES_MAX;
 pub(crate) fn load(file: &Path) -> Result<Plan, String> {
     let name = file.display();
     let cannot = |error: std::io::Error| format!("cannot read {name}: {error}");
-    if fs::metadata(file).map_err(cannot)?.len() > PLAN_BYTES_MAX {
+    // Never trusts the size that the system tells: devices and pipes have none, and a file may grow.
+    let mut text = String::new();
+    File::open(file)
+        .map_err(cannot)?
+        .take(PLAN_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(cannot)?;
+    if text.len() as u64 > PLAN_BYTES_MAX {
         return Err(format!(
-            "{name} is over {PLAN_BYTES_MAX} bytes, which is no plan"
+            "{name} is over {PLAN_BYTES_MAX} bytes, which is no plan: name a plan file"
         ));
     }
-    parse(
-        &name.to_string(),
-        &fs::read_to_string(file).map_err(cannot)?,
-    )
+    parse(&name.to_string(), &text)
 }
 
 /// Parses a plan; `name` stands before errors.

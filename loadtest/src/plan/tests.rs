@@ -7,6 +7,7 @@ use std::path::Path;
 use super::check::target;
 use super::{job, load, parse};
 use crate::client::{Job, Pace};
+use crate::limits::PLAN_BYTES_MAX;
 
 const URL: &str = "url = \"http://127.0.0.1:3000\"\n";
 
@@ -204,4 +205,26 @@ fn mistakes_are_told_with_their_place_and_the_remedy() {
         missing.starts_with("cannot read /nowhere/p.toml: "),
         "{missing}"
     );
+}
+
+#[test]
+fn no_more_of_a_file_is_read_than_a_plan_may_have() {
+    // Has no end, and says that it has no bytes.
+    let endless = load(Path::new("/dev/zero")).unwrap_err();
+    assert_eq!(
+        endless,
+        "/dev/zero is over 1048576 bytes, which is no plan: name a plan file"
+    );
+    let file = std::env::temp_dir().join(format!("loadtest-plan-{}.toml", std::process::id()));
+    let plan = format!("{URL}[idle]\nconnections = 1\n");
+    let of_bytes = |bytes: u64| {
+        let rest = "#".repeat(bytes as usize - plan.len());
+        fs::write(&file, format!("{plan}{rest}")).unwrap();
+        load(&file)
+    };
+    let last = of_bytes(PLAN_BYTES_MAX);
+    let first_too_large = of_bytes(PLAN_BYTES_MAX + 1);
+    fs::remove_file(&file).unwrap();
+    assert!(last.is_ok(), "{last:?}");
+    assert!(first_too_large.unwrap_err().contains("is over 1048576"));
 }
