@@ -166,7 +166,14 @@ pub(crate) fn measure(job: &Job, watched: &[Watched]) -> Result<Run, String> {
 }
 
 fn figures(name: &str, tally: &Tally, seconds: f64) -> GroupFigures {
-    let per_s = |count: f64| count / seconds.max(f64::MIN_POSITIVE);
+    // Without a time there is no rate: a dash in the table, null in JSON.
+    let per_s = |count: f64| {
+        if seconds > 0.0 {
+            count / seconds
+        } else {
+            f64::NAN
+        }
+    };
     GroupFigures {
         name: name.to_owned(),
         completed: tally.completed,
@@ -241,6 +248,21 @@ mod tests {
                 && latency.p999_us <= latency.max_us
         );
         assert!(run.cpu_s("this") >= 0.0 && run.cpu_s("nobody") == 0.0 && run.client_cpu_s > 0.0);
+    }
+
+    #[test]
+    fn without_a_time_there_are_no_rates() {
+        let mut tally = Tally::new(client::Window {
+            begin_ns: 0,
+            end_ns: u64::MAX,
+        });
+        tally.receive(2_100_000, 5);
+        let json = |seconds| serde_json::to_value(figures("x", &tally, seconds)).unwrap();
+        assert_eq!(json(0.5)["received_mb_per_s"], 4.2);
+        for key in ["requests_per_s", "received_mb_per_s", "sent_mb_per_s"] {
+            assert!(json(0.0)[key].is_null(), "{key}");
+        }
+        assert_eq!(crate::report::cell(1, [f64::NAN]), "–");
     }
 
     #[test]

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use request::{Body, Content, Expect, Parts, Template};
 pub(crate) use tally::Tally;
+#[cfg(test)]
+pub(crate) use tally::Window;
 
 /// How requests follow each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,7 +82,7 @@ impl Job {
 pub(crate) struct Outcome {
     /// Of each group, in order.
     pub(crate) tallies: Vec<Tally>,
-    /// Length of the window; where requests are counted, until the last answer.
+    /// Length of the window; where requests are counted, until the last of them has ended.
     pub(crate) seconds: f64,
     /// CPU time of the client within the window.
     pub(crate) client_cpu_s: f64,

@@ -41,8 +41,6 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     /// Answers as expected that came within the window: what rates and costs a request are made of.
     pub(crate) completed: u64,
-    /// When the last answer came.
-    pub(crate) last_answer_ns: u64,
     /// Requests, of warm-up too, and connections that failed.
     pub(crate) failed: u64,
     /// Sent within the window, and not answered when the run ended.
@@ -67,7 +65,6 @@ impl Tally {
             lag: Histogram::default(),
             answered: 0,
             completed: 0,
-            last_answer_ns: 0,
             failed: 0,
             unanswered: 0,
             unsent: 0,
@@ -80,7 +77,6 @@ impl Tally {
 
     /// A request was answered as expected.
     pub(crate) fn answer(&mut self, times: Times, now_ns: u64) {
-        self.last_answer_ns = now_ns;
         self.completed += u64::from(self.window.holds(now_ns));
         if self.window.holds(times.origin_ns) {
             self.answered += 1;

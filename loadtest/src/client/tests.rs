@@ -270,6 +270,31 @@ fn failures_are_counted_with_their_reason() {
 }
 
 #[test]
+fn the_time_of_counted_requests_goes_on_until_the_last_has_ended() {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.read_exact(&mut [0; 16]).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nhello")
+            .unwrap();
+        // The body takes its time and is cut.
+        thread::sleep(PAUSE);
+    });
+    let group = Group {
+        requests: Some(1),
+        requests_sent: vec![Request::get("/")],
+        ..group()
+    };
+    let outcome = outcome(&job(addr, vec![group]));
+    let tally = &outcome.tallies[0];
+    assert_eq!((tally.failed, tally.received_bytes), (1, 5));
+    assert!(outcome.seconds >= PAUSE.as_secs_f64(), "{outcome:?}");
+}
+
+#[test]
 fn a_wrong_status_fails_its_request_and_not_the_connection() {
     let addr = server(|_| Some(b"HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno".to_vec()));
     let group = Group {

@@ -239,11 +239,8 @@ impl<'j> Driver<'j> {
         self.groups.iter_mut().for_each(|group| group.leave(now_ns));
         let tallies: Vec<_> = self.groups.into_iter().map(|group| group.tally).collect();
         let end_ns = if self.job.is_counted() {
-            tallies
-                .iter()
-                .map(|tally| tally.last_answer_ns)
-                .max()
-                .unwrap_or(now_ns)
+            // Now, and not when the last answer came: bytes of a body that was cut later count too.
+            now_ns
         } else {
             self.window.end_ns
         };
