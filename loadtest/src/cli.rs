@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Workload;
+use crate::limits::{ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
 use crate::plan::{self, Plan};
 use crate::usage::Watched;
 
@@ -45,7 +46,7 @@ const RUN_HELP: &str = "\
 Examples:
   loadtest run --url http://127.0.0.1:3000 --path /hello --connections 64 --duration 10s --watch server=$(pidof -s nginx)
   loadtest run --url http://127.0.0.1:3000 --path /hello --connections 64 --rate 5000
-  loadtest run plans/hello.toml --url http://127.0.0.1:3000 --rounds 5 --json hello.json
+  loadtest run loadtest/plans/hello.toml --url http://127.0.0.1:3000 --rounds 5 --json hello.json
 
 Without --rate the loop is closed: a connection sends when its answer has come, so a server that stalls is asked less,
 and its stall shows in few latencies. With --rate it is open: requests have intended times, and latency counts from there.";
@@ -70,7 +71,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_parser = plan::parse_duration)]
     pub(crate) warm_up: Option<Duration>,
     /// Runs, of which medians and ranges are reported.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(ROUNDS_MAX)))]
     pub(crate) rounds: Option<u32>,
     /// A process whose CPU time and memory are reported, its children included; may stand several times.
     #[arg(long, value_name = "NAME=PID", value_parser = watched)]
@@ -106,7 +107,8 @@ pub(crate) struct PlanFlags {
     #[arg(long, conflicts_with_all = ["plan", "body"])]
     body_bytes: Option<u64>,
     /// Status that the answer must have.
-    #[arg(long, conflicts_with = "plan", default_value_t = 200)]
+    #[arg(long, conflicts_with = "plan", default_value_t = 200,
+        value_parser = clap::value_parser!(u16).range(i64::from(STATUS_MIN)..=i64::from(STATUS_MAX)))]
     expect_status: u16,
     /// Bytes that the answer's body must have.
     #[arg(long, conflicts_with = "plan")]
@@ -175,7 +177,7 @@ pub(crate) struct CompareOptions {
     #[arg(value_enum)]
     pub(crate) workloads: Vec<Workload>,
     /// Rounds; each runs every subject once.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=i64::from(ROUNDS_MAX)))]
     pub(crate) rounds: u32,
     /// Seconds of the measured part of each run.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -259,6 +261,9 @@ mod tests {
             "loadtest run p.toml --rate 1",
             "loadtest run --path / --rate 1 --requests 1",
             "loadtest run --path / --watch 7",
+            "loadtest run --path / --expect-status 99",
+            "loadtest run --path / --expect-status 600",
+            "loadtest run --path / --rounds 1001",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -48,6 +48,11 @@ pub(crate) const RECONNECT_PAUSE_MS: u64 = 100;
 /// Reasons of failures that are told apart.
 pub(crate) const FAILURES_SHOWN_MAX: usize = 16;
 
+/// Runs of a plan, and rounds of a comparison.
+pub(crate) const ROUNDS_MAX: u32 = 1_000;
+/// What an answer's status can be expected to be: those of RFC 9110.
+pub(crate) const STATUS_MIN: u16 = 100;
+pub(crate) const STATUS_MAX: u16 = 599;
 /// Connections of a plan: what 20,000 descriptors leave room for.
 pub(crate) const CONNECTIONS_MAX: u64 = 19_000;
 /// Requests that a connection has outstanding.

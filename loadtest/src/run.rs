@@ -9,7 +9,7 @@ use crate::measure::{self, Run};
 use crate::pattern::Pattern;
 use crate::plan::{self, Plan};
 use crate::process::on_core;
-use crate::report::{self, Report};
+use crate::report::{self, Output, Report};
 use crate::usage::{Meter, Watched};
 use crate::{client::Job, idle, stop};
 
@@ -19,8 +19,16 @@ use crate::{client::Job, idle, stop};
 /// A sentence: the plan is wrong, nobody is reached, a watched process has ended. Failed requests are no error here: they are reported.
 pub(crate) fn run(options: &RunOptions) -> Result<(), String> {
     let plan = plan_of(options)?;
-    let job = plan::job(&plan, None)?;
+    let job = plan::job(&plan, None).map_err(|error| match &options.plan {
+        Some(file) => format!("{}: {error}", file.display()),
+        None => error,
+    })?;
     let watched = options.watch.clone();
+    if job.groups.is_empty() && watched.is_empty() {
+        return Err("the plan only opens idle connections, to measure a server's memory, and no server's process is named: add --watch NAME=PID".to_owned());
+    }
+    let json = Output::open(options.json.as_ref())?;
+    let markdown = Output::open(options.markdown.as_ref())?;
     let work = || runs(&plan, &job, &watched);
     let (runs, resting) = match options.core {
         Some(core) => on_core(core, work)??,
@@ -44,13 +52,10 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), String> {
     };
     let text = report::markdown(&report);
     print!("{text}");
-    if let Some(file) = &options.json {
-        report::write_json(file, &report)?;
+    if let Some(file) = json {
+        file.write_json(&report)?;
     }
-    options
-        .markdown
-        .as_ref()
-        .map_or(Ok(()), |file| report::write_text(file, &text))
+    markdown.map_or(Ok(()), |file| file.write(&text))
 }
 
 /// The plan of the file or of the options, with what the options override.
@@ -107,4 +112,43 @@ fn rest(duration: Duration, watched: &[Watched]) -> Result<(), String> {
     let meter = Meter::start(watched, begin, Some(begin + duration));
     stop::poll_until(duration, || Ok(None::<()>))?;
     meter.finish().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// Of a call on a server that nobody may reach: what is told is told before the first connection.
+    fn refused(words: &[&str]) -> String {
+        let words = ["loadtest", "run"].iter().chain(words);
+        let Command::Run(options) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("run was asked for")
+        };
+        run(&options).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_measured_or_kept_is_told_before_the_run() {
+        let plan = std::env::temp_dir().join(format!("loadtest-idle-{}.toml", std::process::id()));
+        let name = plan.to_str().unwrap();
+        fs::write(&plan, "[idle]\nconnections = 1\n").unwrap();
+        let url = "--url=http://127.0.0.1:1";
+        let unwatched = refused(&[name, url]);
+        let unnamed = refused(&[name]);
+        fs::remove_file(&plan).unwrap();
+        assert!(unwatched.ends_with("add --watch NAME=PID"), "{unwatched}");
+        assert!(
+            unnamed.starts_with(&format!("{name}: the plan names no server")),
+            "{unnamed}"
+        );
+        for flag in ["--json=/nowhere/x", "--markdown=/nowhere/x"] {
+            let error = refused(&["--path=/", url, flag]);
+            assert!(error.starts_with("cannot write /nowhere/x: "), "{error}");
+        }
+    }
 }

@@ -21,9 +21,6 @@ pub(crate) fn job(plan: &Plan, url: Option<&str>) -> Result<Job, String> {
     if plan.groups.is_empty() && plan.idle.is_none() {
         return Err("the plan does nothing: write at least one [[group]], or [idle]".to_owned());
     }
-    if plan.rounds == 0 {
-        return Err("rounds = 0 measures nothing: write rounds = 1 or more".to_owned());
-    }
     if plan.duration.is_zero() {
         return Err("a duration of 0 measures nothing: write duration = \"5s\"".to_owned());
     }

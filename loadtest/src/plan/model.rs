@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::limits::{ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
+
 /// A plan file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,15 +20,15 @@ pub(crate) struct Plan {
     pub(crate) url: Option<String>,
     #[serde(default = "one_second", deserialize_with = "duration")]
     pub(crate) warm_up: Duration,
-    #[serde(default = "five_seconds", deserialize_with = "duration")]
+    #[serde(default = "five_seconds", deserialize_with = "some_duration")]
     pub(crate) duration: Duration,
     /// How long answers are awaited after the end.
     #[serde(default = "five_seconds", deserialize_with = "duration")]
     pub(crate) grace: Duration,
     /// A request without progress for this long has failed.
-    #[serde(default = "ten_seconds", deserialize_with = "duration")]
+    #[serde(default = "ten_seconds", deserialize_with = "some_duration")]
     pub(crate) timeout: Duration,
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "rounds")]
     pub(crate) rounds: u32,
     /// Addresses to connect from, in turn.
     #[serde(default)]
@@ -84,7 +86,7 @@ pub(crate) struct Request {
     pub(crate) body: Option<String>,
     /// So many bytes of the test pattern.
     pub(crate) body_bytes: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "expect")]
     pub(crate) expect: Expect,
 }
 
@@ -92,7 +94,7 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
-    #[serde(default = "two_hundred")]
+    #[serde(default = "two_hundred", deserialize_with = "status")]
     pub(crate) status: u16,
     pub(crate) length: Option<u64>,
     pub(crate) body: Option<String>,
@@ -111,6 +113,22 @@ impl Default for Expect {
             body: None,
             repeats: None,
             pattern: false,
+        }
+    }
+}
+
+impl Expect {
+    /// Whether all of it can be true of one answer.
+    ///
+    /// # Errors
+    /// A sentence: what contradicts each other.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match (self.length, &self.body) {
+            (Some(length), Some(body)) if length != body.len() as u64 => Err(format!(
+                "`length` is {length}, but `body` has {} bytes: leave `length` out",
+                body.len()
+            )),
+            _ => Ok(()),
         }
     }
 }
@@ -174,6 +192,39 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+fn some_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    match duration(from)? {
+        Duration::ZERO => Err(serde::de::Error::custom(
+            "a time of 0 leaves nothing: write one such as \"10s\"",
+        )),
+        time => Ok(time),
+    }
+}
+
+fn rounds<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        rounds @ 1..=ROUNDS_MAX => Ok(rounds),
+        other => Err(serde::de::Error::custom(format!(
+            "rounds = {other} is not 1 to {ROUNDS_MAX}"
+        ))),
+    }
+}
+
+fn status<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    match u16::deserialize(from)? {
+        status @ STATUS_MIN..=STATUS_MAX => Ok(status),
+        other => Err(serde::de::Error::custom(format!(
+            "status = {other} is not {STATUS_MIN} to {STATUS_MAX}"
+        ))),
+    }
+}
+
+fn expect<'de, D: Deserializer<'de>>(from: D) -> Result<Expect, D::Error> {
+    let expect = Expect::deserialize(from)?;
+    expect.check().map_err(serde::de::Error::custom)?;
+    Ok(expect)
 }
 
 fn one_second() -> Duration {

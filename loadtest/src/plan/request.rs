@@ -78,6 +78,7 @@ fn field(line: &str) -> Result<(String, String), String> {
 }
 
 fn expect(own: &Expect, pattern: &Arc<Pattern>) -> Result<client::Expect, String> {
+    own.check()?;
     let bytes = |text: &String| Arc::<[u8]>::from(text.as_bytes());
     let content = match (&own.body, &own.repeats, own.pattern) {
         (None, None, false) => None,

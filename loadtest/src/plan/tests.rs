@@ -50,14 +50,6 @@ fn values_that_make_no_sense_are_refused_with_the_remedy() {
             "the plan does nothing: write at least one [[group]]",
         ),
         (
-            format!("rounds = 0\n{}", with("", path)),
-            "rounds = 0 measures nothing",
-        ),
-        (
-            format!("duration = \"0s\"\n{}", with("", path)),
-            "a duration of 0 measures nothing",
-        ),
-        (
             format!("sources = [\"::1\"]\n{}", with("", path)),
             "::1 of `sources` cannot reach 127.0.0.1:3000",
         ),
@@ -151,6 +143,21 @@ fn values_that_make_no_sense_are_refused_with_the_remedy() {
 }
 
 #[test]
+fn the_last_values_that_pass_do() {
+    let text = "rounds = 1000\ntimeout = \"1ms\"\n[[group]]\n[[group.request]]\npath = \"/\"\n";
+    for expect in [
+        "status = 100",
+        "status = 599",
+        "length = 5, body = \"hello\"",
+    ] {
+        assert!(
+            checked(&format!("{text}expect = {{ {expect} }}\n")).is_ok(),
+            "{expect}"
+        );
+    }
+}
+
+#[test]
 fn servers_are_addresses() {
     assert_eq!(target("http://[::1]:80/"), Ok("[::1]:80".parse().unwrap()));
     for bad in [
@@ -195,6 +202,13 @@ fn mistakes_are_told_with_their_place_and_the_remedy() {
         ("[[group]]\n[[group.request]]\nmethod = \"GET\"\n".to_owned(), "p.toml:2:1: missing field `path`"),
         ("[[group]]\n".to_owned(), "p.toml:1:1: missing field `request`"),
         ("title = x\n".to_owned(), "p.toml:1:9: "),
+        ("duration = \"0s\"\n".to_owned(), "p.toml:1:12: a time of 0 leaves nothing: write one such as \"10s\""),
+        ("title = \"\"\ntimeout = \"0ms\"\n".to_owned(), "p.toml:2:11: a time of 0 leaves nothing"),
+        ("rounds = 0\n".to_owned(), "p.toml:1:10: rounds = 0 is not 1 to 1000"),
+        ("rounds = 1001\n".to_owned(), "p.toml:1:10: rounds = 1001 is not 1 to 1000"),
+        (format!("[[group]]\n{request}expect = {{ status = 99 }}\n"), "p.toml:4:21: status = 99 is not 100 to 599"),
+        (format!("[[group]]\n{request}expect.status = 600\n"), "p.toml:4:17: status = 600 is not 100 to 599"),
+        (format!("[[group]]\n{request}expect = {{ length = 4, body = \"hello\" }}\n"), "p.toml:4:10: `length` is 4, but `body` has 5 bytes: leave `length` out"),
         ("[[group]]\nconnections = -1\n".to_owned(), "p.toml:2:15: invalid value: integer `-1`, expected u32"),
     ] {
         let error = parse("p.toml", &text).unwrap_err();

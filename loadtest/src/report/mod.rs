@@ -2,8 +2,10 @@
 
 mod of_run;
 
-use std::fs;
-use std::path::Path;
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -86,9 +88,13 @@ pub(crate) fn disturbance<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> St
 /// # Errors
 /// The file cannot be written.
 pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<(), String> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    write_text(file, &(text + "\n"))
+    write_text(file, &json(file, value)?)
+}
+
+fn json(file: &Path, value: &impl Serialize) -> Result<String, String> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n")
+        .map_err(|error| cannot_write(file, error))
 }
 
 /// Writes `text`.
@@ -96,12 +102,85 @@ pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<(), Stri
 /// # Errors
 /// The file cannot be written.
 pub(crate) fn write_text(file: &Path, text: &str) -> Result<(), String> {
-    fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    fs::write(file, text).map_err(|error| cannot_write(file, error))
+}
+
+fn cannot_write(file: &Path, error: impl Display) -> String {
+    format!("cannot write {}: {error}", file.display())
+}
+
+/// A file that a report will go to, opened before the run: one that cannot be written is known before the time is spent.
+#[derive(Debug)]
+pub(crate) struct Output {
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    /// Opens `path`, if one is given. What it holds stays until something is written.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn open(path: Option<&PathBuf>) -> Result<Option<Output>, String> {
+        let Some(path) = path.cloned() else {
+            return Ok(None);
+        };
+        let mut options = OpenOptions::new();
+        match options.write(true).create(true).truncate(false).open(&path) {
+            Ok(file) => Ok(Some(Output { path, file })),
+            Err(error) => Err(cannot_write(&path, error)),
+        }
+    }
+
+    /// Replaces what the file held by `text`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn write(mut self, text: &str) -> Result<(), String> {
+        // What is no file (a pipe, a terminal) has no length to set.
+        let is_file = self
+            .file
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file());
+        let emptied = if is_file {
+            self.file.set_len(0)
+        } else {
+            Ok(())
+        };
+        emptied
+            .and_then(|()| self.file.write_all(text.as_bytes()))
+            .map_err(|error| cannot_write(&self.path, error))
+    }
+
+    /// Replaces what the file held by `value` as JSON.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn write_json(self, value: &impl Serialize) -> Result<(), String> {
+        let text = json(&self.path, value)?;
+        self.write(&text)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_output_keeps_what_it_held_until_it_is_written() {
+        let path = std::env::temp_dir().join(format!("loadtest-out-{}.json", std::process::id()));
+        fs::write(&path, "an older report, longer than the new one").unwrap();
+        let output = Output::open(Some(&path)).unwrap().unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        output.write_json(&[1]).unwrap();
+        let after = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(before.starts_with("an older report"), "{before}");
+        assert_eq!(after, "[\n  1\n]\n");
+        assert!(Output::open(None).unwrap().is_none());
+        let error = Output::open(Some(&PathBuf::from("/nowhere/x.md"))).unwrap_err();
+        assert!(error.starts_with("cannot write /nowhere/x.md: "), "{error}");
+    }
 
     #[test]
     fn a_file_that_cannot_be_written_is_named() {
