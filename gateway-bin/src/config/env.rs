@@ -16,6 +16,13 @@ pub(super) struct Expanded {
     pub(super) substituted: bool,
 }
 
+impl Expanded {
+    /// Whether variables left nothing.
+    pub(super) fn is_emptied(&self) -> bool {
+        self.substituted && self.text.is_empty()
+    }
+}
+
 /// Replaces the variables in `raw`.
 ///
 /// # Errors

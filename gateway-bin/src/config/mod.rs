@@ -10,6 +10,7 @@ pub mod addr;
 mod clash;
 pub mod diag;
 pub mod duration;
+mod emptied;
 pub mod env;
 mod http;
 mod mesh;

@@ -1,8 +1,7 @@
 //! Reads typed values out of a parsed TOML table and notes every mistake with its place.
 //!
 //! Owns type errors and the replacement of variables (`section` has the getters). Refuses to stop at the first mistake: a
-//! getter notes the error and answers `None`, as if the key were absent, so that the rest is still checked. An
-//! empty string that a variable left (`"${NAME:-}"`) counts as absent without error.
+//! getter notes the error and answers `None`, as if the key were absent, so that the rest is still checked.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use toml::de::DeValue;
 use toml::Spanned;
 
 use super::diag::{Findings, Span};
+use super::emptied;
 use super::env::{self, Lookup};
 use super::schema::shorten;
 
@@ -37,6 +37,8 @@ pub(super) struct Text {
     pub(super) key: &'static str,
     pub(super) text: String,
     pub(super) span: Span,
+    /// As the file has it.
+    raw: String,
     substituted: bool,
 }
 
@@ -47,8 +49,14 @@ impl Text {
             key,
             text: text.to_owned(),
             span,
+            raw: text.to_owned(),
             substituted: false,
         }
+    }
+
+    /// Whether variables left nothing of it.
+    fn is_emptied(&self) -> bool {
+        self.substituted && self.text.is_empty()
     }
 }
 
@@ -78,8 +86,29 @@ impl<'t> Entry<'t> {
         matches!(self.value.get_ref(), DeValue::Array(array) if array.is_empty())
     }
 
-    /// The strings of an array.
+    /// The strings of an array; those that a variable left empty are left out.
     pub(super) fn texts(&self, example: &str, check: &mut Check<'_, '_>) -> Vec<Text> {
+        let mut texts = self.all_texts(example, check);
+        texts.retain(|text| !text.is_emptied());
+        texts
+    }
+
+    /// The strings of an array, of which none may be left empty by a variable (noted).
+    pub(super) fn full_texts(&self, example: &str, check: &mut Check<'_, '_>) -> Vec<Text> {
+        let mut texts = self.all_texts(example, check);
+        texts.retain(|text| {
+            if text.is_emptied() {
+                let what = format!("`{}` has an empty element", self.key);
+                let message =
+                    emptied::sentence(&what, &text.raw, &format!("{} = {example}", self.key));
+                check.findings.error(text.span.clone(), message);
+            }
+            !text.is_emptied()
+        });
+        texts
+    }
+
+    fn all_texts(&self, example: &str, check: &mut Check<'_, '_>) -> Vec<Text> {
         let DeValue::Array(array) = self.value.get_ref() else {
             let _: Option<()> = self.mismatch("an array of strings", example, check);
             return Vec::new();
@@ -120,10 +149,9 @@ impl<'t> Entry<'t> {
 
     fn expand(&self, raw: &str, span: Span, check: &mut Check<'_, '_>) -> Option<Text> {
         match env::expand(raw, check.env) {
-            // A variable that is empty means that the key is not wanted.
-            Ok(expanded) if expanded.substituted && expanded.text.is_empty() => None,
             Ok(expanded) => Some(Text {
                 key: self.key,
+                raw: raw.to_owned(),
                 text: expanded.text,
                 span,
                 substituted: expanded.substituted,

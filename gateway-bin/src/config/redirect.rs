@@ -148,7 +148,11 @@ pub(super) fn read(
     let status_span = section.entry("status").map(|entry| entry.span());
     let is_redirect = section.entry("redirect").is_some();
     if let (Some(status), Some(span)) = (status, status_span) {
-        if let Some(message) = misfit(status, is_redirect) {
+        let is_left_empty = is_status_of_redirect(status)
+            && section
+                .emptied
+                .refuse("redirect", "\"https://a.example/\"", check);
+        if let Some(message) = misfit(status, is_redirect).filter(|_| !is_left_empty) {
             check
                 .findings
                 .error(span, format!("`status` is {status}, {message}"));
@@ -177,11 +181,17 @@ pub(super) fn read(
     Some(Target::Redirect { location, status })
 }
 
+fn is_status_of_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
 /// Why a status cannot stand, if so: clients need more with it than it would come with.
 fn misfit(status: u16, is_redirect: bool) -> Option<&'static str> {
     match (status, is_redirect) {
-        (301 | 302 | 303 | 307 | 308, false) => Some("which is a redirect: write `redirect` too"),
-        (301 | 302 | 303 | 307 | 308, true) => None,
+        (_, false) if is_status_of_redirect(status) => {
+            Some("which is a redirect: write `redirect` too")
+        }
+        (_, true) if is_status_of_redirect(status) => None,
         (_, true) => Some("which is no redirect: write 301, 302, 303, 307 or 308"),
         (206 | 401 | 405 | 407 | 416 | 426, false) => {
             Some("which means nothing without a header field that is not sent here: write another, such as 403 or 404")

@@ -69,7 +69,11 @@ pub(super) fn read(
     let target = target::read(section, pattern.as_ref().map(|(pattern, _)| pattern), check);
     for (key, targets, named) in COMPANIONS {
         if let Some(entry) = section.entry(key) {
-            if !targets.iter().any(|target| section.entry(target).is_some()) {
+            // A target that a variable left empty was meant, and is noted if no other one stands.
+            if !targets
+                .iter()
+                .any(|target| section.entry(target).is_some() || section.emptied.has(target))
+            {
                 check.findings.error(entry.key_span, format!("`{key}` stands without {named}: remove it, or write it in a route that has one"));
             }
         }
@@ -165,6 +169,9 @@ pub(super) fn check_service_name(text: &Text, check: &mut Check<'_, '_>) -> bool
 }
 
 fn read_pattern(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<(Pattern, Span)> {
+    if section.emptied.refuse("path", "\"GET /hello\"", check) {
+        return None;
+    }
     if section.entry("path").is_none() && section.misspelt {
         return None;
     }

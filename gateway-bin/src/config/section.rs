@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::diag::Span;
+use super::emptied::EmptiedKeys;
 use super::reader::{Check, Entry, Text};
 use super::schema::{self, shorten, Kind};
 use super::{duration, size};
@@ -17,6 +18,7 @@ pub(super) struct Section<'t> {
     table: &'t DeTable<'t>,
     kind: &'static Kind,
     pub(super) span: Span,
+    pub(super) emptied: EmptiedKeys,
     /// It has a key that it does not know: a key that seems to be missing may be that one.
     pub(super) misspelt: bool,
 }
@@ -42,11 +44,12 @@ impl<'t> Section<'t> {
             table,
             kind,
             span,
+            emptied: EmptiedKeys::of(table, check.env),
             misspelt,
         }
     }
 
-    /// The entry of `key`, if the section has it.
+    /// The entry of `key`, if the section has it: one that a variable left empty counts as left out.
     pub(super) fn entry(&self, key: &'static str) -> Option<Entry<'t>> {
         debug_assert!(
             self.kind.keys.contains(&key),
@@ -54,6 +57,9 @@ impl<'t> Section<'t> {
             self.kind.title
         );
         let (written, value) = self.table.get_key_value(key)?;
+        if self.emptied.has(key) {
+            return None;
+        }
         Some(Entry {
             key,
             key_span: written.span(),

@@ -16,20 +16,13 @@ pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Loca
         let name = section.text("name", "\"billing\"", check);
         let url = section.text("upstream", "\"http://127.0.0.1:8080\"", check);
         let health = upstream::read_health(&section, check);
-        for (key, missing, example) in [
-            (
-                "name",
-                section.entry("name").is_none() && !section.misspelt,
-                "billing",
-            ),
-            (
-                "upstream",
-                section.entry("upstream").is_none() && !section.misspelt,
-                "http://127.0.0.1:8080",
-            ),
+        for (key, example) in [
+            ("name", "\"billing\""),
+            ("upstream", "\"http://127.0.0.1:8080\""),
         ] {
-            if missing {
-                let message = format!("`[[services]]` has no `{key}`: write {key} = \"{example}\"");
+            let is_emptied = section.emptied.refuse(key, example, check);
+            if !is_emptied && !section.misspelt && section.entry(key).is_none() {
+                let message = format!("`[[services]]` has no `{key}`: write {key} = {example}");
                 check.findings.error(section.span.clone(), message);
             }
         }

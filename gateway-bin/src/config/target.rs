@@ -13,6 +13,16 @@ use super::{redirect, route, upstream};
 use crate::io_words;
 use crate::limits::ROUTE_SERVICES_MAX;
 
+/// Every key of a target, with a value that would do.
+const KEYS: [(&str, &str); 6] = [
+    ("service", "\"hello_world\""),
+    ("services", "[\"hello_world\"]"),
+    ("static", "\"./public\""),
+    ("redirect", "\"https://a.example/\""),
+    ("status", "404"),
+    ("proxy", "[\"http://10.0.0.2:8080\"]"),
+];
+
 /// Reads the target of one route; `None` if there is none or none is whole (noted).
 pub(super) fn read(
     section: &Section<'_>,
@@ -38,7 +48,14 @@ pub(super) fn read(
         .filter(|(_, present)| *present)
         .map(|(kind, _)| *kind)
         .collect();
-    if named.is_empty() && section.misspelt {
+    // What a variable left empty counts as left out, but a route must not disappear because of it.
+    let is_emptied = named.is_empty()
+        && KEYS
+            .iter()
+            .filter(|(key, example)| section.emptied.refuse(key, example, check))
+            .count()
+            > 0;
+    if named.is_empty() && (section.misspelt || is_emptied) {
         return None;
     }
     if named.is_empty() {
@@ -67,7 +84,11 @@ pub(super) fn read(
 
 fn read_services(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target> {
     let mut names: Vec<String> = Vec::new();
-    let texts = section.union("service", "services", "\"hello_world\"", check);
+    let one = section.text("service", "\"hello_world\"", check);
+    let many = section
+        .entry("services")
+        .map(|entry| entry.full_texts("[\"hello_world\"]", check));
+    let texts: Vec<Text> = one.into_iter().chain(many.unwrap_or_default()).collect();
     if let Some(entry) = section
         .entry("services")
         .filter(|entry| texts.is_empty() && entry.is_empty_array())
@@ -168,7 +189,7 @@ fn check_fallback(directory: &Path, is_dir: bool, fallback: &Text, check: &mut C
 fn read_proxy(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target> {
     let entry = section.entry("proxy")?;
     let mut upstreams = Vec::new();
-    for text in entry.texts("[\"http://10.0.0.2:8080\"]", check) {
+    for text in entry.full_texts("[\"http://10.0.0.2:8080\"]", check) {
         match upstream::check_upstream(&text.text) {
             Ok(()) if upstreams.contains(&text.text) => {}
             Ok(()) => upstreams.push(text.text),
