@@ -107,8 +107,15 @@ pub const DISCARDED_MAX: usize = 4_096;
 pub const RPC_PENDING_MAX: usize = 64;
 /// FindNode requests of the peer that our caller has not answered yet; legacy peers ask one at a time.
 pub const LOOKUPS_PENDING_MAX: usize = 256;
-/// Keys remembered as named on one link (rule N04): 128 KiB. A link that has named so many names no more.
+/// Keys remembered as named on one link (rule N04): about 200 KiB. A link that has named so many within [`NAMED_MEMORY_MS`] names
+/// no more until they are forgotten.
 pub const NAMED_KEYS_MAX: usize = 4_096;
+/// How long a key counts as named on a link (rule N04). Node's bootstrap takes seconds; whoever asks a minute later wants to know
+/// who is there now.
+pub const NAMED_MEMORY_MS: u64 = 60_000;
+/// Keys named on one link, ever, to the target that it asked for first. Node asks everybody for its own key as often as an answer
+/// brings somebody; with all of 500 nodes in each answer's reach that would be 250,000 questions, with 64 it is at most 32,000.
+pub const FIRST_TARGET_NODES_MAX: usize = 64;
 
 /// Once drained, an output buffer above this size is given back down to [`TRANSMIT_KEEP_BYTES`].
 pub const TRANSMIT_SHRINK_BYTES: usize = 256 * 1024;
@@ -122,6 +129,7 @@ const _: () = assert!(NODE_DATA_BYTES_MAX <= VALUE_BYTES_MAX);
 const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX >= 16 + 4 + 1 + 1 + 51 + 1 + 255 * 256 + 64 + 99);
 const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX >= VALUE_BYTES_MAX + DATA_OVERHEAD_BYTES + FRAME_BYTES_MIN);
+const _: () = assert!(NODES_MAX <= FIRST_TARGET_NODES_MAX && NODES_MAX <= NAMED_KEYS_MAX);
 const _: () = assert!(ABANDONED_RETIRE < ABANDONED_DEAD);
 const _: () = assert!(HELD_STREAM_BYTES_MAX <= HELD_LINK_BYTES_MAX);
 

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use flatend_codec::Millis;
 
 use crate::limits::{SERVICE_MEMORY_MAX, SERVICE_MEMORY_MS};
+use crate::mesh::News;
 use crate::routing::{LinkInfo, LinkRef, Snapshot};
 
 /// Shared by all shards of a node: who is connected, and the view to route by.
@@ -27,6 +28,8 @@ struct Table {
     links: HashMap<LinkRef, LinkInfo>,
     missed: HashMap<String, Millis>,
     dirty: bool,
+    /// What the mesh core has not been told yet, in order.
+    news: Vec<News>,
     closed: bool,
 }
 
@@ -73,6 +76,12 @@ impl Registry {
         }
     }
 
+    /// Tells the mesh core something.
+    pub(crate) fn tell(&self, news: News) {
+        self.lock().news.push(news);
+        self.changed.notify_all();
+    }
+
     /// Ends the control thread.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
@@ -91,35 +100,60 @@ impl Registry {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The control thread's loop: builds, swaps, then tells the shards with `published`.
-    pub(crate) fn run(&self, published: impl Fn()) {
-        loop {
-            let (links, missed) = {
-                let mut table = self.lock();
-                while !table.dirty && !table.closed {
-                    table = self
-                        .changed
-                        .wait(table)
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
-                }
-                if table.closed {
-                    return;
-                }
-                table.dirty = false;
-                forget_old(&mut table.missed, Millis(self.age_ms()));
-                (
-                    table.links.values().cloned().collect::<Vec<_>>(),
-                    table.missed.clone(),
-                )
-            };
-            let generation = self.generation.load(Ordering::Relaxed) + 1;
-            self.snapshot
-                .store(Arc::new(Snapshot::build(generation, &links, missed)));
-            self.generation.store(generation, Ordering::Release);
-            published();
+    /// The control thread's loop: builds, swaps, then tells the shards with `published`; gives the mesh core its turns with
+    /// `steer`, which says when it wants the next one at the latest.
+    pub(crate) fn run(
+        &self,
+        published: impl Fn(),
+        mut steer: impl FnMut(Millis, Vec<News>) -> Option<Millis>,
+    ) {
+        let mut deadline = Some(Millis(0));
+        while let Some((changed, news)) = self.wait(deadline) {
+            if let Some((links, missed)) = changed {
+                let generation = self.generation.load(Ordering::Relaxed) + 1;
+                self.snapshot
+                    .store(Arc::new(Snapshot::build(generation, &links, missed)));
+                self.generation.store(generation, Ordering::Release);
+                published();
+            }
+            deadline = steer(Millis(self.age_ms()), news);
         }
     }
+
+    /// Waits for a change, for news or for the deadline; `None` at the end.
+    fn wait(&self, deadline: Option<Millis>) -> Option<Work> {
+        let mut table = self.lock();
+        while !table.dirty && table.news.is_empty() && !table.closed {
+            let left_ms = deadline.map(|at| at.0.saturating_sub(self.age_ms()));
+            table = match left_ms {
+                Some(0) => break,
+                None => self
+                    .changed
+                    .wait(table)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(ms) => {
+                    let waited = self.changed.wait_timeout(table, Duration::from_millis(ms));
+                    waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+                }
+            };
+        }
+        if table.closed {
+            return None;
+        }
+        let news = std::mem::take(&mut table.news);
+        if !std::mem::take(&mut table.dirty) {
+            return Some((None, news));
+        }
+        forget_old(&mut table.missed, Millis(self.age_ms()));
+        let mut links: Vec<LinkInfo> = table.links.values().cloned().collect();
+        // Of several addresses that one peer shows, that of its first link stands.
+        links.sort_unstable_by_key(|info| info.link);
+        Some((Some((links, table.missed.clone())), news))
+    }
 }
+
+/// What the control thread has to do: a changed table of links to publish, and news for the mesh core.
+type Work = (Option<(Vec<LinkInfo>, HashMap<String, Millis>)>, Vec<News>);
 
 fn forget_old(missed: &mut HashMap<String, Millis>, now: Millis) {
     missed.retain(|_, at| now.0.saturating_sub(at.0) <= SERVICE_MEMORY_MS);
@@ -144,10 +178,11 @@ mod tests {
         let control = std::thread::spawn({
             let registry = registry.clone();
             move || {
-                registry.run(|| {
+                let tell = || {
                     // The test may be over.
                     published.send(()).ok();
-                });
+                };
+                registry.run(tell, |_, _| None);
             }
         });
         let link = LinkRef { shard: 0, id: 1 };

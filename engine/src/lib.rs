@@ -25,6 +25,7 @@ mod error;
 pub mod hex;
 mod idmap;
 mod json;
+pub mod kademlia;
 pub mod keys;
 pub mod limits;
 mod mesh;
@@ -43,6 +44,7 @@ pub use client::{
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
 pub use json::json_string;
+pub use mesh::core as discovery;
 pub use node::{
     Context, HandlerError, Node, NodeBuilder, NodeEvent, NodeLimits, OrStatus, PeerName, ReadError,
     RequestBody, RequestReader, Responder, ResponseWriter, WriteError,

@@ -154,8 +154,48 @@ pub const KEEPALIVE_IDLE_S: u64 = 30;
 /// TCP keepalive of links: between probes.
 pub const KEEPALIVE_INTERVAL_S: u64 = 10;
 
-/// IDs in one answer to a FindNode (protocol.md 5: a bucket's capacity).
-pub const FIND_NODE_IDS_MAX: usize = 16;
+/// IDs in one bucket of the table, and spare ones beside them (protocol.md 5).
+pub const BUCKET_IDS: usize = 16;
+
+/// Peers that a lookup asks at once (protocol.md 5).
+pub const LOOKUP_PARALLEL: usize = 3;
+
+/// A FindNode that is not answered within this time is a ping that failed.
+pub const QUESTION_TIMEOUT_MS: u64 = 10_000;
+
+/// IDs known by hearsay and not connected, each about 200 bytes. Beyond it what peers name is not remembered.
+pub const KNOWN_IDS_MAX: usize = 2_048;
+
+/// How long an ID is no news after a dial of it failed.
+pub const RUMOUR_REST_MS: u64 = 30_000;
+
+/// Dials under way at once: a new node joins a mesh of a thousand within a second, and no peer can make us fill our
+/// descriptors with connections that nobody answers.
+pub const MESH_DIALS_MAX: usize = 64;
+
+/// Dials of named IDs that may fail in a burst: what peers name may be made up, and aimed at somebody else.
+pub const FAILED_DIALS_BURST: u64 = 256;
+
+/// Dials of named IDs that may fail on and on.
+pub const FAILED_DIALS_PER_S: u64 = 8;
+
+/// Own addresses remembered that were found by dialing ourselves.
+pub const OWN_ADDRS_MAX: usize = 64;
+
+/// First pause before a peer is asked what is new; each further one is twice as long, until something is.
+pub const REFRESH_FIRST_MS: u64 = 500;
+
+/// Longest pause between refreshes.
+pub const REFRESH_MAX_MS: u64 = 600_000;
+
+/// Refreshes after a pause of at least this much are sweeps: nodes of this project name an ID again after a minute.
+pub const SWEEP_FROM_MS: u64 = 60_000;
+
+/// Questions of one sweep: eight thousand nodes.
+pub const SWEEP_QUESTIONS_MAX: u32 = 512;
+
+/// Answers in a row without anything that a sweep has not brought, after which it ends.
+pub const SWEEP_BARREN_MAX: u32 = 3;
 
 /// How long a node waits at shutdown for the requests in flight on its links.
 pub const DRAIN_MS: u64 = 10_000;
@@ -208,4 +248,7 @@ const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
 const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);
 const _: () = assert!(ASIDE_FIRST_MS <= ASIDE_MAX_MS);
+const _: () = assert!(BUCKET_IDS == flatend_codec::limits::NODES_MAX);
+const _: () = assert!(SWEEP_FROM_MS >= flatend_codec::limits::NAMED_MEMORY_MS);
+const _: () = assert!(REFRESH_FIRST_MS < SWEEP_FROM_MS && SWEEP_FROM_MS < REFRESH_MAX_MS);
 const _: () = assert!(SLICE_BYTES_MIN <= LINK_BUFFER_BYTES);

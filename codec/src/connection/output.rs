@@ -7,6 +7,7 @@ use crate::header::HeaderBlock;
 use crate::limits::GO_DATA_BYTES_MAX;
 use crate::node_id::NodeId;
 use crate::{Millis, StreamId};
+use std::borrow::Borrow;
 
 impl Connection {
     // ---- bytes for the socket
@@ -235,21 +236,21 @@ impl Connection {
         )
     }
 
-    /// Answers a lookup. Of `ids`, closest first, the first 16 are named that can be: each key once a link (rule N04), never the
+    /// Answers a lookup. Of `ids`, closest first, the first 16 are named that can be: each key once a minute and link (rule N04), so
+    /// that asking again brings the next ones (give all that you know), 64 in all to the target that was asked for first; never the
     /// peer's own, none with an unspecified address or port 0 (pass those on with the address that their link came from), none with an
     /// IPv6 address to Node or an unknown peer (rule N09). No id at all is an answer too.
     ///
     /// # Errors
     /// [`ApiMisuse::UnknownToken`](crate::ApiMisuse::UnknownToken), [`SendError::Full`].
-    pub fn nodes<'i>(
+    pub fn nodes<I: Borrow<NodeId>>(
         &mut self,
         now: Millis,
         token: Token,
-        ids: impl Iterator<Item = &'i NodeId>,
+        ids: impl Iterator<Item = I>,
     ) -> Result<(), SendError> {
-        let _ = now;
         self.send(
-            |link, shared| link.nodes(shared, token, ids),
+            |link, shared| link.nodes(shared, now, token, ids),
             |_, _| Err(SendError::Unsupported),
         )
     }

@@ -127,7 +127,7 @@ pub const RULES: &[Rule] = &[
         Where::CodecAndEngine),
     rule("N04", Who::Node,
         "its bootstrap asks for ever if a FindNode answer repeats an ID",
-        "each key is named once a link, the peer's own never",
+        "each key is named once a minute and link, 64 in all to the target asked for first, the peer's own never",
         Where::Codec),
     rule("N05", Who::Node,
         "a reset connection ends its process; after a FIN it reconnects",

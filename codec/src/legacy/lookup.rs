@@ -1,20 +1,29 @@
 //! Lookups in both directions (protocol.md 5). Owns which lookups of the peer are unanswered and which keys were named to it: Node's
-//! bootstrap asks for ever if an answer repeats one (rule N04).
+//! bootstrap asks for ever if an answer repeats one (rule N04). So a key is named once a minute, and asking again brings the next
+//! ones; to a target that is asked for again and again, as Node does, 64 at most, or it would crawl through a large mesh by squares.
 
 use super::{Link, Question};
 use crate::connection::Shared;
 use crate::error::{ApiMisuse, ProtocolError, SendError};
 use crate::event::Token;
-use crate::limits::{KEY_BYTES, LOOKUPS_PENDING_MAX, NAMED_KEYS_MAX, NODES_MAX};
+use crate::limits::{
+    FIRST_TARGET_NODES_MAX, KEY_BYTES, LOOKUPS_PENDING_MAX, NAMED_KEYS_MAX, NAMED_MEMORY_MS,
+    NODES_MAX,
+};
 use crate::node_id::NodeId;
 use crate::packet::Opcode;
-use std::collections::BTreeSet;
+use crate::Millis;
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     own: Option<Token>,
-    unanswered: Vec<u32>,
-    named: BTreeSet<[u8; KEY_BYTES]>,
+    unanswered: Vec<(u32, [u8; KEY_BYTES])>,
+    /// When each key was named last.
+    named: BTreeMap<[u8; KEY_BYTES], Millis>,
+    /// What the peer asked for first, and how many keys it was told for that.
+    first: Option<([u8; KEY_BYTES], usize)>,
 }
 
 impl Lookups {
@@ -23,22 +32,54 @@ impl Lookups {
     }
 
     /// The peer asks.
-    pub(super) fn note_asked(&mut self, seq: u32) -> Result<Token, ProtocolError> {
+    pub(super) fn note_asked(
+        &mut self,
+        seq: u32,
+        target: [u8; KEY_BYTES],
+    ) -> Result<Token, ProtocolError> {
         if self.unanswered.len() >= LOOKUPS_PENDING_MAX {
             return Err(ProtocolError::Flood {
                 what: "find node requests",
                 max: LOOKUPS_PENDING_MAX,
             });
         }
-        if self.unanswered.contains(&seq) {
+        if self.unanswered.iter().any(|(asked, _)| *asked == seq) {
             return Err(ProtocolError::Sequence {
                 seq,
                 packet: "find node",
             });
         }
-        self.unanswered.push(seq);
+        self.unanswered.push((seq, target));
+        self.first.get_or_insert((target, 0));
         Ok(Token(u64::from(seq)))
     }
+
+    /// How many keys an answer about `target` may name.
+    fn room(&mut self, now: Millis, target: &[u8; KEY_BYTES]) -> usize {
+        if self.named.len() + NODES_MAX > NAMED_KEYS_MAX {
+            self.named.retain(|_, at| is_fresh(now, *at));
+        }
+        let mut room = NODES_MAX.min(NAMED_KEYS_MAX - self.named.len());
+        if let Some((first, told)) = self.first {
+            if first == *target {
+                room = room.min(FIRST_TARGET_NODES_MAX.saturating_sub(told));
+            }
+        }
+        room
+    }
+
+    /// Notes that a key is named; false if it was a moment ago.
+    fn note_named(&mut self, now: Millis, key: [u8; KEY_BYTES]) -> bool {
+        if self.named.get(&key).is_some_and(|at| is_fresh(now, *at)) {
+            return false;
+        }
+        self.named.insert(key, now);
+        true
+    }
+}
+
+fn is_fresh(now: Millis, named_at: Millis) -> bool {
+    now.0.saturating_sub(named_at.0) < NAMED_MEMORY_MS
 }
 
 impl Link {
@@ -80,11 +121,12 @@ impl Link {
         Some(seq)
     }
 
-    pub(crate) fn nodes<'i>(
+    pub(crate) fn nodes<I: Borrow<NodeId>>(
         &mut self,
         shared: &mut Shared,
+        now: Millis,
         token: Token,
-        ids: impl Iterator<Item = &'i NodeId>,
+        ids: impl Iterator<Item = I>,
     ) -> Result<(), SendError> {
         let unknown = SendError::ApiMisuse(ApiMisuse::UnknownToken);
         let seq = u32::try_from(token.0).map_err(|_| unknown.clone())?;
@@ -92,10 +134,11 @@ impl Link {
             .lookups
             .unanswered
             .iter()
-            .position(|asked| *asked == seq)
+            .position(|(asked, _)| *asked == seq)
             .ok_or(unknown)?;
         self.has_room(shared, NODES_MAX * 51)?;
-        self.lookups.unanswered.swap_remove(at);
+        let (_, target) = self.lookups.unanswered.swap_remove(at);
+        let room = self.lookups.room(now, &target);
 
         let takes_ipv6 = self.dialect().takes_ipv6_ids;
         let own = self
@@ -108,14 +151,17 @@ impl Link {
         shared.out.message().push(0);
         let mut count = 0u8;
         for id in ids {
-            if usize::from(count) >= NODES_MAX || self.lookups.named.len() >= NAMED_KEYS_MAX {
+            if usize::from(count) >= room {
                 break;
             }
+            let id = id.borrow();
             let address = id.address;
             let speakable = (takes_ipv6 || address.is_ipv4())
                 && !address.ip().is_unspecified()
                 && address.port() != 0;
-            if !speakable || own == Some(id.public_key) || !self.lookups.named.insert(id.public_key)
+            if !speakable
+                || own == Some(id.public_key)
+                || !self.lookups.note_named(now, id.public_key)
             {
                 continue;
             }
@@ -124,6 +170,14 @@ impl Link {
         }
         if let Some(slot) = shared.out.message().get_mut(count_at) {
             *slot = count;
+        }
+        if let Some((_, told)) = self
+            .lookups
+            .first
+            .as_mut()
+            .filter(|(first, _)| *first == target)
+        {
+            *told += usize::from(count);
         }
         shared.out.finish(start, &mut self.sealer);
         Ok(())

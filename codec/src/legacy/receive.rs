@@ -175,7 +175,7 @@ impl Link {
             // protocol.md 4: the second request tells. Go would have shaken hands again.
             self.set_kind(shared, PeerKind::Node);
         }
-        let token = self.lookups.note_asked(seq)?;
+        let token = self.lookups.note_asked(seq, target)?;
         Ok(Some(Event::FindNode { token, target }))
     }
 

@@ -130,6 +130,44 @@ fn n04_each_key_is_named_once_a_link_and_the_peers_own_never() {
 }
 
 #[test]
+fn n04_a_target_that_is_asked_for_again_and_again_is_told_64_keys_ever() {
+    let mut meeting = Meeting::node_dialed_us(&[]);
+    let ids: Vec<NodeId> = (1..=200).map(node_at).collect();
+    let mut told = Vec::new();
+    for seq in (3..).step_by(2).take(40) {
+        if seq > 3 {
+            meeting.send(&find_node(seq, their_public_key())).unwrap();
+        }
+        // However long it takes: Node asks for nothing else.
+        meeting.now = meeting.now.after(limits::NAMED_MEMORY_MS / 8);
+        let token = Token(u64::from(seq));
+        meeting.conn.nodes(meeting.now, token, ids.iter()).unwrap();
+        let names = named(&meeting.sent()[0]);
+        assert_eq!(names.is_empty(), told.len() == 64);
+        told.extend(names);
+    }
+    assert_eq!(told, (1..=64).map(|last| [last; 32]).collect::<Vec<_>>());
+}
+
+#[test]
+fn n04_a_key_is_named_again_after_a_minute_to_who_asks_for_another_target() {
+    let mut meeting = Meeting::node_dialed_us(&[]);
+    let ids: Vec<NodeId> = (1..=20).map(node_at).collect();
+    meeting
+        .conn
+        .nodes(meeting.now, Token(3), ids.iter())
+        .unwrap();
+    assert_eq!(named(&meeting.sent()[0]).len(), 16);
+    for (seq, passed, expected) in [(5, 1, 4), (7, 1, 0), (9, limits::NAMED_MEMORY_MS, 16)] {
+        meeting.now = meeting.now.after(passed);
+        meeting.send(&find_node(seq, [9; 32])).unwrap();
+        let token = Token(u64::from(seq));
+        meeting.conn.nodes(meeting.now, token, ids.iter()).unwrap();
+        assert_eq!(named(&meeting.sent()[0]).len(), expected, "question {seq}");
+    }
+}
+
+#[test]
 fn n04_an_answer_is_given_once_and_only_to_a_question() {
     let mut meeting = Meeting::node_dialed_us(&[]);
     let ids = [node_at(1)];

@@ -33,7 +33,7 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
                     Ok(link) => {
                         let shard = shard.clone();
                         rt::spawn(async move {
-                            driver::run(&shard, &link, false).await;
+                            driver::run(&shard, &link, None).await;
                         });
                     }
                     Err(err) => shard.emit(NodeEvent::Trouble(format!(

@@ -1,77 +1,98 @@
-//! Bootstrap addresses: dialed at start and again whenever their link is lost, for ever, with growing pauses and jitter.
+//! One dial: the mesh core has decided that and when. However it ends, the core is told once.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use flatend_codec::Role;
 
-use super::link::CloseReason;
+use super::core::{DialEnd, DialId};
+use super::link::{CloseReason, Link};
+use super::steer::{Dial, News};
 use super::{accept, driver};
-use crate::limits::{
-    DIAL_TIMEOUT_MS, REDIAL_FIRST_MS, REDIAL_FRESH_ATTEMPTS, REDIAL_FRESH_MAX_MS, REDIAL_MAX_MS,
-};
+use crate::control::Registry;
+use crate::limits::DIAL_TIMEOUT_MS;
 use crate::node::NodeEvent;
 use crate::rt::{self, Socket};
 use crate::shard::Shard;
 
-/// A bootstrap address as the user wrote it: `host:port`; names are looked up again at every dial.
-pub(crate) type DialTarget = String;
+/// A dial whose end has not been told. Dropped, it has failed.
+pub(crate) struct Dialing {
+    id: DialId,
+    registry: Arc<Registry>,
+    end: DialEnd,
+    told: bool,
+}
 
-/// Keeps a link to `target` until the node drains.
-pub(crate) fn keep_dialed(shard: &Rc<Shard>, target: DialTarget) {
+impl Dialing {
+    fn new(shard: &Shard, id: DialId) -> Dialing {
+        Dialing {
+            id,
+            registry: shard.shared.registry.clone(),
+            end: DialEnd::Failed,
+            told: false,
+        }
+    }
+
+    /// It has led to a link, about which the caller tells.
+    pub(crate) fn succeeded(mut self) -> DialId {
+        self.told = true;
+        self.id
+    }
+
+    /// It has led to ourselves.
+    pub(crate) fn met_ourselves(mut self) {
+        self.end = DialEnd::Ourselves;
+    }
+}
+
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        if !self.told {
+            self.registry.tell(News::DialEnded {
+                dial: self.id,
+                end: self.end,
+            });
+        }
+    }
+}
+
+/// Dials, and runs the link if there is one.
+pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
+    let dialing = Dialing::new(shard, dial.id);
     let shard = shard.clone();
     rt::spawn(async move {
-        let supervise = async {
-            let mut attempt = 0;
-            loop {
-                match dial(&shard, &target).await {
-                    // Whoever answers there shows our own key: no use to ask again soon, but the address may change hands.
-                    Ok(CloseReason::Ourselves) => attempt = u32::MAX,
-                    // It was up: the next loss starts with short pauses again.
-                    Ok(_) => attempt = 0,
-                    Err(what) if attempt == 0 => {
-                        shard.emit(NodeEvent::Trouble(format!("cannot reach {target}: {what}")))
-                    }
-                    Err(_) => {}
-                }
-                if shard.draining().is_set() {
-                    return;
-                }
-                let pause_ms = pause_ms(attempt, shard.rng.borrow_mut().below(1_000) as u64);
-                attempt = attempt.saturating_add(1);
-                shard.emit(NodeEvent::Redialing {
-                    target: target.clone(),
-                    pause_ms,
-                });
-                rt::sleep(pause_ms).await;
-            }
-        };
         let drained = async {
             shard.draining().wait().await;
-            // A link that is up ends by itself, drained; one that is not is not dialed any more.
-            shard.links_closed().await;
+            None
         };
-        futures_lite::future::or(supervise, drained).await;
+        let connected = async { Some(connect(&shard, &dial.to).await) };
+        match futures_lite::future::or(connected, drained).await {
+            None => {}
+            Some(Ok(link)) => {
+                let reason = driver::run(&shard, &link, Some(dialing)).await;
+                if let (true, CloseReason::Broken(what)) = (dial.tell, reason) {
+                    tell_trouble(&shard, &link, &dial.to, &what);
+                }
+            }
+            Some(Err(what)) if dial.tell => {
+                shard.emit(NodeEvent::Trouble(format!(
+                    "cannot reach {}: {what}",
+                    dial.to
+                )));
+            }
+            Some(Err(_)) => {}
+        }
     });
 }
 
-/// 500 ms × 1.25 each up to 1 s while the loss is fresh, then on to 30 s; jitter of a fifth.
-fn pause_ms(attempt: u32, permille: u64) -> u64 {
-    let grown = (0..attempt.min(40)).fold(REDIAL_FIRST_MS, |ms, n| {
-        let max = if n < REDIAL_FRESH_ATTEMPTS {
-            REDIAL_FRESH_MAX_MS
-        } else {
-            REDIAL_MAX_MS
-        };
-        (ms * 5 / 4).min(max)
-    });
-    if attempt == 0 {
-        return grown;
+fn tell_trouble(shard: &Rc<Shard>, link: &Link, to: &str, what: &str) {
+    if link.conn.borrow().peer().is_none() {
+        shard.emit(NodeEvent::Trouble(format!("cannot reach {to}: {what}")));
     }
-    grown + grown * permille / 5_000
 }
 
-async fn dial(shard: &Rc<Shard>, target: &str) -> Result<CloseReason, String> {
+async fn connect(shard: &Rc<Shard>, target: &str) -> Result<Rc<Link>, String> {
     let mut last = "the name has no address".to_owned();
     for addr in lookup(shard, target).await? {
         match Socket::connect(addr, DIAL_TIMEOUT_MS).await {
@@ -82,14 +103,9 @@ async fn dial(shard: &Rc<Shard>, target: &str) -> Result<CloseReason, String> {
                     .identity
                     .as_ref()
                     .map_or(0, |identity| identity.listen_port);
-                let link = accept::new_link(
-                    shard,
-                    socket,
-                    Role::Dialer,
-                    SocketAddr::new(here.ip(), port),
-                )
-                .map_err(|err| err.to_string())?;
-                return Ok(driver::run(shard, &link, true).await);
+                let here = SocketAddr::new(here.ip(), port);
+                return accept::new_link(shard, socket, Role::Dialer, here)
+                    .map_err(|err| err.to_string());
             }
             Err(err) => last = err.to_string(),
         }
@@ -109,19 +125,4 @@ async fn lookup(shard: &Rc<Shard>, target: &str) -> Result<Vec<SocketAddr>, Stri
             .map_err(|err| err.to_string())
     });
     found.await?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_one_second_then_to_thirty() {
-        assert_eq!(pause_ms(0, 999), 500);
-        assert_eq!(pause_ms(1, 0), 625);
-        assert_eq!(pause_ms(REDIAL_FRESH_ATTEMPTS, 0), REDIAL_FRESH_MAX_MS);
-        assert!(pause_ms(REDIAL_FRESH_ATTEMPTS + 1, 0) > REDIAL_FRESH_MAX_MS);
-        assert_eq!(pause_ms(u32::MAX, 0), REDIAL_MAX_MS);
-        assert!(pause_ms(u32::MAX, 999) <= REDIAL_MAX_MS * 6 / 5);
-    }
 }

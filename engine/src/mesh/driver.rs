@@ -9,8 +9,10 @@ use bytes::BytesMut;
 use flatend_codec::Retirement;
 use futures_lite::FutureExt;
 
+use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
 use super::reader::{read, BufferSize};
+use super::steer::News;
 use super::{accept, events};
 use crate::error::Fault;
 use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS};
@@ -39,10 +41,17 @@ pub(crate) struct Progress {
     pub(crate) announced_ready: bool,
     pub(crate) announced_retiring: bool,
     pub(crate) dialed: bool,
+    /// The dial that led here, until its end is told.
+    pub(crate) dialing: Option<Dialing>,
 }
 
 /// Runs a link until it ends; returns why. The link is registered with the shard while it runs.
-pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> CloseReason {
+/// `dialing`: the dial that led to it.
+pub(crate) async fn run(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    dialing: Option<Dialing>,
+) -> CloseReason {
     let _alive = Alive::new(shard);
     shard.links.borrow_mut().insert(link.at.id, link.clone());
     let mut progress = Progress {
@@ -51,7 +60,8 @@ pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> Clo
         services: Vec::new(),
         announced_ready: false,
         announced_retiring: false,
-        dialed,
+        dialed: dialing.is_some(),
+        dialing,
     };
     if shard.draining().is_set() {
         // It came in the very turn of the drain: nobody would say goodbye to it any more.
@@ -68,6 +78,13 @@ pub(crate) async fn run(shard: &Rc<Shard>, link: &Rc<Link>, dialed: bool) -> Clo
     });
     shard.shared.registry.withdraw(link.at);
     link.lose();
+    match progress.dialing.take() {
+        Some(dialing) if reason == CloseReason::Ourselves => dialing.met_ourselves(),
+        dialing => drop(dialing),
+    }
+    if progress.handshaked {
+        shard.shared.registry.tell(News::Down(link.at));
+    }
     shard.links.borrow_mut().remove(&link.at.id);
     events::report_end(shard, link, &progress, &reason);
     farewell(link, &reason).await;
@@ -202,6 +219,9 @@ fn check_state(
     if progress.handshaked
         && (ready != progress.announced_ready || retiring != progress.announced_retiring)
     {
+        if ready && !progress.announced_ready {
+            shard.shared.registry.tell(News::Ready(link.at));
+        }
         progress.announced_ready = ready;
         progress.announced_retiring = retiring;
         events::announce(shard, link, progress);

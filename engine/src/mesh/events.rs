@@ -6,12 +6,14 @@ use std::rc::Rc;
 use bytes::Bytes;
 use flatend_codec::{Event, NodeId, ResetCode, Retirement, StreamId};
 
+use super::core::LinkUp;
+use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
+use super::steer::News;
 use super::{accept, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
-use crate::limits::FIND_NODE_IDS_MAX;
 use crate::node::{self, NodeEvent, PeerName};
 use crate::routing::{LinkInfo, ProviderKey};
 use crate::rt;
@@ -98,7 +100,10 @@ pub(crate) fn handle(
             }
         }
         Event::FindNode { token, target } => answer_find_node(shard, link, token, &target),
-        Event::Nodes { ids, .. } => shard.emit(NodeEvent::Discovered { peers: ids.len() }),
+        Event::Nodes { ids, .. } => shard.shared.registry.tell(News::Named {
+            link: link.at,
+            ids: ids.iter().map(|id| (id.public_key, id.address)).collect(),
+        }),
         // The legacy dialect has none of these; flatend/2 joins behind the same contract.
         _ => {}
     }
@@ -158,7 +163,10 @@ fn handshake(
     }
     progress.reprobed = again;
     progress.services = services_of(link);
-    progress.handshaked = true;
+    if !progress.handshaked {
+        progress.handshaked = true;
+        tell_up(shard, link, progress);
+    }
     let (peer, services) = (name_of(link), services_of(link));
     shard.emit(match (again, progress.dialed) {
         (true, _) => NodeEvent::Reprobed { peer, services },
@@ -172,6 +180,29 @@ fn handshake(
     }
     announce(shard, link, progress);
     Ok(())
+}
+
+/// Tells the mesh core that a link is there.
+fn tell_up(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) {
+    let id = peer_id(link);
+    shard.shared.registry.tell(News::Up(LinkUp {
+        link: link.at,
+        key: id.as_ref().map(|id| id.public_key),
+        addr: id.as_ref().and_then(|id| reachable(id, link)),
+        from: link.socket.peer_addr().ok().map(canonical),
+        dial: progress.dialing.take().map(Dialing::succeeded),
+    }));
+}
+
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// Asks the peer of a link for nodes: its answer is told to the mesh core. A link that cannot be asked does not answer.
+pub(crate) fn ask(link: &Rc<Link>, target: [u8; 32]) {
+    if link.conn.borrow_mut().find_node(rt::now(), target).is_ok() {
+        link.cork();
+    }
 }
 
 /// Tells the registry what this link offers now.
@@ -197,19 +228,13 @@ fn answer_find_node(
     token: flatend_codec::Token,
     target: &[u8; 32],
 ) {
-    let asker = peer_id(link).map(|id| id.public_key);
-    let ids: Vec<NodeId> = shard
-        .snapshot()
-        .closest(target, FIND_NODE_IDS_MAX)
-        .into_iter()
-        .filter(|peer| Some(peer.public_key) != asker)
-        .map(|peer| NodeId::new(peer.public_key, peer.addr))
-        .collect();
+    let snapshot = shard.snapshot();
+    // All of them, the closest first: the codec takes those that it has not named a moment ago.
+    let ids = snapshot
+        .closest(target)
+        .map(|peer| NodeId::new(peer.public_key, peer.addr));
     // A link that is closing cannot answer any more; its end tells the asker.
-    link.conn
-        .borrow_mut()
-        .nodes(rt::now(), token, ids.iter())
-        .ok();
+    link.conn.borrow_mut().nodes(rt::now(), token, ids).ok();
 }
 
 /// One log line for the end of a link.

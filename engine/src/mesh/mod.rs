@@ -1,14 +1,19 @@
-//! Links: one TCP connection to a peer and its task. Owns the codec's connection, the streams on it and their delivery.
+//! Links: one TCP connection to a peer and its task. Owns the codec's connection, the streams on it and their delivery. Which
+//! links there are to be is decided by [`core`], which knows no socket.
 
 mod accept;
+pub mod core;
 mod dial;
 mod driver;
 mod events;
 mod link;
 mod reader;
+mod steer;
 mod streams;
 
 pub(crate) use accept::serve_listener;
-pub(crate) use dial::keep_dialed;
+pub(crate) use dial::dial;
+pub(crate) use events::ask;
 pub(crate) use link::{CloseReason, Link};
+pub(crate) use steer::{Dial, News, Steer};
 pub(crate) use streams::Recipient;

@@ -70,9 +70,9 @@ pub enum NodeEvent {
         /// The pause before the dial.
         pause_ms: u64,
     },
-    /// A peer named others.
+    /// The first lookup of this node has ended.
     Discovered {
-        /// How many.
+        /// How many IDs peers have named to it, those left out that it was connected to already.
         peers: usize,
     },
     /// A peer broke a rule and was disconnected.

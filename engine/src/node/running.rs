@@ -11,6 +11,7 @@ use super::builder::NodeBuilder;
 use crate::client::{Doors, Handle, HandleResponse, Request};
 use crate::control::Registry;
 use crate::error::CallError;
+use crate::mesh::News;
 use crate::routing::Snapshot;
 use crate::rt::{Address, ShardThread};
 use crate::shard::Message;
@@ -69,6 +70,7 @@ impl Node {
     /// Asks every shard to drain: no new connections, nothing new from a [`Handle`], what runs is finished, links are closed.
     pub fn drain(&self) {
         self.doors.close();
+        self.registry.tell(News::Drain);
         self.post_all(|| Message::Drain);
     }
 

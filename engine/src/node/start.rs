@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::{mpsc, Arc};
 
+use flatend_codec::Millis;
+
 use super::builder::{NodeBuilder, ShardTask};
 use super::check;
 use super::events::NodeEvent;
@@ -15,7 +17,8 @@ use crate::client::Doors;
 use crate::control::Registry;
 use crate::error::StartError;
 use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
-use crate::mesh;
+use crate::mesh::core::{Config, Redial};
+use crate::mesh::{self, Steer};
 use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
 use crate::shard::{serve_inbox, Message, Shard, Shared};
 
@@ -29,7 +32,6 @@ struct Seed {
     door: Inbox<Message>,
     mailboxes: Vec<Address<Message>>,
     listeners: Vec<OwnedFd>,
-    bootstrap: Vec<String>,
     tasks: Vec<ShardTask>,
 }
 
@@ -84,7 +86,14 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         .map_err(|err| StartError::Shard(format!("cannot make the shards' doors: {err}")))?;
     let (inner_doors, doors): (Vec<_>, Vec<_>) = doors.into_iter().unzip();
     let doors = Doors::new(registry.clone(), doors);
-    let control = spawn_control(&registry, mailboxes.clone())?;
+    let steer = Steer::new(
+        Millis(registry.age_ms()),
+        mesh_config(&shared, &addrs, builder.bootstrap.len())?,
+        builder.bootstrap,
+        mailboxes.clone(),
+        shared.events.clone(),
+    );
+    let control = spawn_control(&registry, mailboxes.clone(), steer)?;
 
     let (ready, started) = mpsc::channel();
     let mut shards = Vec::with_capacity(count);
@@ -98,14 +107,6 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             door,
             mailboxes: mailboxes.clone(),
             listeners,
-            // Bootstrap addresses are spread over the shards.
-            bootstrap: builder
-                .bootstrap
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| i % count == index)
-                .map(|(_, target)| target.clone())
-                .collect(),
             tasks: builder.shard_tasks.clone(),
         };
         let cpu = (builder.pin && count <= cpus.len()).then(|| cpus[index % cpus.len()]);
@@ -181,20 +182,44 @@ fn listen(
     Ok((addrs, per_shard))
 }
 
+/// What the mesh core has to know of this node.
+fn mesh_config(
+    shared: &Shared,
+    addrs: &[SocketAddr],
+    bootstrap: usize,
+) -> Result<Config, StartError> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed)
+        .map_err(|err| StartError::Setting(format!("no randomness for the mesh: {err}")))?;
+    let public_addr = shared.identity.as_ref().and_then(|own| own.public_addr);
+    Ok(Config {
+        own: shared.identity.as_ref().map(Identity::public_key),
+        own_addrs: addrs.iter().copied().chain(public_addr).collect(),
+        bootstrap,
+        redial: Redial::default(),
+        seed: u64::from_ne_bytes(seed),
+    })
+}
+
 fn spawn_control(
     registry: &Arc<Registry>,
     mailboxes: Vec<Address<Message>>,
+    mut steer: Steer,
 ) -> Result<std::thread::JoinHandle<()>, StartError> {
     let registry = registry.clone();
     std::thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
-            registry.run(|| {
+            let published = || {
                 for mailbox in &mailboxes {
                     // A full mailbox means a busy shard, which reads the generation by itself every turn; only requests on
                     // hold wait for this message, and they have a deadline.
                     mailbox.post(Message::Republished).ok();
                 }
+            };
+            registry.run(published, |now, news| {
+                steer.turn(now, news);
+                steer.next_deadline()
             });
         })
         .map_err(|err| StartError::Shard(format!("cannot start the control thread: {err}")))
@@ -227,9 +252,6 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
                 return;
             }
         }
-    }
-    for target in seed.bootstrap {
-        mesh::keep_dialed(&shard, target);
     }
     let running = Rc::new(std::cell::Cell::new(seed.tasks.len()));
     let ended = Rc::new(rt::WaitQueue::default());

@@ -1,11 +1,14 @@
 //! The routing snapshot: services, their providers and the connected peers, as one immutable value with a generation.
 //! Built whole from the list of links, swapped atomically, never changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flatend_codec::Millis;
+
+use crate::kademlia::{distance, Key};
 
 /// Where a link lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -171,19 +174,18 @@ impl Snapshot {
         names
     }
 
-    /// The `n` peers closest to `target` by XOR of the keys (protocol.md 5), the target itself left out.
-    pub fn closest(&self, target: &[u8; 32], n: usize) -> Vec<Peer> {
-        let distance =
-            |peer: &Peer| std::array::from_fn::<u8, 32, _>(|i| peer.public_key[i] ^ target[i]);
-        let mut peers: Vec<Peer> = self
-            .peers
-            .iter()
-            .filter(|peer| peer.public_key != *target)
-            .copied()
+    /// The peers, those closest to `target` by XOR of the keys first (protocol.md 5), the target itself left out. Each costs
+    /// what taking it out of a heap does: who wants sixteen of a thousand does not sort a thousand.
+    pub fn closest(&self, target: &[u8; 32]) -> impl Iterator<Item = Peer> + '_ {
+        let peers = self.peers.iter().enumerate();
+        let mut heap: BinaryHeap<Reverse<(Key, usize)>> = peers
+            .filter(|(_, peer)| peer.public_key != *target)
+            .map(|(at, peer)| Reverse((distance(&peer.public_key, target), at)))
             .collect();
-        peers.sort_by_cached_key(distance);
-        peers.truncate(n);
-        peers
+        std::iter::from_fn(move || {
+            let Reverse((_, at)) = heap.pop()?;
+            self.peers.get(at).copied()
+        })
     }
 }
 
@@ -252,8 +254,11 @@ mod tests {
             .map(|byte| link(u64::from(byte), Some(byte), &[]))
             .collect();
         let snapshot = Snapshot::build(1, &links, HashMap::new());
-        let closest = snapshot.closest(&[8; 32], 16);
-        assert_eq!(closest.len(), 16);
+        let closest: Vec<Peer> = snapshot.closest(&[8; 32]).collect();
+        assert_eq!(closest.len(), 39);
+        assert!(closest.windows(2).all(|pair| {
+            distance(&pair[0].public_key, &[8; 32]) < distance(&pair[1].public_key, &[8; 32])
+        }));
         assert_eq!(closest[0].public_key, [9; 32]);
         assert!(closest.iter().all(|peer| peer.public_key != [8; 32]));
     }

@@ -9,6 +9,8 @@ use flatend_codec::HeaderBlock;
 use super::Shard;
 use crate::client::Exchange;
 use crate::error::{CallError, Fault};
+use crate::kademlia::Key;
+use crate::mesh::Dial;
 use crate::routing::LinkRef;
 
 /// Names a call between two shards: who asks, and its number there.
@@ -24,6 +26,10 @@ pub(crate) enum Message {
     Republished,
     /// The node shuts down.
     Drain,
+    /// Dial a node, and run the link.
+    Dial(Dial),
+    /// Ask the peer of a link for nodes.
+    Ask { link: LinkRef, target: Key },
     /// A piece of a call whose link and caller live on different shards.
     Relay(Relay),
     /// Something of another thread to run here. It must not block or panic.

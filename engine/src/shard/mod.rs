@@ -18,7 +18,7 @@ use crate::call::RetryBudget;
 use crate::client::Served;
 use crate::control::Registry;
 use crate::idmap::IdMap;
-use crate::mesh::Link;
+use crate::mesh::{self, Link};
 use crate::node::{Events, Handlers, Identity, NodeEvent, NodeLimits};
 use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
@@ -181,6 +181,12 @@ impl Shard {
         match message {
             Message::Republished => self.republished.wake_all(),
             Message::Drain => self.start_drain(),
+            Message::Dial(dial) => mesh::dial(self, dial),
+            Message::Ask { link, target } => {
+                if let Some(link) = self.link(link) {
+                    mesh::ask(&link, target);
+                }
+            }
             Message::Relay(relay) => self.relay(relay),
             Message::Run(run) => run(self),
             Message::Poke(exchange) => self.served.poke(&exchange),

@@ -67,3 +67,14 @@ fn second_key() -> [u8; 32] {
         .verifying_key()
         .to_bytes()
 }
+
+/// Waits until the node asks `peer` and answers with `ids`.
+pub(crate) fn answer_next_lookup(peer: &mut Peer, ids: &[flatend::NodeId]) {
+    let Seen::FindNode(token, _) = peer.wait(|seen| matches!(seen, Seen::FindNode(..))) else {
+        unreachable!("that was waited for");
+    };
+    let now = peer.now();
+    let answered = peer.conn.nodes(now, token, ids.iter());
+    answered.expect("an answer");
+    peer.flush();
+}

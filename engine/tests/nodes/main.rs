@@ -10,6 +10,7 @@ mod discovery;
 mod drain;
 mod failover;
 mod links;
+mod mesh;
 mod outlets;
 mod services;
 mod shards;

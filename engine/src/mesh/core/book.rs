@@ -1,0 +1,178 @@
+//! What is known of other nodes by key. A named ID is hearsay: it is dialed once, and only a handshake makes it a peer. What
+//! others can make us remember is bounded, and so is what they can make us dial.
+
+use std::net::{IpAddr, SocketAddr};
+
+use flatend_codec::Millis;
+
+use super::{Core, DialId, Timer};
+use crate::kademlia::{distance, Key};
+use crate::limits::{KNOWN_IDS_MAX, RUMOUR_REST_MS};
+use crate::routing::LinkRef;
+
+/// What a key without a link waits for.
+///
+/// ```text
+/// named ─▶ Ready ─dial─▶ Dialing ─handshake─▶ linked ─lost─▶ Later ─▶ Ready …
+///                           └────failed────▶ Resting ─▶ forgotten
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For nothing: it has a link, or its dial is under way.
+    Nothing,
+    /// For a dial, as soon as one may begin.
+    Ready,
+    /// For a dial at this address to end: one at a time.
+    Blocked,
+    /// For a dial at this time.
+    Later(Millis),
+    /// A dial has failed: named again it is no news until then.
+    Resting(Millis),
+}
+
+/// One key.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) addr: Option<SocketAddr>,
+    pub(super) links: usize,
+    pub(super) dial: Option<DialId>,
+    pub(super) wait: Wait,
+    /// It was a peer and is lost: how many dials since have failed.
+    pub(super) lost: Option<u32>,
+}
+
+impl Peer {
+    pub(super) fn new(addr: Option<SocketAddr>) -> Peer {
+        Peer {
+            addr,
+            links: 0,
+            dial: None,
+            wait: Wait::Nothing,
+            lost: None,
+        }
+    }
+}
+
+impl Core {
+    /// Takes one named ID; true if it is news.
+    pub(super) fn take_rumour(&mut self, key: Key, addr: SocketAddr, teller: LinkRef) -> bool {
+        self.counts.named += 1;
+        if key == self.own {
+            return false;
+        }
+        let elsewhere = self
+            .verified
+            .get(&addr)
+            .is_some_and(|(_, found)| *found != Some(key));
+        if !self.is_dialable(addr, teller) || elsewhere {
+            self.counts.bad_addresses += 1;
+            return false;
+        }
+        if let Some(peer) = self.peers.get_mut(&key) {
+            let moved = peer.addr != Some(addr);
+            // A peer that was lost keeps the address at which it was found: hearsay must not lead us away from it.
+            if !moved || !matches!(peer.wait, Wait::Resting(_)) {
+                return false;
+            }
+            peer.addr = Some(addr);
+            self.make_ready(&key);
+        } else {
+            if self.unlinked >= KNOWN_IDS_MAX {
+                self.counts.forgotten += 1;
+                return false;
+            }
+            self.peers.insert(key, Peer::new(Some(addr)));
+            self.unlinked += 1;
+            self.make_ready(&key);
+        }
+        self.counts.discovered += 1;
+        true
+    }
+
+    /// An address that hearsay may make us dial. Who is told of a loopback address by somebody elsewhere would meet itself.
+    fn is_dialable(&self, addr: SocketAddr, teller: LinkRef) -> bool {
+        let ip = addr.ip().to_canonical();
+        let told_here = || {
+            let from = self.links.get(&teller).and_then(|link| link.from);
+            from.is_none_or(|from| from.ip().to_canonical().is_loopback())
+        };
+        let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+        addr.port() != 0
+            && !ip.is_unspecified()
+            && !ip.is_multicast()
+            && !broadcast
+            && !self.own_addrs.contains(&addr)
+            && (!ip.is_loopback() || told_here())
+    }
+
+    /// Lets a peer wait for something else; keeps its timer and the list of those who are ready in step.
+    pub(super) fn set_wait(&mut self, key: &Key, wait: Wait) {
+        let place = (distance(&self.own, key), *key);
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        match std::mem::replace(&mut peer.wait, wait) {
+            Wait::Later(at) | Wait::Resting(at) => {
+                self.timers.remove(&(at, Timer::Peer(*key)));
+            }
+            Wait::Ready => {
+                self.ready.remove(&place);
+            }
+            Wait::Blocked => {
+                if let Some(waiting) = peer.addr.and_then(|addr| self.busy.get_mut(&addr)) {
+                    waiting.retain(|other| other != key);
+                }
+            }
+            Wait::Nothing => {}
+        }
+        match wait {
+            Wait::Later(at) | Wait::Resting(at) => {
+                self.timers.insert((at, Timer::Peer(*key)));
+            }
+            Wait::Ready => {
+                self.ready.insert(place);
+            }
+            Wait::Blocked => {
+                if let Some(waiting) = peer.addr.and_then(|addr| self.busy.get_mut(&addr)) {
+                    waiting.push(*key);
+                }
+            }
+            Wait::Nothing => {}
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, key: &Key) {
+        self.set_wait(key, Wait::Ready);
+    }
+
+    /// A peer's time has come: it is dialed again, or forgotten.
+    pub(super) fn peer_due(&mut self, key: &Key) {
+        match self.peers.get(key).map(|peer| peer.wait) {
+            Some(Wait::Later(_)) => self.make_ready(key),
+            Some(Wait::Resting(_)) => self.forget(key),
+            _ => {}
+        }
+    }
+
+    /// Takes a key without a link out of everything.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.set_wait(key, Wait::Nothing);
+        let unused = |peer: &Peer| peer.links == 0 && peer.dial.is_none();
+        if self.peers.get(key).is_some_and(unused) {
+            self.peers.remove(key);
+            self.unlinked -= 1;
+        }
+    }
+
+    /// A dial of a key failed for good: it is remembered for a while, so that hearsay of it is no news.
+    pub(super) fn rest(&mut self, now: Millis, key: &Key) {
+        self.table.failed(key);
+        if self.unlinked > KNOWN_IDS_MAX {
+            return self.forget(key);
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.lost = None;
+            self.set_wait(key, Wait::Resting(Millis(now.0 + RUMOUR_REST_MS)));
+        }
+    }
+}

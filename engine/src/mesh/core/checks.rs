@@ -1,0 +1,72 @@
+//! What must hold after every input. Free in release builds.
+
+use super::book::Wait;
+use super::{Core, Target, Timer};
+use crate::kademlia::distance;
+use crate::limits::{KNOWN_IDS_MAX, MESH_DIALS_MAX};
+
+impl Core {
+    /// Asserts in debug builds what must always hold.
+    pub fn check_invariants(&self) {
+        if cfg!(debug_assertions) {
+            self.table.check_invariants();
+            self.check_peers();
+            self.check_dials();
+        }
+    }
+
+    fn check_peers(&self) {
+        debug_assert!(
+            !self.peers.contains_key(&self.own),
+            "we are no peer of ours"
+        );
+        let mut unlinked = 0;
+        for (key, peer) in &self.peers {
+            unlinked += usize::from(peer.links == 0);
+            let place = (distance(&self.own, key), *key);
+            debug_assert_eq!(peer.wait == Wait::Ready, self.ready.contains(&place));
+            let timed = match peer.wait {
+                Wait::Later(at) | Wait::Resting(at) => {
+                    self.timers.contains(&(at, Timer::Peer(*key)))
+                }
+                _ => true,
+            };
+            debug_assert!(timed, "who waits for a time has a timer");
+            let idle = peer.wait == Wait::Nothing;
+            debug_assert!(peer.links == 0 || idle, "who is linked waits for nothing");
+            debug_assert!(peer.dial.is_none() || idle, "one dial a key");
+            debug_assert!(
+                peer.links > 0 || peer.dial.is_some() || !idle,
+                "a key without a purpose is forgotten"
+            );
+        }
+        debug_assert_eq!(unlinked, self.unlinked);
+        // Peers that were lost are kept beside the hearsay; they were links once.
+        let lost = self
+            .peers
+            .values()
+            .filter(|peer| peer.lost.is_some())
+            .count();
+        debug_assert!(unlinked <= KNOWN_IDS_MAX + MESH_DIALS_MAX + lost);
+        let linked: usize = self.peers.values().map(|peer| peer.links).sum();
+        let named = self
+            .links
+            .values()
+            .filter(|link| link.key.is_some())
+            .count();
+        debug_assert_eq!(linked, named);
+    }
+
+    fn check_dials(&self) {
+        let mut peers = 0;
+        for (dial, target) in &self.dials {
+            if let Target::Peer { key, addr } = target {
+                peers += 1;
+                debug_assert!(self.busy.contains_key(addr));
+                debug_assert_eq!(self.peers.get(key).and_then(|peer| peer.dial), Some(*dial));
+            }
+        }
+        debug_assert_eq!(peers, self.busy.len(), "one dial an address");
+        debug_assert!(peers <= MESH_DIALS_MAX);
+    }
+}

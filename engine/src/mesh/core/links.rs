@@ -1,0 +1,176 @@
+//! Links that come and go, and what that says about who is behind them.
+
+use std::net::SocketAddr;
+
+use flatend_codec::Millis;
+
+use super::asking::Question;
+use super::book::{Peer, Wait};
+use super::{Core, LinkUp, Target, Timer};
+use crate::kademlia::{Entry, Key};
+use crate::routing::LinkRef;
+
+/// Who dialed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialed {
+    /// The peer.
+    Them,
+    /// We, a bootstrap address: it is dialed again for ever.
+    Bootstrap(usize),
+    /// We, an ID: it is dialed again while its loss is fresh.
+    Peer,
+}
+
+/// A link after its handshake.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) key: Option<Key>,
+    pub(super) dialed: Dialed,
+    pub(super) from: Option<SocketAddr>,
+    /// Questions may be sent.
+    pub(super) ready: bool,
+    pub(super) question: Question,
+}
+
+impl Core {
+    /// A handshake is done on a link. Links with our own key are none: they are told as the end of their dial.
+    pub fn link_up(&mut self, now: Millis, up: LinkUp) {
+        let target = up.dial.and_then(|dial| self.end_dial(dial));
+        let dialed = match target {
+            None => Dialed::Them,
+            Some(Target::Bootstrap(number)) => {
+                if let Some(bootstrap) = self.bootstraps.get_mut(number) {
+                    bootstrap.attempt = 0;
+                }
+                Dialed::Bootstrap(number)
+            }
+            Some(Target::Peer { key, .. }) => {
+                self.allowance.give_back();
+                self.check_identity(now, &key, up.key);
+                Dialed::Peer
+            }
+        };
+        if let (true, Some(from)) = (target.is_some(), up.from) {
+            self.verified.insert(from, (up.link, up.key));
+        }
+        let first = up.key.is_some_and(|key| self.add_link(key, up.addr));
+        let mut link = Link {
+            key: up.key,
+            dialed,
+            from: up.from,
+            ready: dialed != Dialed::Them,
+            question: Question::default(),
+        };
+        if dialed == Dialed::Them {
+            // Who dialed us is asked once for each key; an anonymous one knows those that it dialed, and they know of us.
+            link.question.wanted = first;
+        } else {
+            // The codec has asked already.
+            self.note_asked(now, up.link, &mut link);
+        }
+        self.links.insert(up.link, link);
+        self.arm_refresh(now, first);
+        self.settle(now);
+    }
+
+    /// Questions may be sent over a link that the peer dialed: it has digested our handshake.
+    pub fn link_ready(&mut self, now: Millis, link: LinkRef) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.ready = true;
+            if let (true, Some(key)) = (std::mem::take(&mut state.question.wanted), state.key) {
+                self.lookup.add(&key, link);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// A link has ended.
+    pub fn link_down(&mut self, now: Millis, link: LinkRef) {
+        let Some(state) = self.links.remove(&link) else {
+            return;
+        };
+        self.clear_question(link, &state);
+        if let Some(from) = state.from {
+            if self.verified.get(&from).is_some_and(|(by, _)| *by == link) {
+                self.verified.remove(&from);
+            }
+        }
+        if !self.stopped {
+            if let Dialed::Bootstrap(number) = state.dialed {
+                self.pause_bootstrap(now, number);
+            }
+        }
+        if let Some(key) = state.key {
+            self.remove_link(now, &key, state.dialed);
+        }
+        self.settle(now);
+    }
+
+    /// Counts a link of `key`; true if it is the first.
+    fn add_link(&mut self, key: Key, addr: Option<SocketAddr>) -> bool {
+        if key == self.own {
+            return false;
+        }
+        let unlinked = &mut self.unlinked;
+        self.peers.entry(key).or_insert_with(|| {
+            *unlinked += 1;
+            Peer::new(addr)
+        });
+        self.set_wait(&key, Wait::Nothing);
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return false;
+        };
+        peer.lost = None;
+        peer.addr = addr.or(peer.addr);
+        peer.links += 1;
+        if let Some(addr) = peer.addr {
+            self.table.seen(Entry { key, addr });
+        }
+        let first = peer.links == 1;
+        if first {
+            self.unlinked -= 1;
+        }
+        first
+    }
+
+    fn remove_link(&mut self, now: Millis, key: &Key, dialed: Dialed) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.links -= 1;
+        if peer.links > 0 {
+            return;
+        }
+        self.unlinked += 1;
+        if dialed == Dialed::Peer && peer.addr.is_some() {
+            peer.lost = Some(0);
+            if peer.dial.is_none() {
+                let pause_ms = self.redial.pause_ms(0, &mut self.rng);
+                self.set_wait(key, Wait::Later(Millis(now.0 + pause_ms)));
+            }
+        } else {
+            // Who dialed us dials again; a bootstrap address is dialed by itself.
+            self.table.failed(key);
+            self.forget(key);
+            self.hurry_refresh(now);
+        }
+    }
+
+    /// Somebody else at an address ends the entry that said who is there.
+    fn check_identity(&mut self, now: Millis, expected: &Key, found: Option<Key>) {
+        if found == Some(*expected) {
+            return;
+        }
+        self.counts.wrong_identities += 1;
+        if self.peers.get(expected).is_some_and(|peer| peer.links == 0) {
+            self.rest(now, expected);
+        }
+    }
+
+    fn clear_question(&mut self, link: LinkRef, state: &Link) {
+        self.lookup.done(link);
+        if let Some(at) = state.question.due {
+            self.timers.remove(&(at, Timer::Question(link)));
+        }
+    }
+}

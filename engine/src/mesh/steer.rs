@@ -1,0 +1,177 @@
+//! The mesh core on the control thread: what the shards tell goes in, what it wants done is posted to them. A dial goes to the
+//! shard with the fewest links, a question to the shard of its link.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use flatend_codec::Millis;
+
+use super::core::{Action, Config, Core, DialEnd, DialId, LinkUp, Target};
+use crate::kademlia::Key;
+use crate::node::{Events, NodeEvent};
+use crate::routing::LinkRef;
+use crate::rt::Address;
+use crate::shard::Message;
+
+/// What shards tell the mesh core.
+pub(crate) enum News {
+    /// A handshake is done.
+    Up(LinkUp),
+    /// Questions may be sent over a link.
+    Ready(LinkRef),
+    /// A link that had shaken hands has ended.
+    Down(LinkRef),
+    /// A peer has answered a question.
+    Named {
+        link: LinkRef,
+        ids: Vec<(Key, SocketAddr)>,
+    },
+    /// A dial led to no link.
+    DialEnded { dial: DialId, end: DialEnd },
+    /// The node shuts down.
+    Drain,
+}
+
+/// A dial for a shard.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    pub(crate) id: DialId,
+    /// `host:port`; names are looked up again at every dial.
+    pub(crate) to: String,
+    /// Its failure is worth a line: it is the first of a bootstrap address.
+    pub(crate) tell: bool,
+}
+
+/// Keeps the core and knows the way to the shards.
+pub(crate) struct Steer {
+    core: Core,
+    bootstrap: Vec<String>,
+    mailboxes: Vec<Address<Message>>,
+    events: Events,
+    /// Links and dials of each shard.
+    load: Vec<usize>,
+    /// The shard of each dial under way.
+    dials: BTreeMap<DialId, usize>,
+}
+
+impl Steer {
+    pub(crate) fn new(
+        now: Millis,
+        config: Config,
+        bootstrap: Vec<String>,
+        mailboxes: Vec<Address<Message>>,
+        events: Events,
+    ) -> Steer {
+        Steer {
+            core: Core::new(now, config),
+            bootstrap,
+            load: vec![0; mailboxes.len()],
+            mailboxes,
+            events,
+            dials: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        self.core.next_deadline()
+    }
+
+    /// One turn: takes the news, does what is due, posts what follows.
+    pub(crate) fn turn(&mut self, now: Millis, news: Vec<News>) {
+        for news in news {
+            self.take(now, news);
+        }
+        self.core.timeout(now);
+        while let Some(action) = self.core.poll_action() {
+            self.act(now, action);
+        }
+    }
+
+    fn take(&mut self, now: Millis, news: News) {
+        match news {
+            News::Up(up) => {
+                if let Some(dial) = up.dial {
+                    self.dial_over(dial);
+                }
+                self.count(up.link, 1);
+                self.core.link_up(now, up);
+            }
+            News::Ready(link) => self.core.link_ready(now, link),
+            News::Down(link) => {
+                self.count(link, -1);
+                self.core.link_down(now, link);
+            }
+            News::Named { link, ids } => self.core.named(now, link, &ids),
+            News::DialEnded { dial, end } => {
+                self.dial_over(dial);
+                self.core.dial_ended(now, dial, end);
+            }
+            News::Drain => self.core.stop(),
+        }
+    }
+
+    fn count(&mut self, link: LinkRef, change: isize) {
+        if let Some(load) = self.load.get_mut(link.shard) {
+            *load = load.saturating_add_signed(change);
+        }
+    }
+
+    fn dial_over(&mut self, dial: DialId) {
+        if let Some(load) = self
+            .dials
+            .remove(&dial)
+            .and_then(|shard| self.load.get_mut(shard))
+        {
+            *load = load.saturating_sub(1);
+        }
+    }
+
+    fn act(&mut self, now: Millis, action: Action) {
+        match action {
+            Action::Dial {
+                dial,
+                target,
+                attempt,
+            } => self.dial(now, dial, target, attempt),
+            Action::Ask { link, target } => {
+                if let Some(mailbox) = self.mailboxes.get(link.shard) {
+                    // Who cannot be asked because his shard is that busy counts as one who does not answer.
+                    mailbox.post(Message::Ask { link, target }).ok();
+                }
+            }
+            Action::Pausing {
+                bootstrap,
+                pause_ms,
+            } => (self.events)(NodeEvent::Redialing {
+                target: self.bootstrap.get(bootstrap).cloned().unwrap_or_default(),
+                pause_ms,
+            }),
+            Action::Discovered { peers } => (self.events)(NodeEvent::Discovered { peers }),
+        }
+    }
+
+    fn dial(&mut self, now: Millis, id: DialId, target: Target, attempt: u32) {
+        let (to, tell) = match target {
+            Target::Bootstrap(number) => (
+                self.bootstrap.get(number).cloned().unwrap_or_default(),
+                attempt == 0,
+            ),
+            Target::Peer { addr, .. } => (addr.to_string(), false),
+        };
+        let loads = self.load.iter().enumerate();
+        let shard = loads
+            .min_by_key(|(_, load)| **load)
+            .map_or(0, |(shard, _)| shard);
+        let message = Message::Dial(Dial { id, to, tell });
+        let posted = self
+            .mailboxes
+            .get(shard)
+            .is_some_and(|mailbox| mailbox.post(message).is_ok());
+        if posted {
+            self.load[shard] += 1;
+            self.dials.insert(id, shard);
+        } else {
+            self.core.dial_ended(now, id, DialEnd::Failed);
+        }
+    }
+}
