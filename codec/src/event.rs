@@ -1,5 +1,6 @@
 //! What a connection tells its caller, and the values in it.
 
+use crate::flatend2::RecordsRef;
 use crate::header::HeadersRef;
 use crate::names::{IdsRef, NamesRef};
 use crate::StreamId;
@@ -122,6 +123,13 @@ pub enum Event<'a> {
         token: Token,
         /// Who was named.
         ids: IdsRef<'a>,
+    },
+    /// The same on flatend/2: signed records, to be verified before anything of them is used.
+    Records {
+        /// Of the question.
+        token: Token,
+        /// What was named.
+        records: RecordsRef<'a>,
     },
     /// The peer takes no more requests (flatend/2 only).
     Goodbye {

@@ -115,7 +115,7 @@ pub use connection::{Ask, Config, Connection, Flatend2, Messages, Opened, Peer, 
 pub use dialect::{Dialect, PeerKind};
 pub use error::{ApiMisuse, HeaderTooLarge, IdentityFault, OpenError, ProtocolError, SendError};
 pub use event::{Event, GoodbyeCode, ResetCode, Token};
-pub use flatend2::Hello;
+pub use flatend2::{Hello, Record, RecordsRef};
 pub use header::{HeaderBlock, HeadersRef};
 pub use limits::Limits;
 pub use names::{IdsRef, NamesRef};

@@ -61,6 +61,9 @@ pub const PING_TIMEOUT_MS: u64 = 5_000;
 pub const EXTRA_WINDOW_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Addresses in one HELLO or signed record.
 pub const ADDRESSES_MAX: usize = 16;
+/// Largest signed record: 16 IPv6 addresses.
+pub const RECORD_BYTES_MAX: usize =
+    KEY_BYTES + 1 + ADDRESSES_MAX * (1 + 16 + 2) + 4 + 8 + 4 + SIGNATURE_BYTES;
 /// Longest name of a software in HELLO.
 pub const SOFTWARE_BYTES_MAX: usize = 255;
 
@@ -130,6 +133,7 @@ const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX >= 16 + 4 + 1 + 1 + 51 + 1 + 255
 const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX >= VALUE_BYTES_MAX + DATA_OVERHEAD_BYTES + FRAME_BYTES_MIN);
 const _: () = assert!(NODES_MAX <= FIRST_TARGET_NODES_MAX && NODES_MAX <= NAMED_KEYS_MAX);
+const _: () = assert!(4 + 1 + NODES_MAX * (2 + RECORD_BYTES_MAX) <= HEAD_BYTES_MAX);
 const _: () = assert!(ABANDONED_RETIRE < ABANDONED_DEAD);
 const _: () = assert!(HELD_STREAM_BYTES_MAX <= HELD_LINK_BYTES_MAX);
 

@@ -115,7 +115,7 @@ impl Connection {
             }
             (Protocol::Flatend2(link), Plaintext::Flatend2(mut rest)) => {
                 let (link, own) = &mut **link;
-                let event = link.next_event(&mut self.shared, own, now, &mut rest);
+                let event = link.next_event(&mut self.shared, own, &mut rest);
                 if matches!(event, Ok(Some(_))) {
                     messages.0 = Plaintext::Flatend2(rest);
                 }

@@ -255,6 +255,23 @@ impl Connection {
         )
     }
 
+    /// Answers a lookup of a peer on flatend/2 with signed records of others, closest first: 16 at most.
+    ///
+    /// # Errors
+    /// As [`nodes`](Self::nodes); [`SendError::Unsupported`] on legacy links.
+    pub fn records<'r>(
+        &mut self,
+        now: Millis,
+        token: Token,
+        records: impl IntoIterator<Item = &'r [u8]>,
+    ) -> Result<(), SendError> {
+        let _ = now;
+        self.send(
+            |_, _| Err(SendError::Unsupported),
+            |link, shared| link.records(shared, token, records),
+        )
+    }
+
     /// Takes no new requests from our caller any more. Legacy peers cannot be told: nothing goes on the wire, and requests of theirs
     /// still come (refuse them); finish what is in flight, then FIN.
     pub fn goodbye(&mut self, now: Millis, code: GoodbyeCode, reason: &str) {

@@ -1,6 +1,7 @@
 //! The messages of an opened frame (flatend2.md 3 and 4): which there are, where they may stand, and how their bodies are read.
 //! Owns bounds checks; refuses to know streams.
 
+use super::record::RecordsRef;
 use crate::error::ProtocolError;
 use crate::event::{GoodbyeCode, ResetCode};
 use crate::header::HeadersRef;
@@ -156,6 +157,11 @@ impl<'a> Message<'a> {
             let reason = reader.take(reader.rest().len())?;
             Some((taken, code, after_ms, text(reason)))
         })
+    }
+
+    /// NODES: token, records.
+    pub(crate) fn nodes(&self) -> Result<(u32, RecordsRef<'a>), ProtocolError> {
+        self.read(|reader| Some((reader.u32()?, RecordsRef::decode(reader)?)))
     }
 
     /// FIND_NODE: token, key.

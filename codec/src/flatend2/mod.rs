@@ -6,6 +6,7 @@ mod hello;
 mod keys;
 mod message;
 mod receive;
+mod record;
 mod seal;
 mod send;
 mod services;
@@ -15,6 +16,7 @@ mod timers;
 pub(crate) use downgrade::{Downgrade, TRAILER_BYTES};
 pub use hello::Hello;
 pub(crate) use keys::{Opening, Secrets};
+pub use record::{Record, RecordsRef};
 
 use ed25519_dalek::SigningKey;
 
@@ -108,6 +110,8 @@ pub(crate) struct Link {
 struct Tokens {
     next: u32,
     asked: Vec<u32>,
+    /// Questions of the peer that were not answered yet.
+    unanswered: Vec<u32>,
 }
 
 impl Link {

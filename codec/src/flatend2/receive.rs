@@ -7,9 +7,10 @@ use crate::connection::{Peer, Role, Shared};
 use crate::dialect::PeerKind;
 use crate::error::{IdentityFault, ProtocolError};
 use crate::event::{Event, ResetCode, Token};
+use crate::limits::{LOOKUPS_PENDING_MAX, NODES_MAX};
 use crate::node_id::NodeId;
 use crate::stream::{Recv, Send};
-use crate::{Millis, StreamId};
+use crate::StreamId;
 
 type Received<'a> = Result<Option<Event<'a>>, ProtocolError>;
 
@@ -19,7 +20,6 @@ impl Link {
         &mut self,
         shared: &mut Shared,
         own: &Own,
-        now: Millis,
         frame: &mut &'a [u8],
     ) -> Received<'a> {
         if let Some(stream) = self.pending_end.take() {
@@ -34,7 +34,7 @@ impl Link {
                     self.on_hello(shared, own, message, frame.is_empty())?;
                     None
                 }
-                Phase::AwaitServices | Phase::Up => self.receive(shared, now, message)?,
+                Phase::AwaitServices | Phase::Up => self.receive(shared, message)?,
             };
             if event.is_some() {
                 return Ok(event);
@@ -87,12 +87,7 @@ impl Link {
         Ok(())
     }
 
-    fn receive<'a>(
-        &mut self,
-        shared: &mut Shared,
-        now: Millis,
-        message: Message<'a>,
-    ) -> Received<'a> {
+    fn receive<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
         match message.head.kind {
             kind::REQUEST => self.on_request(shared, message),
             kind::RESPONSE => self.on_response(shared, message),
@@ -109,11 +104,9 @@ impl Link {
                 field: 0,
                 what: "sent twice",
             }),
-            // NODES joins with signed records; below CRITICAL what is not known is skipped.
-            _ => {
-                let _ = now;
-                Ok(None)
-            }
+            kind::NODES => self.on_nodes(message),
+            // Below CRITICAL what is not known is skipped.
+            _ => Ok(None),
         }
     }
 
@@ -315,9 +308,34 @@ impl Link {
     fn on_find_node<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
         self.check_reads(shared)?;
         let (token, target) = message.find_node()?;
+        if self.tokens.unanswered.len() >= LOOKUPS_PENDING_MAX {
+            return Err(ProtocolError::Flood {
+                what: "find node requests",
+                max: LOOKUPS_PENDING_MAX,
+            });
+        }
+        self.tokens.unanswered.push(token);
         Ok(Some(Event::FindNode {
             token: Token(u64::from(token)),
             target,
+        }))
+    }
+
+    fn on_nodes<'a>(&mut self, message: Message<'a>) -> Received<'a> {
+        let (token, records) = message.nodes()?;
+        let Some(at) = self.tokens.asked.iter().position(|asked| *asked == token) else {
+            return Err(ProtocolError::UnknownReply { seq: token });
+        };
+        self.tokens.asked.swap_remove(at);
+        if records.len() > NODES_MAX {
+            return Err(ProtocolError::Flood {
+                what: "records in an answer",
+                max: NODES_MAX,
+            });
+        }
+        Ok(Some(Event::Records {
+            token: Token(u64::from(token)),
+            records,
         }))
     }
 

@@ -7,8 +7,8 @@ use crate::error::{ApiMisuse, OpenError, SendError};
 use crate::event::{GoodbyeCode, ResetCode, Token};
 use crate::header::HeaderBlock;
 use crate::limits::{
-    HEADERS_MAX, HEAD_BYTES_MAX, KEY_BYTES, MESSAGE_HEADER_BYTES, NAME_BYTES_MAX,
-    PLAINTEXT_BYTES_MAX, REASON_BYTES_MAX, RPC_PENDING_MAX, SERVICES_MAX,
+    HEADERS_MAX, HEAD_BYTES_MAX, KEY_BYTES, MESSAGE_HEADER_BYTES, NAME_BYTES_MAX, NODES_MAX,
+    PLAINTEXT_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, RPC_PENDING_MAX, SERVICES_MAX,
 };
 use crate::stream::Send;
 use crate::wire::{put_u16, put_u32};
@@ -302,6 +302,41 @@ impl Link {
             out.extend_from_slice(&target);
         });
         Ok(Token(u64::from(token)))
+    }
+}
+
+impl Link {
+    /// Answers a lookup with signed records, of which those that are too large to be one are left out.
+    pub(crate) fn records<'r>(
+        &mut self,
+        shared: &mut Shared,
+        token: Token,
+        records: impl IntoIterator<Item = &'r [u8]>,
+    ) -> Result<(), SendError> {
+        let unknown = SendError::ApiMisuse(ApiMisuse::UnknownToken);
+        let token = u32::try_from(token.0).map_err(|_| unknown.clone())?;
+        let waits = |asked: &u32| *asked == token;
+        let at = self
+            .tokens
+            .unanswered
+            .iter()
+            .position(waits)
+            .ok_or(unknown)?;
+        self.has_room(shared)?;
+        self.tokens.unanswered.swap_remove(at);
+        let fits = |record: &&[u8]| record.len() <= RECORD_BYTES_MAX;
+        let records: Vec<&[u8]> = records.into_iter().filter(fits).take(NODES_MAX).collect();
+        let bytes = records.iter().map(|record| 2 + record.len()).sum::<usize>();
+        self.put(shared, kind::NODES, 0, 0, 4 + 1 + bytes, |out| {
+            put_u32(out, token);
+            // Sixteen at most, each far below 64 KiB.
+            out.push(records.len() as u8);
+            for record in records {
+                put_u16(out, record.len() as u16);
+                out.extend_from_slice(record);
+            }
+        });
+        Ok(())
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::support::happened::{joined, Happened};
 use crate::support::pair::Pair;
 use crate::support::{headers, speaking_both};
+use ed25519_dalek::SigningKey;
 use flatend_codec::{
-    GoodbyeCode, HeaderBlock, Millis, OpenError, ProtocolError, ResetCode, Retirement, Role,
-    SendError, StreamId,
+    limits, Event, GoodbyeCode, HeaderBlock, Millis, OpenError, Opened, ProtocolError, Record,
+    ResetCode, Retirement, Role, SendError, StreamId,
 };
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -274,4 +275,42 @@ fn a_quiet_link_is_asked_and_lives_and_a_dead_peer_is_found() {
         now.0 - pair.now.0 <= 10_001,
         "5 s until asked, 5 s for an answer"
     );
+}
+
+#[test]
+fn lookups_are_answered_with_signed_records() {
+    let mut pair = up();
+    let now = pair.now;
+    let record = Record {
+        public_key: [0; 32],
+        addresses: vec![([10, 0, 0, 1], 9000).into()],
+        capabilities: 0,
+        made_s: 1,
+        lifetime_s: 60,
+    };
+    let signed = record.sign(&SigningKey::from_bytes(&[9; 32]));
+    let asked = pair.dialer.conn.find_node(now, [7; 32]).unwrap();
+    pair.settle();
+    let news = pair.acceptor.news();
+    let [Happened::FindNode(token, target)] = &news[..] else {
+        panic!("{news:?}");
+    };
+    assert_eq!(*target, [7; 32]);
+    let too_large = vec![0; limits::RECORD_BYTES_MAX + 1];
+    let answer = [&signed[..], &too_large].into_iter();
+    pair.acceptor.conn.records(now, *token, answer).unwrap();
+    pair.acceptor.conn.seal();
+    let mut bytes = pair.acceptor.take();
+    let Ok(Opened::Frame { mut messages, .. }) = pair.dialer.conn.open(now, &mut bytes) else {
+        panic!("a frame");
+    };
+    let event = pair.dialer.conn.next_event(now, &mut messages).unwrap();
+    let Some(Event::Records { token, records }) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!((token, records.len()), (asked, 1));
+    let record = Record::verify(records.iter().next().unwrap()).unwrap();
+    assert_eq!(record.addresses, [([10, 0, 0, 1], 9000).into()]);
+    // Answered once: neither again, nor unasked.
+    assert!(pair.acceptor.conn.records(now, token, []).is_err());
 }
