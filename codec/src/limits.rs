@@ -96,6 +96,13 @@ pub const ABANDONED_RETIRE_MS: u64 = 30_000;
 /// So many abandoned streams end a link regardless (protocol.md 4).
 pub const ABANDONED_DEAD: u32 = 1_024;
 
+/// An answer that nobody wants and that goes on for this long counts (protocol.md 4). A download of the usual size is over by then.
+pub const UNWANTED_AFTER_MS: u64 = 30_000;
+/// So many such answers retire a link.
+pub const UNWANTED_RETIRE: usize = 64;
+/// So many end it regardless: half of the connections that an agent has for the server behind it, so that it never runs out of them.
+pub const UNWANTED_DEAD: usize = 512;
+
 /// Response bytes kept back for one Go caller whose request body has not ended (rule G11).
 pub const HELD_STREAM_BYTES_MAX: usize = 256 * 1024;
 /// The same over a link: sixteen such streams at their worst.
@@ -135,6 +142,7 @@ const _: () = assert!(FRAME_BYTES_MAX >= VALUE_BYTES_MAX + DATA_OVERHEAD_BYTES +
 const _: () = assert!(NODES_MAX <= FIRST_TARGET_NODES_MAX && NODES_MAX <= NAMED_KEYS_MAX);
 const _: () = assert!(4 + 1 + NODES_MAX * (2 + RECORD_BYTES_MAX) <= HEAD_BYTES_MAX);
 const _: () = assert!(ABANDONED_RETIRE < ABANDONED_DEAD);
+const _: () = assert!(UNWANTED_RETIRE < UNWANTED_DEAD && UNWANTED_DEAD < DISCARDED_MAX);
 const _: () = assert!(HELD_STREAM_BYTES_MAX <= HELD_LINK_BYTES_MAX);
 
 /// What a caller may set lower (or, with care, higher) for one connection.

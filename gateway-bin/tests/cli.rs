@@ -91,6 +91,7 @@ fn the_agent_says_what_it_needs() {
         "--node",
         "[[services]]",
         "health_interval",
+        "timeout",
         "NAT",
     ] {
         assert!(

@@ -93,6 +93,9 @@ fn listing(config: &Config) -> String {
             service.name, service.upstream, service.health
         )
         .unwrap();
+        if let Some(timeout) = service.timeout {
+            writeln!(text, "     timeout {timeout:?}").unwrap();
+        }
     }
     text
 }

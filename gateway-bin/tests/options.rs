@@ -110,6 +110,7 @@ const PROOFS: &[(&str, &str, &[&str])] = &[
         "health_interval",
         &["agent-file-and-health"],
     ),
+    ("[[services]]", "timeout", &["agent-timeout"]),
 ];
 
 fn root() -> PathBuf {

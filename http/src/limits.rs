@@ -141,6 +141,10 @@ pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
 /// ports of one address pair end at about 28,000, shared by all shards.
 pub const UPSTREAM_CONNECTIONS_MAX: usize = 1_024;
 
+/// With all of them in use, a request on which nothing has moved for this long may be ended for a new one, where callers cannot say
+/// that they have gone (an agent's). Longer than the usual long poll and the usual pause of an event stream.
+pub const OUSTED_SILENT_MS: u64 = 60_000;
+
 /// Idle connections of one shard to one upstream. As many as a busy shard uses at once, so that it does not dial anew.
 pub const IDLE_CONNECTIONS_MAX: usize = 256;
 

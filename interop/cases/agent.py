@@ -1,11 +1,13 @@
 """`flatend agent` and `[[services]]`: local HTTP servers as services of the mesh."""
 
 import signal
+import threading
+import time
 
 from cases.proxy import check_bodies, check_megabytes, check_server
 from harness.checks import case, equal, parallel, true, until
 from harness.pattern import digest, pattern
-from harness.upstreams import KINDS, Server, Waiting
+from harness.upstreams import KINDS, Raw, Server, Waiting, read_head
 
 
 def agent(world, gateway, offers, wait=True, nodes=None):
@@ -185,3 +187,60 @@ def agent_caller_goes(world):
     true(server.gone.wait(10), "the server's connection stays open")
     true(node.alive(), "the agent died")
     return "closed"
+
+
+@case("agent-streams-nobody-reads", seconds=90)
+def agent_streams_nobody_reads(world):
+    """Event streams whose clients have left: the old protocol cannot cancel them, so the link with 64 of them is replaced."""
+    over, lock = [], threading.Lock()
+
+    def events(connection, _):
+        if b"/stream" not in read_head(connection):
+            return connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        try:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 0\n\n")
+            connection.settimeout(0.2)
+            while True:
+                try:
+                    if not connection.recv(1):
+                        return
+                except TimeoutError:
+                    connection.sendall(b"data: 1\n\n")
+        finally:
+            with lock:
+                over.append(time.monotonic())
+
+    server, gateway = Raw(world, events), routed(world)
+    node = agent(world, gateway, {"api": server.url})
+
+    def visit(_):
+        with gateway.connect() as connection:
+            connection.send_head("GET", "/stream")
+            true(next(connection.response().stream()), "no event")
+
+    begun = time.monotonic()
+    parallel(64, visit)
+    equal(over, [], "streams that ended with their client, which the old protocol cannot do")
+    gateway.process.wait_line("has disconnected from you", seconds=40)
+    until(lambda: len(over) == 64, "the server's connections to end")
+    equal(gateway.get("/")[::2], (200, b"ok"), "a request right after that")
+    node.wait_line("Trying to reconnect")
+    return f"64 ended after {max(over) - begun:.1f} s"
+
+
+@case("agent-timeout")
+def agent_timeout(world):
+    """`timeout` of a service: 504, and the server's connection is closed."""
+    server, gateway = Waiting(world), routed(world)
+    folder = world.subfolder("agent")
+    (folder / "agent.toml").write_text(
+        f'bootstrap = ["{gateway.address}"]\n'
+        f'[[services]]\nname = "api"\nupstream = "{server.url}"\ntimeout = "300ms"\n'
+    )
+    world.process("agent", [world.binary("flatend"), "agent", "-c", "agent.toml"], folder)
+    gateway.process.wait_line(r"has connected. Services: \[api\]")
+    status, _, body = gateway.get("/")
+    equal(status, 504, "status")
+    true(b"`timeout` of its agent" in body, f"what it says: {body!r}")
+    true(server.gone.wait(10), "the server's connection stays open")
+    return "504, closed"

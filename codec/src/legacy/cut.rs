@@ -43,7 +43,8 @@ impl Link {
             let Some(id) = self.discarded.pop_front() else {
                 break;
             };
-            let forgettable = |stream: &Stream| stream.discard && !stream.abandoned;
+            let forgettable =
+                |stream: &Stream| stream.discard && !stream.abandoned && !stream.unwanted;
             if self.streams.get(id).is_some_and(forgettable) {
                 self.streams.remove(id);
             }
@@ -78,6 +79,7 @@ impl Link {
                     self.streams.remove(id);
                 } else if send != Send::Open {
                     self.forget_oldest_discarded(id);
+                    self.unwanted.note(shared.clock.at(now), id, &self.streams);
                 }
                 self.note_waiting(shared, now);
             }

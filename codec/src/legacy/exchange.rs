@@ -111,6 +111,9 @@ impl Link {
             }
         };
         self.note_waiting(shared, now);
+        if discard {
+            self.unwanted.note(shared.clock.at(now), id, &self.streams);
+        }
         Ok((!discard).then_some(event))
     }
 
@@ -206,6 +209,7 @@ impl Link {
             }
         }
         self.silent.drop_stale(&self.streams);
+        self.unwanted.drop_stale(&self.streams);
         self.note_waiting(shared, now);
         wanted
     }

@@ -12,6 +12,7 @@ mod rpc;
 mod send;
 mod silence;
 mod timers;
+mod unwanted;
 
 use std::collections::VecDeque;
 
@@ -31,6 +32,7 @@ use liveness::Liveness;
 use lookup::Lookups;
 use rpc::{Question, Rpc};
 use silence::SilentQueue;
+use unwanted::Unwanted;
 
 /// Where the handshake stands.
 ///
@@ -62,6 +64,7 @@ pub(crate) struct Link {
     silent: SilentQueue,
     liveness: Liveness,
     abandoned: Abandoned,
+    unwanted: Unwanted,
     /// Requests of ours, complete and given up, whose answers may still come; the oldest first.
     discarded: VecDeque<u32>,
     lookups: Lookups,
@@ -100,6 +103,7 @@ impl Link {
             silent: SilentQueue::default(),
             liveness: Liveness::new(shared.clock.at(now)),
             abandoned: Abandoned::default(),
+            unwanted: Unwanted::default(),
             discarded: VecDeque::new(),
             lookups: Lookups::default(),
             downgrade,
@@ -184,9 +188,10 @@ impl Link {
     }
 
     pub(crate) fn retirement(&self) -> Retirement {
-        match self.abandoned.retirement() {
-            Retirement::Active if self.said_goodbye => Retirement::Retiring,
-            other => other,
+        match (self.abandoned.retirement(), self.unwanted.retirement()) {
+            (Retirement::Dead, _) | (_, Retirement::Dead) => Retirement::Dead,
+            (Retirement::Active, Retirement::Active) if !self.said_goodbye => Retirement::Active,
+            _ => Retirement::Retiring,
         }
     }
 

@@ -25,7 +25,11 @@ impl Link {
             .liveness
             .next_due(shared.clock.bytes_at())
             .and_then(|due| shared.clock.moment_of(due));
-        [phase, silent, liveness, self.abandoned.next_due()]
+        let unwanted = self
+            .unwanted
+            .next_due()
+            .and_then(|due| shared.clock.moment_of(due));
+        [phase, silent, liveness, self.abandoned.next_due(), unwanted]
             .into_iter()
             .flatten()
             .min()
@@ -42,6 +46,8 @@ impl Link {
             Phase::FirstWait { .. } | Phase::Up => {}
         }
         self.abandoned.handle_timeout(now);
+        self.unwanted
+            .handle_timeout(shared.clock.at(now), &mut self.streams);
         self.end_silent_responses(shared, now);
         self.check_liveness(shared, now)
     }

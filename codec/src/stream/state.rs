@@ -60,6 +60,8 @@ pub(crate) struct Stream {
     pub(crate) discard: bool,
     /// Reset while our body was incomplete: it can never be ended (protocol.md 4).
     pub(crate) abandoned: bool,
+    /// Discarded long ago, and its answer goes on (ours only).
+    pub(crate) unwanted: bool,
     /// In reading time: when a response without Data counts as empty (rules G04, B02).
     pub(crate) silent_due: Option<u64>,
     pub(crate) held: Option<Box<Held>>,
@@ -73,6 +75,7 @@ impl Stream {
             recv: Recv::Head,
             discard: false,
             abandoned: false,
+            unwanted: false,
             silent_due: None,
             held: None,
         }

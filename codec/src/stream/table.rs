@@ -64,6 +64,8 @@ pub(crate) struct Counts {
     pub(crate) live: usize,
     /// Requests of ours that wait for bytes.
     pub(crate) waiting: usize,
+    /// Answers that nobody wants and that go on.
+    pub(crate) unwanted: usize,
     /// Bytes kept back (rule G11).
     pub(crate) held_bytes: usize,
 }
@@ -74,6 +76,7 @@ impl Counts {
         self.theirs += usize::from(!stream.ours);
         self.live += usize::from(stream.is_live());
         self.waiting += usize::from(stream.waits());
+        self.unwanted += usize::from(stream.unwanted);
         self.held_bytes += stream.held.as_ref().map_or(0, |held| held.byte_len());
     }
 
@@ -82,6 +85,7 @@ impl Counts {
         self.theirs -= usize::from(!stream.ours);
         self.live -= usize::from(stream.is_live());
         self.waiting -= usize::from(stream.waits());
+        self.unwanted -= usize::from(stream.unwanted);
         self.held_bytes -= stream.held.as_ref().map_or(0, |held| held.byte_len());
     }
 }
@@ -163,6 +167,9 @@ impl StreamTable {
                     "a stream that is over has left the table"
                 );
                 debug_assert!(!stream.abandoned || (stream.ours && stream.discard));
+                debug_assert!(
+                    !stream.unwanted || (stream.ours && stream.discard && !stream.abandoned)
+                );
                 debug_assert!(stream.held.is_none() || !stream.ours);
             }
             debug_assert_eq!(counts, self.counts);

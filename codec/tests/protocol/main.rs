@@ -12,4 +12,5 @@ mod impostors;
 mod limits;
 mod mutation;
 mod splits;
+mod unwanted;
 mod vectors;

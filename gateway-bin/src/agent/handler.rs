@@ -11,11 +11,15 @@ use flatend::{
 use flatend_http::client::UpstreamHandle;
 use flatend_http::h1::Method;
 
-/// Answers a request.
+/// Answers a request, whose response must begin within `timeout_ms`.
 ///
 /// # Errors
 /// What the caller is told; a response that has begun is cut.
-pub(super) async fn serve(upstream: UpstreamHandle, context: Context) -> Result<(), HandlerError> {
+pub(super) async fn serve(
+    upstream: UpstreamHandle,
+    timeout_ms: Option<u64>,
+    context: Context,
+) -> Result<(), HandlerError> {
     let shard = context.shard().clone();
     let (headers, mut body, mut responder) = context.split();
     if !upstream.is_well() {
@@ -35,7 +39,7 @@ pub(super) async fn serve(upstream: UpstreamHandle, context: Context) -> Result<
         repeatable,
         hold_ms: Some(0),
         max_in_flight: None,
-        timeout_ms: None,
+        timeout_ms,
     });
     let ended = both_ways(&call, first, body, &mut responder).await;
     drop(call);
@@ -212,6 +216,11 @@ fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
             502,
             "The server behind this service closed the connection before its response.".to_owned(),
         )),
+        CallError::TimedOut => Some((
+            504,
+            "The server behind this service sent no response within the `timeout` of its agent."
+                .to_owned(),
+        )),
         CallError::Unsendable(what) => Some((
             502,
             format!("The request cannot be sent to the server behind this service: {what}."),
@@ -238,6 +247,10 @@ mod tests {
         assert!(refusal(&lost(false), false).is_none());
         assert!(refusal(&lost(true), true).is_none());
         assert!(matches!(refusal(&lost(true), false), Some((502, _))));
+        assert!(matches!(
+            refusal(&CallError::TimedOut, true),
+            Some((504, _))
+        ));
         assert!(matches!(
             refusal(&CallError::BadResponse("x".to_owned()), true),
             Some((502, _))

@@ -23,9 +23,11 @@ pub(crate) fn offer(
     let mut unchecked = Vec::new();
     for service in services {
         let upstream = upstreams.at(&service.upstream, service.health.as_ref())?;
+        upstream.oust_silent();
         let asked = upstream.clone();
+        let timeout_ms = service.timeout.map(|timeout| timeout.as_millis() as u64);
         builder = builder.service(service.name.clone(), move |context| {
-            handler::serve(asked.clone(), context)
+            handler::serve(asked.clone(), timeout_ms, context)
         });
         unchecked.push((upstream, service.health.is_none()));
     }

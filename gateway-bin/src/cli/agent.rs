@@ -40,7 +40,8 @@ offers the name.
 
 Without NAME=URL it reads a configuration file: `bootstrap` names the nodes, and each
 `[[services]]` has `name`, `upstream` and perhaps `health` (a path that is asked every
-`health_interval`, 5s by default; 200 to 399 means that the server is well).";
+`health_interval`, 5s by default; 200 to 399 means that the server is well) and `timeout`
+(the longest wait for the head of a response, none by default).";
 
 const EXAMPLES: &str = "Examples:
   flatend agent api=http://127.0.0.1:8080 --node gateway.example:9000
@@ -154,6 +155,7 @@ fn offer(text: &str) -> Result<LocalService, String> {
         name: name.to_owned(),
         upstream: url.to_owned(),
         health: None,
+        timeout: None,
         at: Position { line: 1, column: 1 },
     })
 }

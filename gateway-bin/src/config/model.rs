@@ -8,6 +8,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::diag::Diagnostic;
 pub use super::model_http::*;
@@ -132,6 +133,8 @@ pub struct LocalService {
     pub upstream: String,
     /// How its health is checked, if it is.
     pub health: Option<Health>,
+    /// Longest wait for the head of its response.
+    pub timeout: Option<Duration>,
     /// Where the section begins.
     pub at: Position,
 }

@@ -108,7 +108,7 @@ pub(super) const ROUTE_MAX: Kind = Kind {
 
 pub(super) const SERVICE: Kind = Kind {
     title: "`[[services]]`",
-    keys: &["name", "upstream", "health", "health_interval"],
+    keys: &["name", "upstream", "health", "health_interval", "timeout"],
 };
 
 /// Kinds that a stray key may belong to, the likeliest first.
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn what_nothing_resembles_lists_the_keys() {
         assert!(unknown_key("zzzzzz", &SERVICE)
-            .ends_with("the keys here are name, upstream, health, health_interval"));
+            .ends_with("the keys here are name, upstream, health, health_interval, timeout"));
     }
 
     #[test]

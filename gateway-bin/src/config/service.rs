@@ -6,7 +6,7 @@ use super::model::LocalService;
 use super::reader::Check;
 use super::section::Section;
 use super::{route, schema, upstream};
-use crate::limits::AGENT_SERVICES_MAX;
+use crate::limits::{AGENT_SERVICES_MAX, TIMEOUT_MAX};
 
 /// Reads every `[[services]]` section.
 pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<LocalService> {
@@ -16,6 +16,12 @@ pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Loca
         let name = section.text("name", "\"billing\"", check);
         let url = section.text("upstream", "\"http://127.0.0.1:8080\"", check);
         let health = upstream::read_health(&section, check);
+        let timeout = section.duration(
+            "timeout",
+            TIMEOUT_MAX,
+            Err("leave the key out for no limit"),
+            check,
+        );
         for (key, example) in [
             ("name", "\"billing\""),
             ("upstream", "\"http://127.0.0.1:8080\""),
@@ -47,6 +53,7 @@ pub(super) fn read_all(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Loca
                 name: name.text,
                 upstream: url.text,
                 health,
+                timeout,
                 at,
             });
         }

@@ -39,7 +39,8 @@ impl Upstreams {
 fn report(event: UpstreamEvent) {
     static CONNECTS: logs::Kind = logs::Kind::new("upstreams that cannot be reached");
     static FAULTS: logs::Kind = logs::Kind::new("upstreams that break the rules of HTTP");
-    static CROWDED: logs::Kind = logs::Kind::new("requests refused for want of connections");
+    static CROWDED: logs::Kind =
+        logs::Kind::new("requests refused or ended for want of connections");
     match &event {
         UpstreamEvent::CannotConnect { .. } | UpstreamEvent::Reached { .. } => {
             CONNECTS.line(format_args!("{event}"));
@@ -47,7 +48,9 @@ fn report(event: UpstreamEvent) {
         UpstreamEvent::BadResponse { .. } | UpstreamEvent::LeftOver { .. } => {
             FAULTS.line(format_args!("{event}"));
         }
-        UpstreamEvent::Crowded { .. } => CROWDED.line(format_args!("{event}")),
+        UpstreamEvent::Crowded { .. } | UpstreamEvent::Ousted { .. } => {
+            CROWDED.line(format_args!("{event}"))
+        }
         UpstreamEvent::Unwell { .. } | UpstreamEvent::Well { .. } => log!("{event}"),
     }
 }

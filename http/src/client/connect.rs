@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_address_that_drops_everything_leaves_time_to_the_next() {
-        on_shard(|| async {
+        on_shard(|_| async {
             let (dead, _filling) = hole();
             let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let addresses = [dead, good].map(|it| (it.local_addr().unwrap(), it));

@@ -67,10 +67,11 @@ enum Stale {
 
 /// Runs a connection from its first request to its end.
 pub(super) async fn run(upstream: Rc<Inner>, first: Job) {
-    let _counted = upstream.pool.count();
+    let counted = upstream.pool.count();
     let mut job = first;
     let mut kept: Option<Wire> = None;
     loop {
+        counted.carries(Some(&job.exchange));
         let reused = kept.is_some();
         let mut wire = match kept.take() {
             Some(wire) => wire,
@@ -112,6 +113,7 @@ pub(super) async fn run(upstream: Rc<Inner>, first: Job) {
             End::Idle { keep_alive_s } => {
                 let bodiless = job.http.is_bodiless();
                 drop(job);
+                counted.carries(None);
                 if bodiless && !stays_silent(&upstream, &mut wire).await {
                     return;
                 }

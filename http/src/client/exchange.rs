@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use flatend::limits::REPLAY_BYTES_MAX;
-use flatend::rt::{park, wake};
-use flatend::{BodyRefused, Bytes, OutletStream, ResponseSink};
+use flatend::rt::{self, park, wake};
+use flatend::{BodyRefused, Bytes, Millis, OutletStream, ResponseSink};
 
 use crate::h1::ClientConnection;
 use crate::limits::{QUEUED_PIECE_BYTES, REQUEST_QUEUE_BYTES_MAX};
@@ -41,6 +41,10 @@ pub(super) struct Exchange {
     closed: Cell<bool>,
     /// Bytes of the request have left.
     open: Cell<bool>,
+    /// Another request needs the connection, and nothing moves on it.
+    ousted: Cell<bool>,
+    /// When bytes of the request or its response moved last.
+    moved_at: Cell<Millis>,
     task: RefCell<Option<Waker>>,
     caller: RefCell<Option<Waker>>,
 }
@@ -49,6 +53,7 @@ impl Exchange {
     pub(super) fn new(ends_with_head: bool) -> Rc<Exchange> {
         let exchange = Exchange::default();
         exchange.finished.set(ends_with_head);
+        exchange.moved();
         Rc::new(exchange)
     }
 
@@ -59,6 +64,27 @@ impl Exchange {
 
     pub(super) fn is_given_up(&self) -> bool {
         self.given_up.get()
+    }
+
+    /// Bytes moved.
+    pub(super) fn moved(&self) {
+        self.moved_at.set(rt::now());
+    }
+
+    /// For how long nothing has moved; `None` if it ends anyway.
+    pub(super) fn silent_ms(&self) -> Option<u64> {
+        let ends = self.given_up.get() || self.ousted.get();
+        (!ends).then(|| rt::now().0.saturating_sub(self.moved_at.get().0))
+    }
+
+    /// Ends it for the sake of another request.
+    pub(super) fn oust(&self) {
+        self.ousted.set(true);
+        wake(&self.task);
+    }
+
+    pub(super) fn is_ousted(&self) -> bool {
+        self.ousted.get()
     }
 
     /// The next piece, if one is there.

@@ -9,6 +9,8 @@
 
 mod connect;
 mod connection;
+#[cfg(test)]
+mod crowded_tests;
 mod exchange;
 mod health;
 #[cfg(test)]

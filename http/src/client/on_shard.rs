@@ -1,22 +1,23 @@
 //! A shard for the tests of this folder.
 
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use flatend::Node;
+use flatend::{Node, Shard};
 
 /// Runs `test` on a shard of its own.
-pub(super) fn on_shard<F: Future<Output = ()> + 'static>(test: fn() -> F) {
+pub(super) fn on_shard<F: Future<Output = ()> + 'static>(test: fn(Rc<Shard>) -> F) {
     let (done, ended) = mpsc::channel();
     let node = Node::builder()
         .shards(1)
         .pin(false)
         .on_event(|_| {})
-        .on_each_shard(move |_| {
+        .on_each_shard(move |shard| {
             let done = done.clone();
             async move {
-                test().await;
+                test(shard).await;
                 done.send(()).ok();
             }
         })

@@ -1,12 +1,13 @@
-//! Idle connections of one upstream on one shard, the one that was used last first: what is not needed grows old and closes.
+//! The connections of one upstream on one shard. Of the idle ones that was used last goes first: what is not needed grows old and
+//! closes. Of the others the pool knows which has been silent the longest, for when there are too many.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use flatend::rt::{park, wake};
 
-use super::exchange::Job;
+use super::exchange::{Exchange, Job};
 use crate::limits::IDLE_CONNECTIONS_MAX;
 
 /// An idle connection as the pool sees it: a place where its task looks for the next request.
@@ -27,11 +28,14 @@ impl Idle {
     }
 }
 
-/// The idle connections, and how many connections there are in all.
+/// What a connection carries at the moment.
+type Busy = RefCell<Option<Rc<Exchange>>>;
+
+/// The idle connections, and all that there are.
 #[derive(Default)]
 pub(super) struct Pool {
     idle: RefCell<Vec<Rc<Idle>>>,
-    connections: Cell<usize>,
+    all: RefCell<Vec<Rc<Busy>>>,
 }
 
 impl Pool {
@@ -60,13 +64,30 @@ impl Pool {
     }
 
     pub(super) fn connections(&self) -> usize {
-        self.connections.get()
+        self.all.borrow().len()
     }
 
     /// Counts a connection while the guard lives.
     pub(super) fn count(self: &Rc<Self>) -> Counted {
-        self.connections.set(self.connections.get() + 1);
-        Counted(self.clone())
+        let busy = Rc::new(Busy::default());
+        self.all.borrow_mut().push(busy.clone());
+        Counted {
+            pool: self.clone(),
+            busy,
+        }
+    }
+
+    /// Ends the request on which nothing has moved for longest, if that is `least_ms` or more; gives how long it was.
+    pub(super) fn oust_silent(&self, least_ms: u64) -> Option<u64> {
+        let all = self.all.borrow();
+        let silent = |busy: &Rc<Busy>| {
+            let exchange = busy.borrow().clone()?;
+            Some((exchange.silent_ms()?, exchange))
+        };
+        let longest = all.iter().filter_map(silent).max_by_key(|(ms, _)| *ms);
+        let (ms, exchange) = longest.filter(|(ms, _)| *ms >= least_ms)?;
+        exchange.oust();
+        Some(ms)
     }
 }
 
@@ -86,10 +107,24 @@ impl Drop for Resting {
     }
 }
 
-pub(super) struct Counted(Rc<Pool>);
+/// A connection's place among all.
+pub(super) struct Counted {
+    pool: Rc<Pool>,
+    busy: Rc<Busy>,
+}
+
+impl Counted {
+    /// What the connection carries from now on.
+    pub(super) fn carries(&self, exchange: Option<&Rc<Exchange>>) {
+        *self.busy.borrow_mut() = exchange.cloned();
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
+        let mut all = self.pool.all.borrow_mut();
+        if let Some(at) = all.iter().position(|busy| Rc::ptr_eq(busy, &self.busy)) {
+            all.swap_remove(at);
+        }
     }
 }

@@ -40,6 +40,15 @@ pub enum UpstreamEvent {
         /// The limit.
         connections_max: usize,
     },
+    /// A request was ended since so many connections of this shard are in use and it was the one that was silent for longest.
+    Ousted {
+        /// `http://host:port`.
+        upstream: String,
+        /// For how long nothing had moved.
+        silent_ms: u64,
+        /// The limit.
+        connections_max: usize,
+    },
     /// The health check says that it is not well: it gets no requests.
     Unwell {
         /// `http://host:port`.
@@ -81,6 +90,15 @@ impl fmt::Display for UpstreamEvent {
             } => write!(
                 f,
                 "A request for {upstream} was refused: this shard has {connections_max} connections to it in use (UPSTREAM_CONNECTIONS_MAX); set max_in_flight, or add upstreams."
+            ),
+            Event::Ousted {
+                upstream,
+                silent_ms,
+                connections_max,
+            } => write!(
+                f,
+                "A request to {upstream} on which nothing had moved for {} s was ended for a new one: this shard has {connections_max} connections to it in use (UPSTREAM_CONNECTIONS_MAX).",
+                silent_ms / 1_000
             ),
             Event::Unwell {
                 upstream,

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn requests_that_are_given_up_leave_one_look_up_and_not_one_each() {
-        on_shard(|| async {
+        on_shard(|_| async {
             let (say, heard) = mpsc::channel();
             *ANSWER.lock().unwrap() = Some(heard);
             let resolver: Rc<Resolver> = Rc::default();

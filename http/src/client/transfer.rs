@@ -96,6 +96,11 @@ impl Transfer<'_> {
             }
             return Poll::Ready(Step::End(End::Closed));
         }
+        if self.job.exchange.is_ousted() {
+            self.wire.socket.reset_on_close();
+            self.job.response.fail(Fault::LinkLost { left: self.sent });
+            return Poll::Ready(Step::End(End::Closed));
+        }
         self.job.exchange.park_task(cx);
         if let Some(end) = self.write(cx) {
             return Poll::Ready(Step::End(end));
@@ -121,6 +126,7 @@ impl Transfer<'_> {
                 Ok(_) => {
                     self.sent = true;
                     self.job.exchange.open();
+                    self.job.exchange.moved();
                     self.turn_bytes += waiting - self.job.output.len();
                     if self.turn_bytes >= TURN_BYTES_MAX {
                         return None;
@@ -189,6 +195,7 @@ impl Transfer<'_> {
                 Ok(0) => return Poll::Ready(Step::End(self.ended(None))),
                 Ok(bytes) => {
                     self.received = true;
+                    self.job.exchange.moved();
                     self.bulk = bytes >= spare / 2;
                     self.turn_bytes += bytes;
                 }

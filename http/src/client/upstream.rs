@@ -16,7 +16,7 @@ use super::pool::Pool;
 use super::resolve::Resolver;
 use super::{connection, health, HealthCheck, Origin, Report, UpstreamEvent};
 use crate::h1::{wants_chunks, ClientConnection};
-use crate::limits::UPSTREAM_CONNECTIONS_MAX;
+use crate::limits::{OUSTED_SILENT_MS, UPSTREAM_CONNECTIONS_MAX};
 use crate::net::queue::OutQueue;
 
 /// What the shards share of an upstream.
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) well: AtomicBool,
     /// A shard runs the health check.
     checked: AtomicBool,
+    /// See [`UpstreamHandle::oust_silent`].
+    ousts_silent: AtomicBool,
 }
 
 /// An upstream as the process knows it: cheap to copy, and the same for every route that names it.
@@ -64,6 +66,7 @@ impl UpstreamHandle {
             report,
             well: AtomicBool::new(true),
             checked: AtomicBool::new(false),
+            ousts_silent: AtomicBool::new(false),
         }))
     }
 
@@ -77,6 +80,12 @@ impl UpstreamHandle {
         self.0.well.load(Ordering::Relaxed)
     }
 
+    /// From now on a request for which there is no connection ends the one on which nothing has moved for longest, if that is
+    /// [`OUSTED_SILENT_MS`] or more, instead of being refused. For callers who cannot always say that they have gone.
+    pub fn oust_silent(&self) {
+        self.0.ousts_silent.store(true, Ordering::Relaxed);
+    }
+
     /// The outlet of the calling shard. The first shard that asks runs the health check.
     pub fn outlet(&self, shard: &Shard) -> Rc<Upstream> {
         Rc::new(Upstream(self.on_shard(shard).0))
@@ -87,7 +96,7 @@ impl UpstreamHandle {
         self.on_shard(shard).1
     }
 
-    fn on_shard(&self, shard: &Shard) -> (Rc<Inner>, Rc<ServiceSet>) {
+    pub(super) fn on_shard(&self, shard: &Shard) -> (Rc<Inner>, Rc<ServiceSet>) {
         let known = ON_SHARD.with(|all| {
             let all = all.borrow();
             let known = all.get(&self.0.id)?;
@@ -150,6 +159,37 @@ impl Inner {
         (self.shared.report)(event);
     }
 
+    /// Room for one connection more; the one that is ended for it closes in this turn.
+    pub(super) fn make_room(
+        &self,
+        connections_max: usize,
+        silent_ms: u64,
+    ) -> Result<(), CallError> {
+        if self.pool.connections() < connections_max {
+            return Ok(());
+        }
+        let ousts = self.shared.ousts_silent.load(Ordering::Relaxed);
+        let ousted = ousts.then(|| self.pool.oust_silent(silent_ms));
+        let upstream = self.label();
+        match ousted.flatten() {
+            Some(silent_ms) => {
+                self.report(UpstreamEvent::Ousted {
+                    upstream,
+                    silent_ms,
+                    connections_max,
+                });
+                Ok(())
+            }
+            None => {
+                self.report(UpstreamEvent::Crowded {
+                    upstream,
+                    connections_max,
+                });
+                Err(CallError::Refused)
+            }
+        }
+    }
+
     pub(super) fn note_version(&self, is_http10: bool) {
         self.http10.set(is_http10);
     }
@@ -197,13 +237,7 @@ impl Outlet for Upstream {
             http,
         };
         if let Some(job) = inner.pool.hand_over(job) {
-            if inner.pool.connections() >= UPSTREAM_CONNECTIONS_MAX {
-                inner.report(UpstreamEvent::Crowded {
-                    upstream: inner.label(),
-                    connections_max: UPSTREAM_CONNECTIONS_MAX,
-                });
-                return Err(CallError::Refused);
-            }
+            inner.make_room(UPSTREAM_CONNECTIONS_MAX, OUSTED_SILENT_MS)?;
             rt::spawn(connection::run(inner.clone(), job));
         }
         Ok(stream)
