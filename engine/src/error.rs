@@ -78,7 +78,12 @@ pub enum CallError {
     /// The provider's response head breaks a rule.
     BadResponse(String),
     /// The request cannot be said in the provider's protocol. Nothing left, and it is no fault of the provider.
-    Unsendable(String),
+    Unsendable {
+        /// The HTTP status that says best whose fault it is.
+        status: u16,
+        /// A clause.
+        why: String,
+    },
     /// No response head within the call's timeout.
     TimedOut,
 }
@@ -98,7 +103,7 @@ impl fmt::Display for CallError {
             CallError::BadResponse(what) => {
                 write!(f, "the provider's response cannot be used: {what}")
             }
-            CallError::Unsendable(what) => write!(f, "the request cannot be sent on: {what}"),
+            CallError::Unsendable { why, .. } => write!(f, "the request cannot be sent on: {why}"),
             CallError::TimedOut => f.write_str("the service sent no response in time"),
         }
     }

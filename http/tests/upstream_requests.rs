@@ -117,13 +117,13 @@ fn every_request_has_one_length() {
 
 #[test]
 fn nothing_can_end_a_line_or_split_a_request() {
-    use RequestRefused::{Authority, FieldName, FieldValue, Method, Target};
+    use RequestRefused::{Authority, FieldName, FieldValue, Method, NotImplemented, Target};
     for (name, value, refused) in [
         (":method", "GET /x HTTP/1.1\r\nX: ", Method),
         (":method", "", Method),
         (":method", "G T", Method),
-        (":method", "CONNECT", Method),
-        (":method", "TRACE", Method),
+        (":method", "CONNECT", NotImplemented),
+        (":method", "TRACE", NotImplemented),
         (":path", "/a b", Target),
         (":path", "/a\r\nX: y", Target),
         (":path", "a", Target),

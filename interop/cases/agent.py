@@ -244,3 +244,22 @@ def agent_timeout(world):
     true(b"`timeout` of its agent" in body, f"what it says: {body!r}")
     true(server.gone.wait(10), "the server's connection stays open")
     return "504, closed"
+
+
+@case("agent-unsendable")
+def agent_unsendable(world):
+    """A body without a length for a server of HTTP/1.0: 411, and the agent is not set aside for it."""
+    server, gateway = Server(world, "python", version="1.0"), routed(world)
+    agent(world, gateway, {"api": server.url})
+    equal(gateway.get("/name")[0], 200, "a request before")
+    for _ in range(6):
+        # Each on a connection of its own: an early answer may end it.
+        with gateway.connect() as connection:
+            refused = connection.upload("POST", "/sum", 10_000, pattern(10_000), chunked=True)
+            equal(refused.status, 411, "a body without a length")
+            true("HTTP/1.0" in refused.text(), "the reason")
+    with gateway.connect() as connection:
+        whole = connection.upload("POST", "/sum", 10_000, pattern(10_000))
+        equal(whole.json()["sha256"], digest(10_000), "with a length")
+    equal(gateway.process.grep("aside"), [], "lines about a node that is set aside")
+    return "411 six times, not set aside"

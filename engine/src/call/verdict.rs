@@ -88,7 +88,7 @@ impl Call {
             CallError::TimedOut => Some(Failure::TimedOut),
             CallError::NoProvider
             | CallError::Saturated
-            | CallError::Unsendable(_)
+            | CallError::Unsendable { .. }
             | CallError::HeadTooLarge { .. } => None,
         };
         let state = &chosen.state;

@@ -210,7 +210,11 @@ impl Request {
     /// Why it cannot be sent, if so.
     pub(crate) fn check(&self) -> Result<(), CallError> {
         match &self.unsendable {
-            Some(why) => Err(CallError::Unsendable(why.clone())),
+            // The program's own mistake.
+            Some(why) => Err(CallError::Unsendable {
+                status: 500,
+                why: why.clone(),
+            }),
             None => Ok(()),
         }
     }

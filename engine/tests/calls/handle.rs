@@ -210,7 +210,7 @@ fn waits_end_as_they_were_set() {
     let error = block_on(handle.call(request)).expect_err("nobody");
     assert_eq!(error, CallError::NoProvider);
     let error = block_on(handle.call(Request::to(""))).expect_err("no name");
-    assert!(matches!(error, CallError::Unsendable(_)), "{error}");
+    assert!(matches!(error, CallError::Unsendable { .. }), "{error}");
 }
 
 #[test]

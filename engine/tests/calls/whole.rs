@@ -122,7 +122,7 @@ fn what_cannot_be_asked_says_why() {
         let error = client.call(Request::to("nobody_has_this").hold(std::time::Duration::ZERO));
         assert_eq!(error.await.expect_err("nobody"), CallError::NoProvider);
         let error = client.call(Request::to("")).await.expect_err("no name");
-        assert!(matches!(error, CallError::Unsendable(_)), "{error}");
+        assert!(matches!(error, CallError::Unsendable { .. }), "{error}");
         let response = client
             .call(Request::to("fail"))
             .await

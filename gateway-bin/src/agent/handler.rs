@@ -221,9 +221,10 @@ fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
             "The server behind this service sent no response within the `timeout` of its agent."
                 .to_owned(),
         )),
-        CallError::Unsendable(what) => Some((
-            502,
-            format!("The request cannot be sent to the server behind this service: {what}."),
+        // Whose fault it is counts: a 502 would be held against this node by its callers.
+        CallError::Unsendable { status, why } => Some((
+            *status,
+            format!("The request cannot be sent to the server behind this service: {why}."),
         )),
         CallError::BadResponse(what) => Some((
             502,
@@ -251,6 +252,11 @@ mod tests {
             refusal(&CallError::TimedOut, true),
             Some((504, _))
         ));
+        let unsendable = CallError::Unsendable {
+            status: 411,
+            why: "x".to_owned(),
+        };
+        assert!(matches!(refusal(&unsendable, true), Some((411, _))));
         assert!(matches!(
             refusal(&CallError::BadResponse("x".to_owned()), true),
             Some((502, _))

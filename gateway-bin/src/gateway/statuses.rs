@@ -23,7 +23,7 @@ pub(super) fn of(error: &CallError, services: &str) -> Refusal {
             (431, format!("The request's headers take {bytes} bytes on the mesh; the node that offers {services} takes {max_bytes} at most."))
         }
         CallError::TimedOut => (504, format!("The service {services} sent no response within the route's timeout.")),
-        CallError::Unsendable(what) => (502, format!("The request cannot be sent to the service {services}: {what}.")),
+        CallError::Unsendable { status, why } => (*status, format!("The request cannot be sent to the service {services}: {why}.")),
         CallError::BadResponse(what) => (502, format!("The response of the service {services} cannot be used: {what}.")),
         // Nothing left: the same as nobody there.
         CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("The link to the node that offers {services} was lost before the request left.")),
@@ -42,7 +42,7 @@ pub(super) fn of_upstreams(error: &CallError, upstreams: &str) -> Refusal {
             (431, format!("The request's headers take {bytes} bytes; {upstreams} takes {max_bytes} at most."))
         }
         CallError::TimedOut => (504, format!("The upstream {upstreams} sent no response within the route's timeout.")),
-        CallError::Unsendable(what) => (502, format!("The request cannot be sent to the upstream {upstreams}: {what}.")),
+        CallError::Unsendable { status, why } => (*status, format!("The request cannot be sent to the upstream {upstreams}: {why}.")),
         CallError::BadResponse(what) => (502, format!("The response of the upstream {upstreams} cannot be used: {what}.")),
         CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("No connection could be made to the upstream {upstreams}.")),
         CallError::Broken(Fault::LinkLost { left: true }) => (502, format!("The upstream {upstreams} closed the connection before its response.")),
@@ -78,7 +78,13 @@ mod tests {
             ),
             (CallError::TimedOut, 504),
             (CallError::BadResponse("x".to_owned()), 502),
-            (CallError::Unsendable("x".to_owned()), 502),
+            (
+                CallError::Unsendable {
+                    status: 411,
+                    why: "x".to_owned(),
+                },
+                411,
+            ),
             (CallError::Broken(Fault::LinkLost { left: false }), 503),
             (CallError::Broken(Fault::LinkLost { left: true }), 502),
             (CallError::Broken(Fault::Stalled), 502),

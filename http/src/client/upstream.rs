@@ -212,10 +212,11 @@ impl Outlet for Upstream {
         let fields = request.headers.iter().chain(request.extras.iter());
         // RFC 9112 6.1: no chunks for a server that is known not to read them.
         if !request.end && inner.http10.get() && wants_chunks(fields.clone()) {
-            return Err(CallError::Unsendable(
-                "the upstream speaks HTTP/1.0, which takes no body of unknown length; send a content-length"
+            return Err(CallError::Unsendable {
+                status: 411,
+                why: "the upstream speaks HTTP/1.0, which takes no body of unknown length; send a content-length"
                     .to_owned(),
-            ));
+            });
         }
         let (mut http, mut output) = (ClientConnection::new(), OutQueue::default());
         http.send_request(
@@ -224,7 +225,10 @@ impl Outlet for Upstream {
             !request.end,
             inner.origin().authority(),
         )
-        .map_err(|why| CallError::Unsendable(why.to_string()))?;
+        .map_err(|why| CallError::Unsendable {
+            status: why.status(),
+            why: why.to_string(),
+        })?;
         output.appended(0);
         let again = (request.end && request.repeatable).then(|| output.tail().clone());
         let exchange = Exchange::new(request.end);

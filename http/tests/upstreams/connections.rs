@@ -275,8 +275,8 @@ fn a_server_of_http_1_0_gets_no_chunks_once_it_is_known() {
         let (upstream, _) = upstream(&fake.url(), None);
         assert_eq!(ask(&shard, &upstream).await.text(), "old");
         match post(&shard, &upstream, Bytes::from_static(b"body")).await {
-            Ended::Failed(CallError::Unsendable(what)) => {
-                assert!(what.contains("HTTP/1.0"), "{what}")
+            Ended::Failed(CallError::Unsendable { status: 411, why }) => {
+                assert!(why.contains("HTTP/1.0"), "{why}")
             }
             other => panic!("{other:?}"),
         }

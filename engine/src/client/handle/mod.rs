@@ -111,9 +111,10 @@ impl Doors {
         let begun = Instant::now();
         request.check()?;
         if rt::is_installed() {
-            return Err(CallError::Unsendable(
-                "a Handle is for threads that are no shard: on a shard use Context::shard and its client".to_owned(),
-            ));
+            return Err(CallError::Unsendable {
+                status: 500,
+                why: "a Handle is for threads that are no shard: on a shard use Context::shard and its client".to_owned(),
+            });
         }
         let over = || CallError::Broken(Fault::ShuttingDown);
         let door = self.choose(&request, at).ok_or_else(over)?;

@@ -25,8 +25,10 @@ use crate::limits::GATEWAYS_PASSED_MAX;
 /// Why headers of the mesh make no HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestRefused {
-    /// `:method` is no token, or CONNECT or TRACE, which no upstream is asked.
+    /// `:method` is no token.
     Method,
+    /// CONNECT or TRACE, which no upstream is asked.
+    NotImplemented,
     /// `:path` is no target: it does not begin with a slash, or has a byte that no target has.
     Target,
     /// `:authority` or `host` is no host with an optional port.
@@ -43,6 +45,23 @@ pub enum RequestRefused {
     Misuse(&'static str),
 }
 
+impl RequestRefused {
+    /// The status that tells the caller whose fault it is (RFC 9110 15.5, 15.6).
+    pub const fn status(self) -> u16 {
+        match self {
+            RequestRefused::NotImplemented => 501,
+            RequestRefused::Loop => 502,
+            RequestRefused::Misuse(_) => 500,
+            RequestRefused::Method
+            | RequestRefused::Target
+            | RequestRefused::Authority
+            | RequestRefused::FieldName
+            | RequestRefused::FieldValue
+            | RequestRefused::NoBody => 400,
+        }
+    }
+}
+
 impl fmt::Display for RequestRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -52,7 +71,8 @@ impl fmt::Display for RequestRefused {
                     "it has passed more than {GATEWAYS_PASSED_MAX} flatend gateways by its via (gateways_passed_max); look for an upstream that leads back to its gateway"
                 );
             }
-            RequestRefused::Method => ":method is not a method that can be passed on",
+            RequestRefused::Method => ":method is not a token",
+            RequestRefused::NotImplemented => "CONNECT and TRACE are not passed on",
             RequestRefused::Target => {
                 ":path is not a path of visible characters that begins with /"
             }
@@ -130,8 +150,11 @@ pub(super) fn encode<'f>(
     let method = survey
         .method
         .unwrap_or(if has_body { b"POST" } else { b"GET" });
-    if !headers::is_token(method) || matches!(method, b"CONNECT" | b"TRACE") {
+    if !headers::is_token(method) {
         return Err(RequestRefused::Method);
+    }
+    if matches!(method, b"CONNECT" | b"TRACE") {
+        return Err(RequestRefused::NotImplemented);
     }
     out.extend_from_slice(method);
     out.push(b' ');
