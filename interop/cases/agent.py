@@ -112,11 +112,12 @@ def agent_file(world):
     folder = world.subfolder("agent")
     health = 'health = "/health"\nhealth_interval = "100ms"\n'
     (folder / "agent.toml").write_text(
-        f'bootstrap = ["{gateway.address}"]\n'
+        f'bootstrap = ["{gateway.address}", "{gateway.address}"]\n'
         f'[[services]]\nname = "a"\nupstream = "{one.url}"\n{health}'
         f'[[services]]\nname = "b"\nupstream = "{two.url}"\n'
     )
     node = world.process("agent", [world.binary("flatend"), "agent", "-c", "agent.toml"], folder)
+    node.wait_line(rf"agent.toml:1:\d+: warning: `bootstrap` names {gateway.address} twice: remove one")
     node.wait_line(f"{one.url} is well: GET /health: 200")
     gateway.process.wait_line(r"has connected. Services: \[a b\]")
     until(lambda: gateway.get("/a/name")[2] == b"one", "the first service")

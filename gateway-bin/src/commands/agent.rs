@@ -62,6 +62,9 @@ pub fn run(
             if !read.http.is_empty() {
                 log!("The agent serves no HTTP: `[[http]]` of '{shown}' is for the gateway.");
             }
+            for warning in &read.warnings {
+                log!("{}", warning.line(&shown));
+            }
             (&read.services, nodes, read.mesh.shards)
         }
     };
