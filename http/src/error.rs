@@ -161,7 +161,13 @@ impl From<RequestError> for UpstreamError {
 
 impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason)?;
+        // What is a sentence to a client is a clause here.
+        let (first, rest) = self.reason.split_at(self.reason.len().min(1));
+        if rest.starts_with(|second: char| second == ' ' || second.is_lowercase()) {
+            write!(f, "{}{rest}", first.to_ascii_lowercase())?;
+        } else {
+            f.write_str(self.reason)?;
+        }
         match self.limit {
             Some(limit) => write!(f, " ({} = {})", limit.name, limit.value),
             None => Ok(()),
@@ -170,3 +176,23 @@ impl fmt::Display for UpstreamError {
 }
 
 impl std::error::Error for UpstreamError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_response_is_a_clause() {
+        let clause = |reason| UpstreamError::from(RequestError::bad(reason)).to_string();
+        assert_eq!(
+            clause("A chunk size does not fit 64 bits"),
+            "a chunk size does not fit 64 bits"
+        );
+        assert_eq!(clause("The trailers are"), "the trailers are");
+        assert_eq!(clause("CRLF is missing"), "CRLF is missing");
+        assert_eq!(clause("it sent"), "it sent");
+        assert_eq!(clause(""), "");
+        let limit = UpstreamError::limit("The head is too large", "x_max", 1);
+        assert_eq!(limit.to_string(), "the head is too large (x_max = 1)");
+    }
+}

@@ -214,7 +214,8 @@ fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
         CallError::Broken(Fault::LinkLost { left }) if repeatable || !left => None,
         CallError::Broken(Fault::LinkLost { .. }) => Some((
             502,
-            "The server behind this service closed the connection before its response.".to_owned(),
+            "The server behind this service closed the connection before its response was complete."
+                .to_owned(),
         )),
         CallError::TimedOut => Some((
             504,

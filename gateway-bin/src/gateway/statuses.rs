@@ -45,7 +45,7 @@ pub(super) fn of_upstreams(error: &CallError, upstreams: &str) -> Refusal {
         CallError::Unsendable { status, why } => (*status, format!("The request cannot be sent to the upstream {upstreams}: {why}.")),
         CallError::BadResponse(what) => (502, format!("The response of the upstream {upstreams} cannot be used: {what}.")),
         CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("No connection could be made to the upstream {upstreams}.")),
-        CallError::Broken(Fault::LinkLost { left: true }) => (502, format!("The upstream {upstreams} closed the connection before its response.")),
+        CallError::Broken(Fault::LinkLost { left: true }) => (502, format!("The upstream {upstreams} closed the connection before its response was complete.")),
         CallError::Broken(fault) => (502, format!("The upstream {upstreams} broke off: {fault}.")),
     };
     refusal(status, sentence)
@@ -62,6 +62,16 @@ fn refusal(status: u16, sentence: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_response_that_is_cut_before_it_could_go_out_was_not_missing() {
+        let lost = CallError::Broken(Fault::LinkLost { left: true });
+        let sentence = of_upstreams(&lost, "http://a:1").sentence;
+        assert_eq!(
+            sentence,
+            "The upstream http://a:1 closed the connection before its response was complete."
+        );
+    }
 
     #[test]
     fn every_error_has_its_status_and_names_the_service() {
