@@ -11,6 +11,7 @@ use flatend_codec::Millis;
 
 use crate::limits::{SERVICE_MEMORY_MAX, SERVICE_MEMORY_MS};
 use crate::mesh::News;
+use crate::node::Watchers;
 use crate::routing::{LinkInfo, LinkRef, Snapshot};
 
 /// Shared by all shards of a node: who is connected, and the view to route by.
@@ -20,6 +21,8 @@ pub(crate) struct Registry {
     snapshot: ArcSwap<Snapshot>,
     /// Equals the snapshot's generation; read once a turn by the shards, without touching the snapshot itself.
     generation: AtomicU64,
+    /// Who waits for a new snapshot outside of the shards.
+    pub(crate) watchers: Watchers,
     started: Instant,
 }
 
@@ -40,6 +43,7 @@ impl Registry {
             changed: Condvar::new(),
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             generation: AtomicU64::new(0),
+            watchers: Watchers::default(),
             started: Instant::now(),
         })
     }
@@ -69,7 +73,7 @@ impl Registry {
         let mut table = self.lock();
         if let Some(info) = table.links.remove(&link) {
             let now = Millis(self.age_ms());
-            for name in info.services {
+            for name in info.services.iter().cloned() {
                 table.missed.insert(name, now);
             }
             self.mark(&mut table);
@@ -192,7 +196,7 @@ mod tests {
             provider: ProviderKey::Anonymous(link),
             addr: None,
             from: None,
-            services,
+            services: services.into(),
             ready: true,
             retiring: false,
         });

@@ -103,11 +103,12 @@ pub(crate) fn new_link(
             .unwrap_or(SocketAddr::new(here.ip().to_canonical(), here.port()));
         (identity.key.clone(), shown)
     });
+    let services = shard.shared.service_names.load_full();
     let config = Config {
         role,
         ephemeral_secret,
         identity,
-        services: &shard.shared.service_names,
+        services: &services,
         limits: Limits::default(),
         flatend2: None,
     };

@@ -216,7 +216,7 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
         addr: id.as_ref().and_then(|id| reachable(id, link)),
         // A peer that is gone already has none, and will not be asked.
         from: link.socket.peer_addr().ok(),
-        services: services_of(link),
+        services: services_of(link).into(),
         ready: progress.announced_ready,
         retiring: progress.announced_retiring,
     });

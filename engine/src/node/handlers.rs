@@ -113,6 +113,16 @@ impl Handlers {
         Ok(())
     }
 
+    /// Forgets a service; requests that run keep what they need of it.
+    pub(crate) fn remove(&self, name: &str) {
+        let service = self.0.borrow_mut().remove(name);
+        // What it keeps is the user's, and goes here if nobody uses it: that must not take the shard along.
+        let dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(service)));
+        if let Err(panic) = dropped {
+            rt::report_panic(panic.as_ref());
+        }
+    }
+
     /// Forgets all services, and with them what they keep.
     pub(crate) fn clear(&self) {
         // Dropped after the borrow has ended: a service may do anything when it goes.

@@ -9,11 +9,14 @@ mod events;
 mod handler_error;
 mod handlers;
 mod node_limits;
+mod offers;
 mod reply;
 mod respond;
 mod running;
 mod split;
 mod start;
+mod state;
+mod watch;
 
 pub use body_error::{ReadError, WriteError};
 pub use body_io::{RequestReader, ResponseWriter};
@@ -22,11 +25,16 @@ pub use context::Context;
 pub use events::{NodeEvent, PeerName};
 pub use handler_error::{HandlerError, OrStatus};
 pub use node_limits::NodeLimits;
+pub use offers::OfferError;
 pub use running::Node;
 pub use split::{RequestBody, Responder};
 
+pub use state::{NodeState, PeerState};
+pub use watch::{Watch, WatchError};
+
 pub(crate) use events::Events;
 pub(crate) use handlers::{start_handler, Handlers};
+pub(crate) use watch::Watchers;
 
 use std::net::SocketAddr;
 

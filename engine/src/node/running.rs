@@ -2,24 +2,29 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
 use super::builder::NodeBuilder;
+use super::state::NodeState;
+use super::watch::Watch;
 use crate::client::{Doors, Handle, HandleResponse, Request};
 use crate::control::Registry;
 use crate::error::CallError;
 use crate::mesh::News;
 use crate::routing::Snapshot;
 use crate::rt::{Address, ShardThread};
-use crate::shard::Message;
+use crate::shard::{Message, Shared};
 
 /// A running node. Dropping it shuts it down and waits.
 pub struct Node {
     pub(super) addrs: Vec<SocketAddr>,
     pub(super) public_key: Option<[u8; 32]>,
+    pub(super) shared: Arc<Shared>,
+    /// Held while services are offered or withdrawn.
+    pub(super) changing: Mutex<()>,
     pub(super) registry: Arc<Registry>,
     pub(super) mailboxes: Vec<Address<Message>>,
     pub(super) shards: Vec<ShardThread>,
@@ -67,6 +72,34 @@ impl Node {
         self.handle().call(request)
     }
 
+    /// What the node knows of its mesh now: links, peers, services.
+    ///
+    /// ```no_run
+    /// # let node = flatend::Node::builder().start()?;
+    /// let state = node.state();
+    /// for peer in state.peers() {
+    ///     println!("{} offers {:?} over {} link(s)", peer.name, peer.services, peer.links);
+    /// }
+    /// # Ok::<(), flatend::StartError>(())
+    /// ```
+    pub fn state(&self) -> NodeState {
+        self.shared.state()
+    }
+
+    /// A way to wait for a change of the state: blocking with a timeout, or as a future of whatever runtime. It may outlive the
+    /// node, and then says so.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # let node = flatend::Node::builder().bootstrap("127.0.0.1:9000").start()?;
+    /// let mut watch = node.watch();
+    /// watch.wait_until(Duration::from_secs(5), |state| !state.providers("clock").is_empty())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watch(&self) -> Watch {
+        Watch::new(self.shared.clone())
+    }
+
     /// Asks every shard to drain: no new connections, nothing new from a [`Handle`], what runs is finished, links are closed.
     pub fn drain(&self) {
         self.doors.close();
@@ -82,7 +115,7 @@ impl Node {
         self.end()
     }
 
-    fn post_all(&self, message: impl Fn() -> Message) {
+    pub(super) fn post_all(&self, message: impl Fn() -> Message) {
         for mailbox in &self.mailboxes {
             let mut pending = message();
             // A full mailbox empties within a turn of its shard.
@@ -100,6 +133,7 @@ impl Node {
         }
         let results: Vec<Result<(), String>> = shards.into_iter().map(ShardThread::join).collect();
         self.registry.close();
+        self.registry.watchers.end();
         if let Some(control) = self.control.take() {
             control
                 .join()

@@ -3,8 +3,9 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::{mpsc, Arc};
+use std::sync::{mpsc, Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use flatend_codec::Millis;
 
 use super::builder::{NodeBuilder, ShardTask};
@@ -67,7 +68,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let shared = Arc::new(Shared {
         registry: registry.clone(),
         identity,
-        service_names,
+        service_names: ArcSwap::from_pointee(service_names),
         events: builder.events,
         limits: builder.limits,
         shards: count,
@@ -133,6 +134,8 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let mut node = Node {
         addrs,
         public_key,
+        shared,
+        changing: Mutex::default(),
         registry,
         mailboxes,
         shards,
@@ -211,9 +214,10 @@ fn spawn_control(
         .name("control".to_owned())
         .spawn(move || {
             let published = || {
+                registry.watchers.published();
                 for mailbox in &mailboxes {
-                    // A full mailbox means a busy shard, which reads the generation by itself every turn; only requests on
-                    // hold wait for this message, and they have a deadline.
+                    // A full mailbox means a busy shard, which reads the generation by itself, and wakes those who wait
+                    // for it with the next message.
                     mailbox.post(Message::Republished).ok();
                 }
             };

@@ -42,7 +42,7 @@ pub struct LinkInfo {
     /// Where its connection comes from.
     pub from: Option<SocketAddr>,
     /// The names that it offers.
-    pub services: Vec<String>,
+    pub services: Arc<[String]>,
     /// Requests may be sent (see the codec's first-request rule).
     pub ready: bool,
     /// It is being given up: only used where no other link offers the service.
@@ -83,6 +83,7 @@ pub struct Snapshot {
     missed: HashMap<String, Millis>,
     /// The peers that can be dialed, each key once.
     pub peers: Vec<Peer>,
+    links: Vec<LinkInfo>,
 }
 
 impl Snapshot {
@@ -97,7 +98,7 @@ impl Snapshot {
             if !info.ready {
                 continue;
             }
-            for name in &info.services {
+            for name in info.services.iter() {
                 let provider = by_name
                     .entry(name)
                     .or_default()
@@ -127,6 +128,7 @@ impl Snapshot {
             services,
             missed,
             peers: peers.into_values().collect(),
+            links: links.to_vec(),
         }
     }
 
@@ -165,6 +167,11 @@ impl Snapshot {
         names.into_iter().any(|name| {
             self.services.contains_key(name) || self.missed.get(name).is_some_and(|at| *at >= since)
         })
+    }
+
+    /// Every link after its handshake, in no particular order.
+    pub fn links(&self) -> &[LinkInfo] {
+        &self.links
     }
 
     /// The names on offer, sorted.

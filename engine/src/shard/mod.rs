@@ -14,12 +14,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::call::RetryBudget;
 use crate::client::Served;
 use crate::control::Registry;
 use crate::idmap::IdMap;
 use crate::mesh::{self, Link};
-use crate::node::{Events, Handlers, Identity, NodeEvent, NodeLimits};
+use crate::node::{Events, Handlers, Identity, NodeEvent, NodeLimits, NodeState};
 use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 
@@ -32,14 +34,22 @@ pub(crate) use submit::run_caught;
 pub use submit::SubmitError;
 use submit::Submits;
 
-/// What all shards of a node share, immutable but for the registry.
+/// What all shards of a node share, immutable but for the registry and the names of services.
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Option<Identity>,
-    pub(crate) service_names: Vec<String>,
+    /// What this node offers, sorted; replaced whole when it changes.
+    pub(crate) service_names: ArcSwap<Vec<String>>,
     pub(crate) events: Events,
     pub(crate) limits: NodeLimits,
     pub(crate) shards: usize,
+}
+
+impl Shared {
+    /// What is known now.
+    pub(crate) fn state(&self) -> NodeState {
+        NodeState::new(self.registry.snapshot(), self.service_names.load_full())
+    }
 }
 
 /// One shard of a running node, as code on that shard sees it. Not `Send`: it lives and dies on its core.
@@ -57,6 +67,8 @@ pub struct Shard {
     snapshot: RefCell<Arc<Snapshot>>,
     /// Somebody waits for a new snapshot.
     pub(crate) republished: WaitQueue,
+    /// The generation of which those who wait were told.
+    told: Cell<u64>,
     provider_states: RefCell<HashMap<ProviderKey, Rc<ProviderState>>>,
     next_outlet: Cell<u64>,
     /// Those of the names that were called, resolved.
@@ -91,6 +103,7 @@ impl Shard {
             next_link: Cell::new(1),
             snapshot: RefCell::new(snapshot),
             republished: WaitQueue::default(),
+            told: Cell::new(0),
             provider_states: RefCell::default(),
             next_outlet: Cell::new(0),
             named_sets: RefCell::default(),
@@ -129,6 +142,19 @@ impl Shard {
             *cached = self.shared.registry.snapshot();
         }
         cached.clone()
+    }
+
+    /// What the node knows of its mesh now.
+    pub fn state(&self) -> NodeState {
+        self.shared.state()
+    }
+
+    /// The state, as soon as it is another than `seen`. Changes that come together are seen as one; the last one is always seen.
+    pub async fn changed(&self, seen: &NodeState) -> NodeState {
+        self.republished
+            .until(|| (self.generation() != seen.generation()).then_some(()))
+            .await;
+        self.state()
     }
 
     /// The generation of the snapshot that [`Shard::snapshot`] would give.
@@ -178,8 +204,13 @@ impl Shard {
 
     /// Takes one message of another shard or of the node's owner.
     pub(crate) fn deliver(self: &Rc<Self>, message: Message) {
+        // Whatever comes: the message that tells of a new snapshot is dropped where the mailbox is full.
+        let generation = self.generation();
+        if self.told.replace(generation) != generation {
+            self.republished.wake_all();
+        }
         match message {
-            Message::Republished => self.republished.wake_all(),
+            Message::Republished => {}
             Message::Drain => self.start_drain(),
             Message::Dial(dial) => mesh::dial(self, dial),
             Message::Ask { link, target } => {

@@ -6,8 +6,10 @@ mod support;
 mod bodies;
 mod context;
 mod failures;
+mod offers;
 mod per_shard;
 mod starting;
+mod state;
 
 use flatend::{CallRequest, Node, NodeBuilder};
 
