@@ -47,7 +47,7 @@ pub use json::json_string;
 pub use mesh::core as discovery;
 pub use node::{
     Context, HandlerError, Node, NodeBuilder, NodeEvent, NodeLimits, NodeState, OfferError,
-    OrStatus, PeerName, PeerState, ReadError, RequestBody, RequestReader, Responder,
+    OrStatus, PeerName, PeerState, ReadError, Reconnect, RequestBody, RequestReader, Responder,
     ResponseWriter, Watch, WatchError, WriteError,
 };
 pub use routing::ProviderName;

@@ -146,6 +146,13 @@ impl Steer {
                 target: self.bootstrap.get(bootstrap).cloned().unwrap_or_default(),
                 pause_ms,
             }),
+            Action::GaveUp {
+                bootstrap,
+                attempts,
+            } => (self.events)(NodeEvent::GaveUp {
+                target: self.bootstrap.get(bootstrap).cloned().unwrap_or_default(),
+                attempts,
+            }),
             Action::Discovered { peers } => (self.events)(NodeEvent::Discovered { peers }),
         }
     }

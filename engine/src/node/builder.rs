@@ -14,6 +14,7 @@ use super::events::{Events, NodeEvent};
 use super::handler_error::HandlerError;
 use super::handlers::Service;
 use super::node_limits::NodeLimits;
+use super::reconnect::Reconnect;
 use super::running::Node;
 use super::start;
 use crate::error::StartError;
@@ -35,6 +36,7 @@ pub struct NodeBuilder {
     pub(super) pin: bool,
     pub(super) events: Events,
     pub(super) shard_tasks: Vec<ShardTask>,
+    pub(super) reconnect: Reconnect,
     pub(super) limits: NodeLimits,
 }
 
@@ -51,6 +53,7 @@ impl Default for NodeBuilder {
             pin: true,
             events: Arc::new(|event| eprintln!("{event}")),
             shard_tasks: Vec::new(),
+            reconnect: Reconnect::default(),
             limits: NodeLimits::default(),
         }
     }
@@ -153,6 +156,13 @@ impl NodeBuilder {
 
     fn offer(mut self, service: Service) -> Self {
         self.services.push(service);
+        self
+    }
+
+    /// When an address of [`NodeBuilder::bootstrap`] is dialed again, in place of the defaults.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
         self
     }
 

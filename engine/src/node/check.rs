@@ -19,6 +19,7 @@ pub(super) fn findings(builder: &NodeBuilder) -> Vec<String> {
             "{shards} shards make no sense: 1 to {SHARDS_MAX} are possible"
         ));
     }
+    found.extend(builder.reconnect.findings());
     found.extend(builder.limits.findings());
     found
 }

@@ -70,6 +70,13 @@ pub enum NodeEvent {
         /// The pause before the dial.
         pause_ms: u64,
     },
+    /// A bootstrap address is dialed no more ([`Reconnect::attempts`](crate::Reconnect::attempts)).
+    GaveUp {
+        /// The address as configured.
+        target: String,
+        /// Attempts that failed in a row.
+        attempts: u32,
+    },
     /// The first lookup of this node has ended.
     Discovered {
         /// How many IDs peers have named to it, those left out that it was connected to already.
@@ -131,6 +138,7 @@ impl NodeEvent {
             NodeEvent::Reprobed { .. } => "reprobed",
             NodeEvent::Disconnected { .. } => "disconnected",
             NodeEvent::Redialing { .. } => "redialing",
+            NodeEvent::GaveUp { .. } => "gave up",
             NodeEvent::Discovered { .. } => "discovered",
             NodeEvent::PeerFault { .. } => "peer fault",
             NodeEvent::SetAside { .. } => "set aside",
@@ -192,6 +200,10 @@ impl fmt::Display for NodeEvent {
             NodeEvent::Redialing { target, pause_ms } => write!(
                 f,
                 "Trying to reconnect to {target}. Sleeping for {pause_ms}ms."
+            ),
+            NodeEvent::GaveUp { target, attempts } => write!(
+                f,
+                "Not dialing {target} any more: {attempts} attempt(s) in a row have failed."
             ),
             NodeEvent::Discovered { peers } => write!(f, "Discovered {peers} peer(s)."),
             NodeEvent::PeerFault {

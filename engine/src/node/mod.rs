@@ -10,6 +10,7 @@ mod handler_error;
 mod handlers;
 mod node_limits;
 mod offers;
+mod reconnect;
 mod reply;
 mod respond;
 mod running;
@@ -26,6 +27,7 @@ pub use events::{NodeEvent, PeerName};
 pub use handler_error::{HandlerError, OrStatus};
 pub use node_limits::NodeLimits;
 pub use offers::OfferError;
+pub use reconnect::Reconnect;
 pub use running::Node;
 pub use split::{RequestBody, Responder};
 

@@ -89,7 +89,12 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let doors = Doors::new(registry.clone(), doors);
     let steer = Steer::new(
         Millis(registry.age_ms()),
-        mesh_config(&shared, &addrs, builder.bootstrap.len())?,
+        mesh_config(
+            &shared,
+            &addrs,
+            builder.bootstrap.len(),
+            builder.reconnect.redial(),
+        )?,
         builder.bootstrap,
         mailboxes.clone(),
         shared.events.clone(),
@@ -190,6 +195,7 @@ fn mesh_config(
     shared: &Shared,
     addrs: &[SocketAddr],
     bootstrap: usize,
+    redial: Redial,
 ) -> Result<Config, StartError> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed)
@@ -199,7 +205,7 @@ fn mesh_config(
         own: shared.identity.as_ref().map(Identity::public_key),
         own_addrs: addrs.iter().copied().chain(public_addr).collect(),
         bootstrap,
-        redial: Redial::default(),
+        redial,
         seed: u64::from_ne_bytes(seed),
     })
 }

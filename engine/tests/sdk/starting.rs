@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flatend::keys::KeyError;
-use flatend::{CallError, Fault, Node, NodeBuilder, NodeEvent, NodeLimits, Shard, StartError};
+use flatend::{
+    CallError, Fault, Node, NodeBuilder, NodeEvent, NodeLimits, Reconnect, Shard, StartError,
+};
 
 use crate::support::calls::{exchange, request, Failure};
 use crate::support::node::TestNode;
@@ -177,4 +179,33 @@ fn the_last_request_that_a_limit_allows_is_taken_and_the_next_is_refused() {
         let lost = CallError::Broken(Fault::LinkLost { left: true });
         assert_eq!(call.wait(), Err(Failure::Call(lost)));
     }
+}
+
+#[test]
+fn an_address_is_dialed_as_often_as_is_said_and_then_given_up() {
+    // A port that was free a moment ago, and on which nobody listens.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let node = Node::builder().bootstrap(target.clone());
+    let node = TestNode::start(node.reconnect(Reconnect {
+        attempts: Some(3),
+        first: Duration::from_millis(10),
+        factor: 1.0,
+        ..Reconnect::default()
+    }));
+    let given_up = NodeEvent::GaveUp {
+        target,
+        attempts: 3,
+    };
+    node.wait_event("that it gives up", |event| {
+        (*event == given_up).then_some(())
+    });
+    let events = node.events();
+    let pauses = events.iter().filter_map(|event| match event {
+        NodeEvent::Redialing { pause_ms, .. } => Some(*pause_ms),
+        _ => None,
+    });
+    let pauses: Vec<u64> = pauses.collect();
+    assert!(matches!(pauses[..], [10, 10..=12, 10..=12]), "{pauses:?}");
 }

@@ -42,6 +42,10 @@ impl Core {
         };
         let attempt = bootstrap.attempt;
         if self.redial.attempts.is_some_and(|max| attempt >= max) {
+            self.actions.push_back(Action::GaveUp {
+                bootstrap: number,
+                attempts: attempt,
+            });
             return;
         }
         let pause_ms = self.redial.pause_ms(attempt, &mut self.rng);

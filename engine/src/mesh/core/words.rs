@@ -89,6 +89,13 @@ pub enum Action {
         /// The pause.
         pause_ms: u64,
     },
+    /// For the log: a bootstrap address is not dialed again.
+    GaveUp {
+        /// Its number.
+        bootstrap: usize,
+        /// Attempts that failed in a row.
+        attempts: u32,
+    },
     /// For the log: the first lookup has ended.
     Discovered {
         /// IDs that it brought.
