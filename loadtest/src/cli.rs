@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Workload;
-use crate::limits::{ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
+use crate::limits::{BODY_BYTES_MAX, ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
 use crate::plan::{self, Plan};
 use crate::usage::Watched;
 
@@ -161,6 +161,17 @@ impl PlanFlags {
     }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| format!("\"{text}\" is no number"))?;
+    if (0.0..=100.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("\"{text}\" is not from 0 to 100"))
+    }
+}
+
 fn watched(text: &str) -> Result<Watched, String> {
     let wrong = || format!("\"{text}\" is no process: write NAME=PID, like gateway=4711");
     let (name, pid) = text.split_once('=').ok_or_else(wrong)?;
@@ -186,17 +197,17 @@ pub(crate) struct CompareOptions {
     #[arg(long, default_value = "64", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=8_000))]
     pub(crate) connections: Vec<u32>,
     /// Bytes of each bulk transfer.
-    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..=BODY_BYTES_MAX))]
     pub(crate) bytes: u64,
     /// Only subjects whose name begins so: `gateway`, `nginx`, `haproxy`; several with commas between.
     #[arg(long, value_delimiter = ',')]
     pub(crate) subjects: Vec<String>,
     /// Throws a round away and repeats it if other processes used more than this share of all cores, in percent, during one
     /// of its runs; 100 keeps all.
-    #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = percent)]
     pub(crate) others_max: f64,
     /// Before each run, waits this many seconds at most for the other processes of the machine to be quiet.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=3600))]
     pub(crate) quiet_wait: u64,
     /// The gateway's binary [default: `flatend` beside this program].
     #[arg(long, value_name = "PATH")]

@@ -59,6 +59,10 @@ pub(crate) const CONNECTIONS_MAX: u64 = 19_000;
 pub(crate) const PIPELINE_MAX: u32 = 1_024;
 /// Requests a second of an open loop: more than one core can send.
 pub(crate) const RATE_MAX: f64 = 1e6;
+/// Any time of a plan; what is longer would overflow the clock long before anybody sees a figure.
+pub(crate) const DURATION_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Bytes of one body that is made: 1 TiB, hours at any speed.
+pub(crate) const BODY_BYTES_MAX: u64 = 1 << 40;
 /// Different requests of a group.
 pub(crate) const PATHS_MAX: usize = 10_000;
 /// Bytes of all requests of a group.

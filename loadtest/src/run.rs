@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::RunOptions;
 use crate::machine::Machine;
-use crate::measure::{self, Run};
+use crate::measure::{self, GroupFigures, Run};
 use crate::pattern::Pattern;
 use crate::plan::{self, Plan};
 use crate::process::on_core;
@@ -16,7 +16,8 @@ use crate::{client::Job, idle, stop};
 /// Runs the plan and prints what it found.
 ///
 /// # Errors
-/// A sentence: the plan is wrong, nobody is reached, a watched process has ended. Failed requests are no error here: they are reported.
+/// A sentence: the plan is wrong, nobody is reached, a watched process has ended. Failed requests are no error here: they are reported,
+/// as long as one went well.
 pub(crate) fn run(options: &RunOptions) -> Result<(), String> {
     let plan = plan_of(options)?;
     let job = plan::job(&plan, None).map_err(|error| match &options.plan {
@@ -55,7 +56,31 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), String> {
     if let Some(file) = json {
         file.write_json(&report)?;
     }
-    markdown.map_or(Ok(()), |file| file.write(&text))
+    if let Some(file) = markdown {
+        file.write(&text)?;
+    }
+    nothing_went_well(&report.runs).map_or(Ok(()), Err)
+}
+
+/// A sentence if requests were meant to be sent and none was answered as expected: a script must not take that for a result.
+fn nothing_went_well(runs: &[Run]) -> Option<String> {
+    let groups = || runs.iter().flat_map(|run| &run.groups);
+    let well = groups().any(|group| group.answered > 0 || group.completed > 0);
+    if well || groups().next().is_none() {
+        return None;
+    }
+    let sum = |of: fn(&GroupFigures) -> u64| groups().map(of).sum::<u64>();
+    let (failed, unanswered, unsent) = (
+        sum(|group| group.failed),
+        sum(|group| group.unanswered),
+        sum(|group| group.unsent),
+    );
+    let reasons = groups().flat_map(|group| &group.failures);
+    let reason = reasons.max_by_key(|(_, count)| *count);
+    let reason = reason.map_or(String::new(), |(reason, _)| {
+        format!("; most often: {reason}")
+    });
+    Some(format!("no request went well: {failed} failed, {unanswered} were not answered and {unsent} not sent{reason}"))
 }
 
 /// The plan of the file or of the options, with what the options override.
@@ -117,6 +142,8 @@ fn rest(duration: Duration, watched: &[Watched]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener};
 
     use clap::Parser;
 
@@ -150,5 +177,58 @@ mod tests {
             let error = refused(&["--path=/", url, flag]);
             assert!(error.starts_with("cannot write /nowhere/x: "), "{error}");
         }
+    }
+
+    /// A server that answers the first request of each connection with `status`, and closes.
+    fn server(status: &'static str) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = [0; 1024];
+                let mut read = 0;
+                while !head[..read].ends_with(b"\r\n\r\n") {
+                    match stream.read(&mut head[read..]) {
+                        Ok(bytes) if bytes > 0 => read += bytes,
+                        _ => break,
+                    }
+                }
+                let answer =
+                    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).ok();
+            }
+        });
+        url
+    }
+
+    fn run_against(url: &str) -> Result<(), String> {
+        let words = [
+            "loadtest",
+            "run",
+            "--warm-up",
+            "0s",
+            "--path",
+            "/",
+            "--requests",
+            "3",
+            "--url",
+            url,
+        ];
+        let Command::Run(options) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("run was asked for")
+        };
+        run(&options)
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_went_well_is_an_error() {
+        assert_eq!(run_against(&server("200 OK")), Ok(()));
+        let error = run_against(&server("404 Not Found")).unwrap_err();
+        assert!(
+            error.starts_with("no request went well: 3 failed")
+                && error.ends_with("most often: status 404 instead of 200"),
+            "{error}"
+        );
     }
 }

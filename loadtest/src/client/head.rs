@@ -60,9 +60,16 @@ impl Head {
             let length = std::str::from_utf8(value)
                 .ok()
                 .and_then(|value| value.parse().ok());
-            self.length = Some(length.ok_or_else(|| {
+            let length = length.ok_or_else(|| {
                 format!("'{}' is no content-length", String::from_utf8_lossy(value))
-            })?);
+            })?;
+            // RFC 9112 6.3: nobody knows where such a response ends.
+            if let Some(other) = self.length.filter(|other| *other != length) {
+                return Err(format!(
+                    "the response has two content-lengths, {other} and {length}"
+                ));
+            }
+            self.length = Some(length);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = value.eq_ignore_ascii_case(b"chunked");
             if !self.chunked {

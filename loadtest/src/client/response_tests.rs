@@ -87,6 +87,10 @@ fn what_is_not_expected_is_told() {
             "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
             "'-5' is no content-length",
         ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+            "two content-lengths, 5 and 6",
+        ),
         ("SSH-2.0-x\r\n\r\n", "'SSH-2.0-x' is no status line"),
     ] {
         let error = read(script.as_bytes(), 1_000, &hello).unwrap_err();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::model::{Group, Plan};
 use super::request::{expand, template_of};
 use crate::client::{self, Job, Pace};
-use crate::limits::{CONNECTIONS_MAX, PATHS_MAX, PIPELINE_MAX, RATE_MAX, TEMPLATES_BYTES_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, CONNECTIONS_MAX, PATHS_MAX, PIPELINE_MAX, RATE_MAX, TEMPLATES_BYTES_MAX,
+};
 use crate::pattern::Pattern;
 
 /// Checks a plan whole and makes its job. `url` wins over the plan's.
@@ -119,7 +121,7 @@ fn group(
         }
         (Some(rate), None) if !(rate > 0.0 && rate <= RATE_MAX) => {
             return Err(format!(
-                "rate = {rate} is not above 0 and at most {RATE_MAX} requests a second"
+                "rate = {rate:?} is not above 0 and at most {RATE_MAX:?} requests a second"
             ));
         }
         (Some(per_s), None) => Pace::Open { per_s },
@@ -142,6 +144,11 @@ fn group(
     for request in &own.requests_sent {
         if own.pipeline > 1 && request.body_bytes.is_some() {
             return Err("`body_bytes` cannot be piped: write pipeline = 1".to_owned());
+        }
+        if let Some(bytes) = request.body_bytes.filter(|bytes| *bytes > BODY_BYTES_MAX) {
+            return Err(format!(
+                "body_bytes = {bytes} is over the limit of {BODY_BYTES_MAX}: write less"
+            ));
         }
         for path in expand(&request.path)? {
             let template = template_of(request, &path, addr, pattern)?;

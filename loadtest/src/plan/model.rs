@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::limits::{ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
+use crate::limits::{DURATION_MAX_MS, ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
 
 /// A plan file.
 #[derive(Clone, Debug, Deserialize)]
@@ -182,7 +182,13 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|number| number.checked_mul(unit_ms))
     {
-        Some(ms) if unit_ms > 0 => Ok(Duration::from_millis(ms)),
+        Some(ms) if unit_ms > 0 && ms <= DURATION_MAX_MS => Ok(Duration::from_millis(ms)),
+        _ if unit_ms > 0 && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(format!(
+                "\"{text}\" is over the limit of {} minutes: write less",
+                DURATION_MAX_MS / 60_000
+            ))
+        }
         _ => Err(format!(
             "\"{text}\" is no time: write \"10s\", \"500ms\" or \"2m\""
         )),

@@ -65,7 +65,21 @@ fn values_that_make_no_sense_are_refused_with_the_remedy() {
             with("rate = 1.0\nrequests = 1", path),
             "group 1: `rate` and `requests` exclude each other",
         ),
-        (with("rate = 0.0", path), "group 1: rate = 0 is not above 0"),
+        (
+            with("rate = 0.0", path),
+            "group 1: rate = 0.0 is not above 0",
+        ),
+        (
+            with("rate = 1e300", path),
+            "group 1: rate = 1e300 is not above 0 and at most 1000000.0 requests a second",
+        ),
+        (
+            with(
+                "",
+                "path = \"/\"\nmethod = \"POST\"\nbody_bytes = 1099511627777",
+            ),
+            "group 1: body_bytes = 1099511627777 is over the limit of 1099511627776",
+        ),
         (
             with("rate = nan", path),
             "group 1: rate = NaN is not above 0",
@@ -196,6 +210,8 @@ fn mistakes_are_told_with_their_place_and_the_remedy() {
     let request = "[[group.request]]\npath = \"/\"\n";
     for (text, sentence) in [
         ("duratoin = \"1s\"\n".to_owned(), "p.toml:1:1: unknown field `duratoin`, expected one of `title`, `url`, `warm_up`, `duration`"),
+        ("duration = \"1441m\"\n".to_owned(), "p.toml:1:12: \"1441m\" is over the limit of 1440 minutes: write less"),
+        ("duration = \"99999999999999999999s\"\n".to_owned(), "p.toml:1:12: \"99999999999999999999s\" is over the limit"),
         ("title = \"x\"\nduration = \"10\"\n".to_owned(), "p.toml:2:12: \"10\" is no time: write \"10s\", \"500ms\" or \"2m\""),
         ("duration = 10\n".to_owned(), "p.toml:1:12: invalid type: integer `10`, expected a string"),
         (format!("[[group]]\nconections = 2\n{request}"), "p.toml:2:1: unknown field `conections`, expected one of `name`, `connections`"),
