@@ -205,6 +205,14 @@ impl File {
     }
 }
 
+/// Whether `path` opens in `directory` for [`File::open_beneath`], permissions aside. Blocks: for a look before the start.
+pub fn opens_beneath(directory: &Path, path: &str) -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let root = rustix::fs::open(directory, flags | OFlags::DIRECTORY, Mode::empty());
+    root.and_then(|root| rustix::fs::openat2(root, path, flags, Mode::empty(), beneath()))
+        .is_ok()
+}
+
 fn reading() -> OFlags {
     // Without NONBLOCK the open of a pipe would wait for a writer.
     OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK
@@ -362,6 +370,8 @@ pub enum FileTrouble {
     Forbidden,
     /// The system is out of descriptors or memory; later it may work.
     Exhausted,
+    /// Something on the path was renamed again and again while it was opened; later it may work.
+    Moving,
     /// Anything else: the disk, as a rule.
     Failed,
 }
@@ -381,9 +391,8 @@ impl FileTrouble {
                 | Errno::INVAL,
             ) => FileTrouble::Missing,
             Some(Errno::ACCESS | Errno::PERM) => FileTrouble::Forbidden,
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => {
-                FileTrouble::Exhausted
-            }
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => FileTrouble::Exhausted,
+            Some(Errno::AGAIN) => FileTrouble::Moving,
             _ if err.kind() == ErrorKind::InvalidInput => FileTrouble::Missing,
             _ => FileTrouble::Failed,
         }

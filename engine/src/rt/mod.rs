@@ -28,7 +28,7 @@ mod words;
 pub use blocking::run_blocking;
 pub(crate) use executor::count_panic;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
-pub use file::{File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
+pub use file::{opens_beneath, File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
 pub use flatend_codec::Millis;
 pub(crate) use gate::{Gate, Pass};
 pub use listener::{Accepted, ListenOptions, Listener};

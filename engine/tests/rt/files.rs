@@ -326,3 +326,19 @@ fn permits_bound_what_runs_at_once() {
         assert_eq!(most.get(), 3);
     });
 }
+
+#[test]
+fn what_a_failed_open_means() {
+    use rustix::io::Errno;
+    for (errno, trouble) in [
+        (Errno::NOENT, FileTrouble::Missing),
+        (Errno::XDEV, FileTrouble::Missing),
+        (Errno::ACCESS, FileTrouble::Forbidden),
+        (Errno::MFILE, FileTrouble::Exhausted),
+        (Errno::NOMEM, FileTrouble::Exhausted),
+        (Errno::AGAIN, FileTrouble::Moving),
+        (Errno::IO, FileTrouble::Failed),
+    ] {
+        assert_eq!(FileTrouble::of(&errno.into()), trouble, "{errno}");
+    }
+}

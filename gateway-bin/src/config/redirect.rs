@@ -54,6 +54,22 @@ impl Location {
             .contains('?')
     }
 
+    /// A parameter of `pattern` that stands where it is taken as it is written, with its mark.
+    fn literal<'p>(&self, pattern: &'p Pattern) -> Option<(char, &'p str)> {
+        let all = self.pieces.iter().chain(&self.fragment);
+        let texts = all.filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Param(_) => None,
+        });
+        let names = |text: &str| {
+            pattern
+                .params()
+                .flat_map(|name| [(':', name), ('*', name)])
+                .find(|(mark, name)| stands_in(text, *mark, name))
+        };
+        texts.filter_map(names).next()
+    }
+
     fn params(&self) -> impl Iterator<Item = &str> {
         let all = self.pieces.iter().chain(&self.fragment);
         all.filter_map(|piece| match piece {
@@ -120,6 +136,14 @@ fn has_plain_port(host: &str) -> bool {
     }
 }
 
+/// Whether `mark` and the whole word `name` stand in `text`.
+fn stands_in(text: &str, mark: char, name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.match_indices(mark)
+        .filter_map(|(at, _)| text.get(at + 1..)?.strip_prefix(name))
+        .any(|rest| !rest.starts_with(is_word))
+}
+
 /// Parameters and what stands between them.
 fn split(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
@@ -177,6 +201,10 @@ pub(super) fn read(
             let message = format!("`redirect` uses the parameter \"{}\", which the path \"{}\" does not have: write one that it has", shorten(param), shorten(&pattern.path));
             check.findings.error(text.span.clone(), message);
         }
+    }
+    if let Some((mark, name)) = pattern.and_then(|pattern| location.literal(pattern)) {
+        let message = format!("`redirect` has \"{mark}{}\" where it stands for itself: a parameter stands behind a \"/\", \"?\", \"&\", \"=\" or \"#\", such as \"/{mark}{}\"", shorten(name), shorten(name));
+        check.findings.warning(text.span, message);
     }
     Some(Target::Redirect { location, status })
 }

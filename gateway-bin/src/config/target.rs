@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use flatend::rt;
+
 use super::model::{Method, Proxy, StaticFiles, Target};
 use super::pattern::Pattern;
 use super::reader::{Check, Text};
@@ -170,16 +172,38 @@ fn read_static(
     }))
 }
 
+/// Whether a path leads above where it begins, by what is written alone.
+fn leaves(path: &str) -> bool {
+    let mut depth = 0_usize;
+    path.starts_with('/')
+        || path.split('/').any(|part| match part {
+            ".." if depth == 0 => true,
+            ".." => {
+                depth -= 1;
+                false
+            }
+            "" | "." => false,
+            _ => {
+                depth += 1;
+                false
+            }
+        })
+}
+
 fn check_fallback(directory: &Path, is_dir: bool, fallback: &Text, check: &mut Check<'_, '_>) {
     let shown = shorten(&fallback.text);
     let message = if !is_dir {
         format!(
             "`fallback` is \"{shown}\", but `static` names a file: remove it, or name a directory"
         )
-    } else if fallback.text.split('/').any(|part| part == "..") || fallback.text.starts_with('/') {
+    } else if leaves(&fallback.text) {
         format!("`fallback` is \"{shown}\", which leaves the directory: write a file inside it, such as \"index.html\"")
+    } else if fallback.text.split('/').any(|part| part == "..") {
+        format!("`fallback` is \"{shown}\", which goes up again: write it without \"..\", such as \"index.html\"")
     } else if !directory.join(&fallback.text).is_file() {
         format!("`fallback` is \"{shown}\", which is not a file in the directory: write one, such as \"index.html\"")
+    } else if !rt::opens_beneath(directory, &fallback.text) {
+        format!("`fallback` is \"{shown}\", which is or goes through an absolute link or one that leads out of the directory, and those are not served: write a file inside it, or a relative link that stays there")
     } else {
         return;
     };

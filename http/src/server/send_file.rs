@@ -3,6 +3,8 @@
 //!
 //! The invariant that a change is likeliest to break: a file that ends before what its head announced is a cut, never an end.
 
+use std::io;
+
 use flatend::rt::{self, File, Residency};
 
 use super::exchange::Exchange;
@@ -13,12 +15,16 @@ use crate::limits::FILE_WINDOW_BYTES;
 const READ_BYTES_MAX: u64 = 16 * 1024;
 
 /// A file cannot be sent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum FileError {
     /// The client is gone or takes nothing.
     Gone,
-    /// The file ends too early or cannot be read: the response must be cut.
-    Cut,
+    /// The file ends too early: the response must be cut.
+    Short,
+    /// The file cannot be read: the response must be cut.
+    Unreadable(io::Error),
+    /// It is not what the head announced, by a defect of the caller: the response must be cut.
+    Misuse,
 }
 
 impl Exchange<'_> {
@@ -58,7 +64,7 @@ impl Exchange<'_> {
         let len = usize::try_from(window).unwrap_or(usize::MAX);
         let sent = match io.socket.try_sendfile(file, from, len) {
             // It was there when the page cache was asked: the file has shrunk.
-            Ok(0) => return Err(FileError::Cut),
+            Ok(0) => return Err(FileError::Short),
             Ok(sent) => sent as u64,
             Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => {
                 // The page cache is asked again after the wait.
@@ -81,10 +87,11 @@ impl Exchange<'_> {
         let want = usize::try_from(window).unwrap_or(usize::MAX);
         let bytes = match file.read_at(from, want).await {
             Ok(bytes) if !bytes.is_empty() => bytes,
-            Ok(_) | Err(_) => return Err(FileError::Cut),
+            Ok(_) => return Err(FileError::Short),
+            Err(error) => return Err(FileError::Unreadable(error)),
         };
         let read = bytes.len();
-        self.queue_data(bytes).map_err(|_| FileError::Cut)?;
+        self.queue_data(bytes).map_err(|_| FileError::Misuse)?;
         if self.wants_flush() || (read as u64) < window || window > READ_BYTES_MAX {
             self.flush().await.map_err(|_| FileError::Gone)?;
         }
@@ -97,7 +104,7 @@ impl Exchange<'_> {
 
     /// Counts bytes of the body that went by reference.
     fn count(&self, bytes: u64) -> Result<(), FileError> {
-        let bytes = usize::try_from(bytes).map_err(|_| FileError::Cut)?;
+        let bytes = usize::try_from(bytes).map_err(|_| FileError::Misuse)?;
         let piece = self.io().http.borrow_mut().send_data(bytes);
         match piece {
             // A length was announced, so nothing frames the piece.
@@ -105,7 +112,7 @@ impl Exchange<'_> {
                 self.note(|notes| notes.response_bytes += bytes as u64);
                 Ok(())
             }
-            Ok(_) | Err(_) => Err(FileError::Cut),
+            Ok(_) | Err(_) => Err(FileError::Misuse),
         }
     }
 }

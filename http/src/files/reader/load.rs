@@ -60,9 +60,9 @@ pub(super) enum Found {
 pub(super) enum Lack {
     Missing,
     Forbidden,
-    /// Out of descriptors.
-    Exhausted,
-    /// It changed each time that it was read.
+    /// Out of descriptors, or of memory.
+    Exhausted(io::Error),
+    /// It changed each time that it was opened or read.
     Changing,
     /// The directory of the site cannot be opened.
     NoRoot(io::Error),
@@ -74,7 +74,8 @@ impl From<io::Error> for Lack {
         match FileTrouble::of(&error) {
             FileTrouble::Missing => Lack::Missing,
             FileTrouble::Forbidden => Lack::Forbidden,
-            FileTrouble::Exhausted => Lack::Exhausted,
+            FileTrouble::Exhausted => Lack::Exhausted(error),
+            FileTrouble::Moving => Lack::Changing,
             FileTrouble::Failed => Lack::Failed(error),
         }
     }
@@ -235,8 +236,11 @@ impl Site {
                 *self.root.borrow_mut() = Some((root.clone(), rt::now()));
                 Ok(root)
             }
-            Err(error) if FileTrouble::of(&error) == FileTrouble::Exhausted => Err(Lack::Exhausted),
-            Err(error) => Err(Lack::NoRoot(error)),
+            Err(error) => Err(match FileTrouble::of(&error) {
+                FileTrouble::Exhausted => Lack::Exhausted(error),
+                FileTrouble::Moving => Lack::Changing,
+                _ => Lack::NoRoot(error),
+            }),
         }
     }
 }

@@ -7,6 +7,8 @@
 mod cache;
 mod load;
 mod send;
+#[cfg(test)]
+mod told_tests;
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -258,36 +260,58 @@ impl Site {
         key.get(self.number.len()..).unwrap_or_default()
     }
 
+    /// A file and its directory, for the log.
+    fn named(&self, key: &[u8]) -> String {
+        let name = String::from_utf8_lossy(self.below(key));
+        let directory = self.options.path.display();
+        format!("the file '{}' of '{directory}'", name.escape_debug())
+    }
+
+    /// Says why a response was cut.
+    fn tell_cut(&self, key: &[u8], error: Option<&std::io::Error>) {
+        let file = self.named(key);
+        (self.trouble)(match error {
+            Some(error) => format!("Cannot read {file} to its end: {}; its response was cut.", io_words(error)),
+            None => format!("{} became shorter while it was sent; its response was cut. Put files in place with a rename.", file.replacen('t', "T", 1)),
+        });
+    }
+
     fn answer(&self, key: &[u8], lack: Lack) -> Served {
-        let name = String::from_utf8_lossy(self.below(key))
-            .escape_debug()
-            .to_string();
+        let file = self.named(key);
         let directory = self.options.path.display();
         let (status, sentence, fields) = match lack {
             Lack::Missing => (404, "There is no such file.".to_owned(), Vec::new()),
             Lack::Forbidden => {
-                (self.trouble)(format!("Cannot read the file '{name}' of '{directory}': permission denied; let the user that runs the gateway read it."));
+                (self.trouble)(format!("Cannot read {file}: permission denied; let the user that runs the gateway read it."));
                 (
                     403,
                     "The gateway may not read this file.".to_owned(),
                     Vec::new(),
                 )
             }
-            Lack::Exhausted => {
+            Lack::Exhausted(error) => {
                 cache::give_back_descriptors();
-                (self.trouble)(format!("Cannot open the file '{name}' of '{directory}': too many open files; raise the limit (ulimit -n, LimitNOFILE)."));
+                // ENOMEM has a kind of its own; the rest are the descriptors of the process or the system.
+                let (why, sentence) = if error.kind() == std::io::ErrorKind::OutOfMemory {
+                    (
+                        "the system is out of memory",
+                        "The gateway has no memory to open the file.",
+                    )
+                } else {
+                    (
+                        "too many open files; raise the limit (ulimit -n, LimitNOFILE)",
+                        "The gateway has too many files open.",
+                    )
+                };
+                (self.trouble)(format!("Cannot open {file}: {why}."));
                 let after = vec![("retry-after", "1".to_owned())];
-                (
-                    503,
-                    "The gateway has too many files open.".to_owned(),
-                    after,
-                )
+                (503, sentence.to_owned(), after)
             }
             Lack::Changing => {
                 let after = vec![("retry-after", "1".to_owned())];
                 (
                     503,
-                    "The file is being written; try again.".to_owned(),
+                    "The file is being changed; try again.".to_owned(),
                     after,
                 )
             }
@@ -304,10 +328,7 @@ impl Site {
                 )
             }
             Lack::Failed(error) => {
-                (self.trouble)(format!(
-                    "Cannot read the file '{name}' of '{directory}': {}.",
-                    io_words(&error)
-                ));
+                (self.trouble)(format!("Cannot read {file}: {}.", io_words(&error)));
                 (500, "The file cannot be read.".to_owned(), Vec::new())
             }
         };

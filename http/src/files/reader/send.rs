@@ -48,6 +48,8 @@ struct Reply<'r> {
     site: &'r Site,
     resource: &'r Resource,
     form: &'r Form,
+    /// Of the file, in the cache.
+    key: &'r [u8],
     from_fallback: bool,
     exchange: &'r Exchange<'r>,
     request_id: &'r str,
@@ -170,6 +172,7 @@ pub(super) fn at_once(
         site,
         resource,
         form,
+        key: &wanted.key,
         from_fallback: false,
         exchange,
         request_id,
@@ -247,6 +250,7 @@ pub(super) async fn file(
         site,
         resource: &resource,
         form,
+        key,
         from_fallback,
         exchange,
         request_id,
@@ -258,14 +262,14 @@ pub(super) async fn file(
                 len: form.stat.bytes,
             };
             match reply.head(200, whole.len, &resource.content_type, None) {
-                Ok(()) => body(exchange, form, whole).await,
+                Ok(()) => body(&reply, whole).await,
                 Err(served) => Err(served),
             }
         }
         Verdict::Part(span) => {
             let range = span.content_range(form.stat.bytes);
             match reply.head(206, span.len, &resource.content_type, Some(&range)) {
-                Ok(()) => body(exchange, form, span).await,
+                Ok(()) => body(&reply, span).await,
                 Err(served) => Err(served),
             }
         }
@@ -298,28 +302,30 @@ async fn parts(reply: &Reply<'_>, spans: &[Span]) -> Result<(), Served> {
     reply.head(206, frame.bytes, &frame.content_type(), None)?;
     for (head, span) in frame.heads.into_iter().zip(spans) {
         queue(exchange, head.into())?;
-        body(exchange, form, *span).await?;
+        body(reply, *span).await?;
     }
     queue(exchange, frame.tail.into())
 }
 
-async fn body(exchange: &Exchange<'_>, form: &Form, span: Span) -> Result<(), Served> {
-    match &form.content {
-        Content::Memory(content) => queue(exchange, slice(content, span)),
-        Content::File(file) => large(exchange, file, span).await,
+async fn body(reply: &Reply<'_>, span: Span) -> Result<(), Served> {
+    match &reply.form.content {
+        Content::Memory(content) => queue(reply.exchange, slice(content, span)),
+        Content::File(file) => large(reply, file, span).await,
     }
 }
 
-async fn large(exchange: &Exchange<'_>, file: &File, span: Span) -> Result<(), Served> {
+async fn large(reply: &Reply<'_>, file: &File, span: Span) -> Result<(), Served> {
+    let exchange = reply.exchange;
     match exchange.send_file(file, span.from, span.len).await {
-        Ok(()) => Ok(()),
-        Err(FileError::Gone) => Err(Served::ClientGone),
-        Err(FileError::Cut) => {
-            // What was read is sent on; then the cut.
-            exchange.flush().await.map_err(|_| Served::ClientGone)?;
-            Err(Served::Cut)
-        }
+        Ok(()) => return Ok(()),
+        Err(FileError::Gone) => return Err(Served::ClientGone),
+        Err(FileError::Short) => reply.site.tell_cut(reply.key, None),
+        Err(FileError::Unreadable(error)) => reply.site.tell_cut(reply.key, Some(&error)),
+        Err(FileError::Misuse) => {}
     }
+    // What was read is sent on; then the cut.
+    exchange.flush().await.map_err(|_| Served::ClientGone)?;
+    Err(Served::Cut)
 }
 
 /// Answers with a directory's listing.
