@@ -10,6 +10,10 @@ pub enum Fault {
         /// Whether any byte of the request left.
         left: bool,
     },
+    /// The link ended because its peer broke the protocol, on this stream or another; the sentence says how.
+    LinkBroken(String),
+    /// The request's own body broke its content-length. It is no fault of the provider, which never saw a whole request.
+    RequestBroken(String),
     /// The provider does not handle the service, or takes no more: not started, safe to send elsewhere.
     Refused,
     /// What the peer sent for this stream did not decode, or broke a limit of ours.
@@ -37,6 +41,10 @@ impl fmt::Display for Fault {
             Fault::LinkLost { left: false } => {
                 f.write_str("the link to the provider was lost before the request left")
             }
+            Fault::LinkBroken(how) => {
+                write!(f, "the link to the provider ended, because the provider broke the protocol: {how}")
+            }
+            Fault::RequestBroken(what) => write!(f, "the request is not whole: {what}"),
             Fault::Refused => f.write_str("the provider does not handle this service"),
             Fault::Malformed(what) => write!(f, "the provider sent what cannot be read: {what}"),
             Fault::Reset(why) => write!(f, "the provider gave the stream up: {why}"),

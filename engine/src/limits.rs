@@ -110,6 +110,10 @@ pub const REDIAL_FIRST_MS: u64 = 500;
 /// Largest pause while the loss is fresh.
 pub const REDIAL_FRESH_MAX_MS: u64 = 1_000;
 
+/// Tries of a request whose link ended because its peer broke the protocol: what brought one provider there may bring the
+/// next, and each costs all requests of its link.
+pub const BROKEN_LINK_TRIES_MAX: u32 = 2;
+
 /// Attempts that count as fresh; afterwards the pause grows on to [`REDIAL_MAX_MS`].
 pub const REDIAL_FRESH_ATTEMPTS: u32 = 8;
 

@@ -111,6 +111,16 @@ impl Attempt {
         }
     }
 
+    /// Whether a piece of the body may be sent now.
+    pub(super) fn has_room(&self) -> bool {
+        // Nobody is parked by it: who waits for room has a waker of its own there.
+        match &self.way {
+            Way::Local(link, _) => link.has_room(),
+            Way::Remote(call) => call.has_room(),
+            Way::Outlet(stream) => stream.has_room(),
+        }
+    }
+
     /// Sends a piece of the body.
     ///
     /// # Errors

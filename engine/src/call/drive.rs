@@ -3,13 +3,15 @@
 
 use std::task::{Context, Poll};
 
-use flatend_codec::{HeaderBlock, Millis};
+use flatend_codec::HeaderBlock;
 
 use super::attempt::Attempt;
 use super::pick::Chosen;
 use super::{Call, State};
 use crate::error::{CallError, Fault};
-use crate::limits::{TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS};
+use crate::limits::{
+    BROKEN_LINK_TRIES_MAX, TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS,
+};
 use crate::rt;
 
 impl Call {
@@ -54,22 +56,7 @@ impl Call {
         Poll::Ready(self.failed_over(fault).err().map(Err))
     }
 
-    pub(super) async fn drive_until(
-        &self,
-        until: Option<Millis>,
-    ) -> Result<HeaderBlock, CallError> {
-        match until {
-            None => self.drive().await,
-            Some(until) => {
-                let left_ms = until.0.saturating_sub(rt::now().0);
-                rt::timeout(left_ms, self.drive())
-                    .await
-                    .unwrap_or(Err(CallError::TimedOut))
-            }
-        }
-    }
-
-    async fn drive(&self) -> Result<HeaderBlock, CallError> {
+    pub(super) async fn drive(&self) -> Result<HeaderBlock, CallError> {
         loop {
             if self.state.borrow().attempt.is_none() {
                 self.open().await?;
@@ -132,6 +119,7 @@ impl Call {
     fn open_on(&self, chosen: Chosen) -> Result<bool, CallError> {
         let mut state = self.state.borrow_mut();
         state.tried.tries += 1;
+        self.clock.asked();
         let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
         match Attempt::open(&self.shard, &self.request, &chosen, end) {
             Ok(attempt) => {
@@ -175,6 +163,13 @@ impl Call {
             Fault::LinkLost { left } if whole && (!left || self.request.repeatable) => {
                 self.note_failure(CallError::Broken(Fault::LinkLost { left }), false)
             }
+            // What made one provider break the rules may well do the same to the next: once more, and not again.
+            Fault::LinkBroken(_)
+                if whole && self.request.repeatable && self.tries() < BROKEN_LINK_TRIES_MAX =>
+            {
+                self.note_failure(CallError::Broken(fault), false)
+            }
+            Fault::RequestBroken(why) => Err(CallError::Unsendable { status: 400, why }),
             // Not started, but the body cannot be sent again: unavailable, not broken.
             Fault::Refused => Err(CallError::Refused),
             Fault::Malformed(what) => Err(CallError::BadResponse(what)),
@@ -189,10 +184,15 @@ impl Call {
         let whole_provider = whole_provider || matches!(error, CallError::HeadTooLarge { .. });
         match tried.at.take() {
             Some((_, Some(link))) if !whole_provider => tried.links.push(link),
-            Some((provider, _)) => tried.providers.push(provider),
+            Some((provider, _)) => {
+                tried.providers.push(provider);
+                if matches!(error, CallError::Broken(Fault::LinkLost { left: false })) {
+                    tried.unreached.push(provider);
+                }
+            }
             None => {}
         }
-        let last = tried.tries >= TRIES_MAX || !self.shard.retry_budget.retry();
+        let last = tried.tries - tried.unsent >= TRIES_MAX || !self.shard.retry_budget.retry();
         tried.error = Some(error.clone());
         if last {
             return Err(error);

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod budget;
+mod clock;
 mod drive;
 mod outlet;
 mod pick;
@@ -20,11 +21,12 @@ use crate::client::ProviderInfo;
 use crate::error::{CallError, Fault};
 use crate::limits::{QUEUED_PIECE_BYTES, REPLAY_BYTES_MAX};
 use crate::routing::ProviderName;
-use crate::rt::{self, Ticket, Timer, WaitQueue};
+use crate::rt::{Ticket, WaitQueue};
 use crate::shard::{ProviderState, ServiceSet, Shard};
 pub(crate) use attempt::not_opened;
 use attempt::Attempt;
 pub(crate) use budget::RetryBudget;
+use clock::Clock;
 pub use outlet::{Outlet, OutletRequest, OutletStream, ResponseSink};
 use pick::Tried;
 
@@ -45,8 +47,11 @@ pub struct CallRequest {
     pub hold_ms: Option<u64>,
     /// Requests of this shard that one provider may have outstanding.
     pub max_in_flight: Option<u32>,
-    /// Time from now to the response's head, in milliseconds; `None`: for ever.
+    /// How long the provider may take to the response's head, in milliseconds; `None`: for ever. Time in which the request is
+    /// held for a provider, or the provider waits for more of the body, does not count.
     pub timeout_ms: Option<u64>,
+    /// When the head must be there, whoever keeps the caller waiting; `None`: whenever it comes.
+    pub deadline: Option<Millis>,
 }
 
 /// The provider takes no more of the request's body: it has answered already, or the stream is gone. What it answered can
@@ -70,6 +75,7 @@ pub struct Call {
     shard: Rc<Shard>,
     request: CallRequest,
     state: RefCell<State>,
+    clock: Clock,
     changed: WaitQueue,
     ticket: Ticket,
 }
@@ -108,6 +114,7 @@ impl Shard {
                 responded: false,
                 failed: false,
             }),
+            clock: Clock::default(),
             changed: WaitQueue::default(),
             ticket: Ticket::default(),
         }
@@ -120,26 +127,12 @@ impl Call {
     /// # Errors
     /// [`CallError`] when no provider can answer, or the request may not be repeated.
     pub async fn response(&self) -> Result<HeaderBlock, CallError> {
-        let until = self
-            .request
-            .timeout_ms
-            .map(|ms| Millis(rt::now().0.saturating_add(ms)));
-        let first = match until {
-            None => std::future::poll_fn(|cx| self.poll_first(cx)).await,
-            Some(until) => {
-                let timer = Timer::new();
-                timer.set(until);
-                std::future::poll_fn(|cx| match self.poll_first(cx) {
-                    Poll::Pending => timer.poll(cx).map(|()| Some(Err(CallError::TimedOut))),
-                    ready => ready,
-                })
-                .await
-            }
-        };
-        let result = match first {
-            Some(result) => result,
+        let first = std::future::poll_fn(|cx| self.poll_first(cx).map(Ok));
+        let result = match self.in_time(first).await {
+            Ok(Some(result)) => result,
             // Rare, and large: in memory of its own, so that the usual call stays small.
-            None => Box::pin(self.drive_until(until)).await,
+            Ok(None) => Box::pin(self.in_time(self.drive())).await,
+            Err(error) => Err(error),
         };
         let mut state = self.state.borrow_mut();
         state.replay = None;
@@ -147,7 +140,8 @@ impl Call {
             Ok(_) => state.responded = true,
             Err(error) => {
                 state.failed = true;
-                if let (CallError::TimedOut, Some(attempt)) = (error, &state.attempt) {
+                if let (true, Some(attempt)) = (self.clock.is_provider_late(), &state.attempt) {
+                    debug_assert_eq!(*error, CallError::TimedOut);
                     self.note_timeout(attempt);
                 }
             }
@@ -171,6 +165,7 @@ impl Call {
 
     /// As [`Call::send`], after [`Call::poll_room`] was ready.
     pub(crate) fn push(&self, bytes: Bytes) -> Result<(), BodyRefused> {
+        self.clock.given();
         let mut state = self.state.borrow_mut();
         state.replay_bytes += bytes.len() + QUEUED_PIECE_BYTES;
         // As long as nothing has left, all of it is kept: another provider is asked then, whatever the method.
@@ -210,6 +205,7 @@ impl Call {
 
     /// Ends the request's body: it is complete.
     pub fn finish(&self) {
+        self.clock.given();
         let mut state = self.state.borrow_mut();
         state.body_done = true;
         if let Some(attempt) = &state.attempt {

@@ -61,6 +61,9 @@ pub trait OutletStream {
     /// Ready when a piece of the body may be sent, or the stream takes no more. One task asks; the outlet keeps its waker.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()>;
 
+    /// Whether a piece of the body may be sent now, as [`OutletStream::poll_room`] would say.
+    fn has_room(&self) -> bool;
+
     /// Takes a piece of the body.
     ///
     /// # Errors

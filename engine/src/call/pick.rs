@@ -15,10 +15,14 @@ use crate::shard::{Candidate, Lead, ProviderState};
 #[derive(Default)]
 pub(super) struct Tried {
     pub(super) tries: u32,
+    /// Of these, those that reached nobody and were forgotten while the request was held.
+    pub(super) unsent: u32,
     /// Links that were lost or could not open the stream.
     pub(super) links: Vec<LinkRef>,
     /// Providers that refused, and outlets that failed.
     pub(super) providers: Vec<ProviderKey>,
+    /// Of these, outlets at which no byte of the request arrived: they may be asked again while it is held.
+    pub(super) unreached: Vec<ProviderKey>,
     /// Where the current try goes.
     pub(super) at: Option<(ProviderKey, Option<LinkRef>)>,
     /// Why the last try failed.
@@ -59,6 +63,13 @@ enum Choice {
 }
 
 impl Tried {
+    /// Outlets that could not be reached may be tried again.
+    fn forget_unreached(&mut self) {
+        let unreached = std::mem::take(&mut self.unreached);
+        self.providers.retain(|key| !unreached.contains(key));
+        self.unsent += unreached.len() as u32;
+    }
+
     /// Whether `candidate` may be asked now.
     fn look(&self, candidate: &Candidate, ask: &Ask) -> Look {
         let is_out = match &candidate.lead {
@@ -107,19 +118,27 @@ impl Call {
             }
             let until = self.hold_until();
             let now = rt::now();
-            if until <= now {
+            // A node that shuts down takes no new links: nobody will come.
+            if until <= now || self.shard.draining().is_set() {
                 let error = self.state.borrow_mut().tried.error.take();
                 return Err(error.unwrap_or(CallError::NoProvider));
             }
+            let draining = self.shard.draining().wait();
             if self.request.services.outlets {
-                rt::sleep(OUTLET_LOOK_MS.min(until.0 - now.0)).await;
+                let look = rt::sleep(OUTLET_LOOK_MS.min(until.0 - now.0));
+                futures_lite::future::or(look, draining).await;
+                // Whoever could not be reached may be there by now.
+                self.state.borrow_mut().tried.forget_unreached();
                 continue;
             }
             let republished = self
                 .shard
                 .republished
                 .until(|| (self.shard.generation() != generation).then_some(()));
-            rt::timeout(until.0 - now.0, republished).await.ok();
+            let changed = async {
+                rt::timeout(until.0 - now.0, republished).await.ok();
+            };
+            futures_lite::future::or(changed, draining).await;
         }
     }
 
@@ -153,10 +172,11 @@ impl Call {
                 Some(error @ (CallError::Refused | CallError::HeadTooLarge { .. })) => {
                     Choice::Never(error.clone())
                 }
-                // All of them were tried: no snapshot brings another.
+                // All of them were tried: no snapshot brings another. Where none could be reached it is worth a wait.
                 Some(error)
                     if self.request.services.outlets
-                        && tried.providers.len() >= candidates.len() =>
+                        && tried.providers.len() >= candidates.len()
+                        && tried.unreached.is_empty() =>
                 {
                     Choice::Never(error.clone())
                 }

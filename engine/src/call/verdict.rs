@@ -153,7 +153,7 @@ fn counts(state: &ProviderState, link: Option<LinkRef>, failure: Failure) -> boo
 /// The provider's failure in a fault, if it is one of its own.
 fn blame(fault: &Fault) -> Option<Failure> {
     match fault {
-        Fault::LinkLost { .. } => Some(Failure::Lost),
+        Fault::LinkLost { .. } | Fault::LinkBroken(_) => Some(Failure::Lost),
         Fault::Refused => Some(Failure::Refused),
         Fault::Malformed(_) => Some(Failure::Malformed),
         Fault::Reset(_) => Some(Failure::GaveUp),
@@ -162,7 +162,11 @@ fn blame(fault: &Fault) -> Option<Failure> {
             _ => None,
         },
         // Our own client does not read; we go.
-        Fault::Stalled | Fault::ShuttingDown | Fault::DeadlinePassed | Fault::BodyDropped => None,
+        Fault::RequestBroken(_)
+        | Fault::Stalled
+        | Fault::ShuttingDown
+        | Fault::DeadlinePassed
+        | Fault::BodyDropped => None,
     }
 }
 

@@ -244,12 +244,13 @@ impl Request {
             repeatable: self.repeatable,
             hold_ms: self.hold.map(millis),
             max_in_flight: self.max_in_flight,
-            timeout_ms: self
+            timeout_ms: self.timeout.map(millis),
+            deadline: self
                 .timeout
                 .into_iter()
                 .chain(self.deadline)
                 .min()
-                .map(millis),
+                .map(|wait| Millis(rt::now().0.saturating_add(millis(wait)))),
         })
     }
 }

@@ -77,7 +77,7 @@ pub(crate) async fn run(
         CloseReason::Broken("a panic in the link's task".to_owned())
     });
     shard.shared.registry.withdraw(link.at);
-    link.lose();
+    link.lose(&reason);
     match progress.dialing.take() {
         Some(dialing) if reason == CloseReason::Ourselves => dialing.met_ourselves(),
         dialing => drop(dialing),

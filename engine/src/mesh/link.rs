@@ -314,13 +314,17 @@ impl Link {
 
     // ---- the end ------------------------------------------------------------------------------------------------
 
-    /// Marks the link as lost and tells every reader and writer. What has left decides whether a request may be repeated.
-    pub(crate) fn lose(&self) {
+    /// Marks the link as lost and tells every reader and writer. What has left decides whether a request may be repeated, and
+    /// whose fault it is.
+    pub(crate) fn lose(&self, reason: &CloseReason) {
         self.lost.set(true);
         let transmitted = self.conn.borrow().bytes_transmitted();
         for (recipient, mark) in self.streams.take_all() {
-            recipient.fail(Fault::LinkLost {
-                left: transmitted > mark,
+            recipient.fail(match reason {
+                CloseReason::Fault(how) if transmitted > mark => Fault::LinkBroken(how.clone()),
+                _ => Fault::LinkLost {
+                    left: transmitted > mark,
+                },
             });
         }
         self.room.wake_all();

@@ -106,8 +106,9 @@ enum State {
     Aside {
         since_us: u64,
         until_us: u64,
-        /// A trial is under way.
-        trial: bool,
+        /// A trial is under way, and until then no other begins. One that has no result by then, as a long poll may have none
+        /// for hours, keeps nobody aside.
+        trial_until_us: u64,
     },
 }
 
@@ -131,29 +132,38 @@ impl Health {
         match self.state {
             State::Well => Standing::Well,
             State::Aside {
-                until_us, trial, ..
+                until_us,
+                trial_until_us,
+                ..
             } => match now_us.checked_sub(until_us) {
-                Some(late_us) if !trial => Standing::Due(late_us),
+                Some(late_us) if now_us >= trial_until_us => Standing::Due(late_us),
                 _ => Standing::Aside,
             },
         }
     }
 
-    /// A request that is a trial goes there.
-    pub fn begin_trial(&mut self) {
-        if let State::Aside { trial, .. } = &mut self.state {
-            *trial = true;
+    /// A request that is a trial goes there. It has as long as the pause was.
+    pub fn begin_trial(&mut self, now_us: u64) {
+        if let State::Aside {
+            since_us,
+            until_us,
+            trial_until_us,
+        } = &mut self.state
+        {
+            *trial_until_us = now_us.saturating_add(until_us.saturating_sub(*since_us));
         }
     }
 
     /// The trial that began at `begun_us` is over. If it had no result, as when its client has gone, the next may begin.
     pub fn end_trial(&mut self, begun_us: u64) {
         if let State::Aside {
-            since_us, trial, ..
+            since_us,
+            trial_until_us,
+            ..
         } = &mut self.state
         {
             if begun_us > *since_us {
-                *trial = false;
+                *trial_until_us = 0;
             }
         }
     }
@@ -228,7 +238,7 @@ impl Health {
         self.state = State::Aside {
             since_us: now_us,
             until_us: now_us.saturating_add(pause_ms * 1_000),
-            trial: false,
+            trial_until_us: 0,
         };
         Change::Aside { pause_ms, cause }
     }

@@ -69,7 +69,7 @@ impl Repute {
     pub fn begin(&mut self, begun: Begun) {
         self.outstanding += 1;
         if begun.trial {
-            self.health.begin_trial();
+            self.health.begin_trial(begun.at_us);
         }
     }
 

@@ -71,14 +71,19 @@ impl RemoteCall {
         self.window.open.get()
     }
 
-    /// Ready when the window has room.
-    pub(crate) fn poll_room(&self, cx: &Context<'_>, ticket: &Ticket) -> Poll<()> {
+    /// Whether the window has room.
+    pub(crate) fn has_room(&self) -> bool {
         let room = if self.is_open() {
             RELAY_WINDOW_BYTES
         } else {
             REPLAY_BYTES_MAX
         };
-        if self.window.in_flight.get() < room {
+        self.window.in_flight.get() < room
+    }
+
+    /// Ready when the window has room.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, ticket: &Ticket) -> Poll<()> {
+        if self.has_room() {
             return Poll::Ready(());
         }
         self.window.freed.park(cx, ticket);

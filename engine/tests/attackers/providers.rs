@@ -56,10 +56,11 @@ fn data_before_the_head_ends_the_link_and_the_call() {
     let (mut raw, stream, call) = called(&node);
     raw.send(0, &raw::data(stream, b"too early"));
     thrown_out(&node, raw);
-    let lost = Err(Failure::Call(CallError::Broken(Fault::LinkLost {
-        left: true,
-    })));
-    assert_eq!(call.wait(), lost);
+    let reply = call.wait();
+    let Err(Failure::Call(CallError::Broken(Fault::LinkBroken(how)))) = &reply else {
+        panic!("{reply:?}");
+    };
+    assert!(how.contains("data before the response"), "{how}");
 }
 
 #[test]
@@ -70,9 +71,10 @@ fn two_heads_end_the_link_and_the_response_is_cut() {
     raw.send(0, &raw::data(stream, b"a piece"));
     raw.send(0, &response(stream, 1, &[0, 0]));
     thrown_out(&node, raw);
-    assert_eq!(
-        call.wait(),
-        Err(Failure::Cut(Fault::LinkLost { left: true }))
+    let reply = call.wait();
+    assert!(
+        matches!(&reply, Err(Failure::Cut(Fault::LinkBroken(how))) if how.contains("second response")),
+        "{reply:?}"
     );
 }
 
@@ -195,4 +197,49 @@ fn a_response_without_a_reader_is_bounded() {
     std::io::Write::write_all(&mut raw.stream, &left).expect("it is taken again");
     raw.send(0, &raw::data(stream, b""));
     assert_eq!(reader.wait(), Ok(sent));
+}
+
+#[test]
+fn a_request_that_makes_providers_break_the_protocol_costs_two_links_at_most() {
+    let node = caller();
+    let mut providers: Vec<Raw> = (0..4)
+        .map(|_| {
+            let mut raw = Raw::joined(node.addr(), &["evil"]);
+            raw.send(3, &[&[4][..], &[0; 32]].concat());
+            raw
+        })
+        .collect();
+    node.wait_providers("evil", providers.len());
+    let call = node.begin(0, |shard| async move {
+        let request = CallRequest {
+            repeatable: true,
+            ..request(&shard, "evil")
+        };
+        exchange(&shard, request, &[]).await
+    });
+    // Whoever is asked answers with data before the head.
+    let answer = |mut raw: Raw| {
+        std::thread::spawn(move || {
+            while let Some(packet) = raw.receive() {
+                if packet[..4] == [0; 4] && packet[4] == 1 {
+                    let stream = packet[5..9].try_into().expect("four bytes");
+                    raw.send(0, &raw::data(u32::from_be_bytes(stream), b"x"));
+                }
+            }
+        })
+    };
+    let threads: Vec<_> = providers.drain(..).map(answer).collect();
+    let reply = call.wait();
+    assert!(
+        matches!(
+            reply,
+            Err(Failure::Call(CallError::Broken(Fault::LinkBroken(_))))
+        ),
+        "{reply:?}"
+    );
+    node.wait_providers("evil", 2);
+    drop(node);
+    for thread in threads {
+        thread.join().expect("it ends with its link");
+    }
 }

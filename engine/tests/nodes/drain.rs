@@ -136,3 +136,24 @@ fn nobody_is_accepted_while_the_node_drains() {
     drop(peer);
     node.shutdown();
 }
+
+#[test]
+fn a_request_that_is_held_ends_when_its_node_drains() {
+    let node = TestNode::start(provider().bind("127.0.0.1:0"));
+    let held = Arc::new(AtomicBool::new(false));
+    let begun = held.clone();
+    let call = node.begin(0, |shard| async move {
+        let request = flatend::CallRequest {
+            hold_ms: Some(60_000),
+            ..request(&shard, "nobody")
+        };
+        begun.store(true, Ordering::SeqCst);
+        exchange(&shard, request, &[]).await
+    });
+    wait_until("the request is held", || held.load(Ordering::SeqCst));
+    let begun = Instant::now();
+    node.node().drain();
+    assert_eq!(call.wait(), Err(Failure::Call(CallError::NoProvider)));
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    node.shutdown();
+}

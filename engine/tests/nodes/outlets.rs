@@ -85,11 +85,6 @@ fn when_no_outlet_is_left_the_last_error_is_the_answer() {
     caller().run(0, |shard| async move {
         let refusing = [Behaviour::RefusingConnect; 2];
         let (request, [one, two]) = request_to(&shard, refusing);
-        // A hold does not help: both are known and were tried.
-        let request = CallRequest {
-            hold_ms: Some(60_000),
-            ..request
-        };
         assert_eq!(status(&shard, again(&request), b"body").await, LOST(false));
         assert_eq!((one.opened.get(), two.opened.get()), (1, 1));
         let (request, _) = request_to(&shard, [Behaviour::Refusing; 4]);
@@ -256,5 +251,119 @@ fn an_unwell_outlet_is_passed_over_and_awaited_within_the_hold() {
         let (reply, ()) = futures_lite::future::zip(held, heal).await;
         assert_eq!(reply, Ok(201));
         assert_eq!((one.opened.get(), two.opened.get()), (1, 20));
+    });
+}
+
+#[test]
+fn outlets_that_cannot_be_reached_are_tried_again_while_the_request_is_held() {
+    caller().run(0, |shard| async move {
+        let (request, [one, two]) = request_to(&shard, [Behaviour::RefusingConnect; 2]);
+        let held = |ms| CallRequest {
+            hold_ms: Some(ms),
+            ..again(&request)
+        };
+        assert_eq!(status(&shard, held(300), b"body").await, LOST(false));
+        let tries = one.opened.get() + two.opened.get();
+        assert!(tries > 2, "{tries} tries in 300 ms");
+        let heal = async {
+            while one.opened.get() + two.opened.get() < tries + 4 {
+                rt::yield_now().await;
+            }
+            two.behaviour.set(Some(Behaviour::Echoing));
+        };
+        let reply = status(&shard, held(20_000), b"body");
+        let (reply, ()) = futures_lite::future::zip(reply, heal).await;
+        assert_eq!(reply, Ok(201), "a POST too: nothing had left");
+    });
+}
+
+#[test]
+fn a_timeout_runs_while_the_provider_owes_and_not_while_its_caller_does() {
+    caller().run(0, |shard| async move {
+        let (request, [seen]) = request_to(&shard, [Behaviour::Echoing]);
+        for _ in 0..10 {
+            let call = shard.call(CallRequest {
+                has_body: true,
+                timeout_ms: Some(40),
+                ..again(&request)
+            });
+            let send = async {
+                for _ in 0..4 {
+                    rt::sleep(25).await;
+                    call.send(b"slow".as_slice().into()).await.expect("taken");
+                }
+                call.finish();
+            };
+            let (_, head) = futures_lite::future::zip(send, call.response()).await;
+            head.expect("a head, after 100 ms");
+        }
+        // Nobody was set aside, and a provider that is silent afterwards still has 40 ms alone.
+        seen.behaviour.set(Some(Behaviour::Silent));
+        let call = shard.call(CallRequest {
+            has_body: true,
+            timeout_ms: Some(40),
+            ..again(&request)
+        });
+        let begun = rt::now();
+        let send = async {
+            rt::sleep(60).await;
+            call.send(b"late".as_slice().into()).await.expect("taken");
+            call.finish();
+        };
+        let (_, head) = futures_lite::future::zip(send, call.response()).await;
+        assert_eq!(head, Err(CallError::TimedOut));
+        assert!(rt::now().0 - begun.0 >= 100, "60 ms of ours, 40 of its own");
+    });
+}
+
+#[test]
+fn a_request_that_is_held_longer_than_its_timeout_says_that_nobody_is_there() {
+    caller().run(0, |shard| async move {
+        let request = CallRequest {
+            hold_ms: Some(120),
+            timeout_ms: Some(20),
+            ..crate::support::calls::request(&shard, "nobody")
+        };
+        let reply = status(&shard, request, &[]).await;
+        assert_eq!(reply, Err(Failure::Call(CallError::NoProvider)));
+    });
+}
+
+#[test]
+fn a_trial_without_a_result_keeps_a_provider_aside_no_longer_than_its_pause() {
+    caller().run(0, |shard| async move {
+        let (request, [one, _two]) =
+            request_to(&shard, [Behaviour::Status(503), Behaviour::Echoing]);
+        let get = |repeatable| CallRequest {
+            repeatable,
+            timeout_ms: None,
+            ..again(&request)
+        };
+        while one.opened.get() < 5 {
+            status(&shard, get(false), &[]).await.expect("an answer");
+        }
+        // From now on it takes requests and is silent: the trial has no result.
+        one.behaviour.set(Some(Behaviour::Silent));
+        let trial = std::cell::RefCell::new(None);
+        while trial.borrow().is_none() {
+            let call = Box::pin(shard.call(get(true)));
+            if futures_lite::future::poll_once(call.response())
+                .await
+                .is_none()
+                && one.opened.get() == 6
+            {
+                *trial.borrow_mut() = Some(call);
+            } else {
+                rt::sleep(5).await;
+            }
+        }
+        one.behaviour.set(Some(Behaviour::Echoing));
+        let begun = rt::now();
+        while one.opened.get() == 6 {
+            status(&shard, get(true), &[]).await.expect("an answer");
+            rt::sleep(5).await;
+            assert!(rt::now().0 - begun.0 < 10_000, "it is kept aside for ever");
+        }
+        drop(trial);
     });
 }

@@ -46,6 +46,7 @@ pub(crate) fn request(shard: &Rc<Shard>, service: &str) -> CallRequest {
         hold_ms: Some(0),
         max_in_flight: None,
         timeout_ms: Some(30_000),
+        deadline: None,
     }
 }
 

@@ -125,11 +125,15 @@ const PIECES_MAX: usize = 2;
 
 impl OutletStream for Stream {
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.body.refused.get() || self.body.pieces.borrow().len() < PIECES_MAX {
+        if self.has_room() {
             return Poll::Ready(());
         }
         self.body.changed.park(cx, &self.ticket);
         Poll::Pending
+    }
+
+    fn has_room(&self) -> bool {
+        self.body.refused.get() || self.body.pieces.borrow().len() < PIECES_MAX
     }
 
     fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {

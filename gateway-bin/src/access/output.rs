@@ -5,8 +5,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
+
+use rustix::fs::OFlags;
 
 use crate::limits::ACCESS_FILE_MODE;
 
@@ -34,13 +36,18 @@ impl Opened {
     }
 
     pub(super) fn at(path: PathBuf) -> io::Result<Opened> {
-        // Appending: also after another program has cut the file to nothing.
+        // Appending: also after another program has cut the file to nothing. Not waiting: a FIFO that nobody reads may have come
+        // to the path, and would hold this thread for ever.
         let file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(ACCESS_FILE_MODE)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(&path)?;
         let metadata = file.metadata()?;
+        if metadata.file_type().is_fifo() {
+            return Err(io::Error::other("it is a FIFO now"));
+        }
         let identity = (metadata.dev(), metadata.ino());
         Ok(Opened {
             file,
@@ -72,6 +79,28 @@ impl Output for Opened {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fifo_that_came_to_the_path_is_refused_and_holds_nobody() {
+        let folder = std::env::temp_dir().join(format!("flatend-fifo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("access.log");
+        let mut opened = Opened::at(path.clone()).unwrap();
+        std::fs::rename(&path, folder.join("access.log.1")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(opened.renew().is_err());
+        // With a reader it would open, and still is no log.
+        let reader = File::options().read(true).write(true).open(&path).unwrap();
+        assert!(opened.renew().is_err());
+        drop(reader);
+        opened.write(b"one\n").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        opened.renew().unwrap();
+        opened.write(b"two\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_file_that_was_renamed_or_removed_is_opened_anew() {

@@ -40,6 +40,7 @@ pub(super) async fn serve(
         hold_ms: Some(0),
         max_in_flight: None,
         timeout_ms,
+        deadline: None,
     });
     let ended = both_ways(&call, first, body, &mut responder).await;
     drop(call);

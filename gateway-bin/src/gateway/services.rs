@@ -116,6 +116,7 @@ impl Services {
             hold_ms: route.hold.map(|hold| hold.as_millis() as u64),
             max_in_flight: route.max_in_flight,
             timeout_ms: route.timeout.map(|timeout| timeout.as_millis() as u64),
+            deadline: None,
         });
         exchange.note(Notes::asked);
         let ended = if has_body {

@@ -36,6 +36,7 @@ async fn begun(shard: &Rc<Shard>, handle: &UpstreamHandle) -> Call {
         hold_ms: None,
         max_in_flight: None,
         timeout_ms: Some(15_000),
+        deadline: None,
     });
     call.response().await.unwrap();
     assert_eq!(call.data().await.unwrap().unwrap(), "first");

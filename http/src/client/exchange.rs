@@ -142,11 +142,15 @@ impl OutletStream for Stream {
     }
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.0.closed.get() || self.0.queued.get() < self.0.room() {
+        if self.has_room() {
             return Poll::Ready(());
         }
         park(&self.0.caller, cx);
         Poll::Pending
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.closed.get() || self.0.queued.get() < self.0.room()
     }
 
     fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {

@@ -114,8 +114,8 @@ impl Transfer<'_> {
             if let Err(error) = self.gather() {
                 // The caller broke its own content-length: the upstream sees a cut, never a whole request.
                 self.wire.socket.reset_on_close();
-                let what = format!("the request: {}", error.to_string().trim_end_matches('.'));
-                self.job.response.fail(Fault::Malformed(what));
+                let what = format!("its body: {}", error.to_string().trim_end_matches('.'));
+                self.job.response.fail(Fault::RequestBroken(what));
                 return Some(End::Closed);
             }
             let waiting = self.job.output.len();

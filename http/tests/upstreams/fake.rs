@@ -243,6 +243,7 @@ pub(crate) fn request(
         hold_ms: None,
         max_in_flight: None,
         timeout_ms: Some(15_000),
+        deadline: None,
     }
 }
 
