@@ -42,7 +42,7 @@ impl Opened {
             .append(true)
             .create(true)
             .mode(ACCESS_FILE_MODE)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
             .open(&path)?;
         let metadata = file.metadata()?;
         if metadata.file_type().is_fifo() {
