@@ -29,3 +29,26 @@ pub fn serve(node: NodeBuilder) -> Result<(), Box<dyn Error>> {
     node.shutdown()?;
     Ok(())
 }
+
+/// Bytes that are the same in each run and compress badly, in pieces of 64 KiB at most.
+pub fn pattern(bytes: u64) -> impl Iterator<Item = Vec<u8>> {
+    let mut state = 1u64;
+    let mut left = bytes;
+    std::iter::from_fn(move || {
+        let len = left.min(PATTERN_PIECE_BYTES) as usize;
+        left -= len as u64;
+        let mut piece = Vec::with_capacity(len + 7);
+        while piece.len() < len {
+            // xorshift64: quick, and no two pieces are alike.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            piece.extend_from_slice(&state.to_le_bytes());
+        }
+        piece.truncate(len);
+        (len > 0).then_some(piece)
+    })
+}
+
+/// Of [`pattern`].
+const PATTERN_PIECE_BYTES: u64 = 64 * 1024;

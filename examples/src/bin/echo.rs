@@ -1,6 +1,6 @@
 //! Reads a whole body, within a limit, and sends it back with its own content type. `echo [GATEWAY]`
 
-use flatend::{HandlerError, Node, ReadError};
+use flatend::Node;
 use flatend_examples::{argument, serve, GATEWAY};
 
 /// What one request may hold in memory; `pipe` needs no such limit.
@@ -11,13 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Node::builder()
             .bootstrap(argument(GATEWAY))
             .service("echo", |mut context| async move {
-                let body = match context.read_all(BODY_BYTES_MAX).await {
-                    Ok(body) => body,
-                    Err(err @ ReadError::TooLarge { .. }) => {
-                        return Err(HandlerError::with_status(413, err.to_string()))
-                    }
-                    Err(err) => return Err(err.into()),
-                };
+                // A larger one is an error of status 413.
+                let body = context.read_all(BODY_BYTES_MAX).await?;
                 if let Some(kind) = context.header("content-type").map(str::to_owned) {
                     context.set_header("content-type", &kind)?;
                 }
