@@ -24,7 +24,27 @@ use crate::shard::Shard;
 pub(super) type ShardTask =
     Arc<dyn Fn(Rc<Shard>) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
 
-/// Describes a node; [`NodeBuilder::start`] runs it.
+/// Describes a node; [`NodeBuilder::start`] runs it. Nothing is looked at before that, and then all of it: every mistake has its
+/// sentence in the error.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use flatend::{Node, Reconnect};
+///
+/// let node = Node::builder()
+///     .bind("127.0.0.1:0") // to be called by others; without it the node dials only
+///     .bootstrap("127.0.0.1:9000") // whoever is there knows the others
+///     .reconnect(Reconnect {
+///         max: Duration::from_secs(5),
+///         ..Reconnect::default()
+///     })
+///     .shards(1) // one a processor if not said
+///     .service("hello", |context| async move { context.send("hi").await })
+///     .start()?;
+/// # node.shutdown()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct NodeBuilder {
     pub(super) bind: Vec<String>,
     pub(super) public_addr: Option<SocketAddr>,
@@ -187,7 +207,22 @@ impl NodeBuilder {
         self
     }
 
-    /// Where events go; standard error if not said. Called on the shards: it must not block. A panic in it costs that event.
+    /// Where events go; standard error if not said.
+    ///
+    /// ```
+    /// use flatend::{Node, NodeEvent};
+    ///
+    /// let node = Node::builder().on_event(|event| match event {
+    ///     NodeEvent::ShardDied { .. } => {
+    ///         eprintln!("{event}");
+    ///         std::process::exit(1);
+    ///     }
+    ///     NodeEvent::Accepted { .. } | NodeEvent::Disconnected { .. } => {}
+    ///     other => eprintln!("{other}"),
+    /// });
+    /// # let _ = node;
+    /// ```
+    /// Called on the shards: it must not block. A panic in it costs that event.
     #[must_use]
     pub fn on_event(mut self, events: impl Fn(NodeEvent) + Send + Sync + 'static) -> Self {
         self.events = Arc::new(move |event| {

@@ -22,6 +22,34 @@ use crate::shard::Shard;
 ///
 /// `read`, `write` and all that is made of them wait for the link, and so for the other side: a slow caller slows its handler
 /// down, and nothing grows in memory.
+///
+/// ```
+/// use flatend::{Context, HandlerError};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize)]
+/// struct Order {
+///     item: String,
+///     count: u32,
+/// }
+///
+/// #[derive(Serialize)]
+/// struct Receipt {
+///     text: String,
+/// }
+///
+/// /// `POST /orders/:shop` at a gateway.
+/// async fn order(mut context: Context) -> Result<(), HandlerError> {
+///     let shop = context.param("shop").unwrap_or("the shop").to_owned();
+///     // Over 16 KiB is a 413, what is no Order a 400.
+///     let order: Order = context.json_body(16 * 1024).await?;
+///     context.set_status(201)?;
+///     context.add_header("set-cookie", "ordered=yes")?;
+///     let text = format!("{} × {} from {shop}", order.count, order.item);
+///     context.json(&Receipt { text }).await
+/// }
+/// # let _ = flatend::Node::builder().service("order", order);
+/// ```
 pub struct Context {
     shard: Rc<Shard>,
     service: Arc<str>,

@@ -45,6 +45,15 @@ impl Node {
     /// Offers another service from now on, as [`NodeBuilder::service`](super::NodeBuilder::service) does from the start. Returns when
     /// every shard answers it; peers hear of it after that.
     ///
+    /// ```
+    /// let node = flatend::Node::builder().bind("127.0.0.1:0").start()?;
+    /// node.offer("late", |context| async move { context.send("better than never").await })?;
+    /// assert_eq!(node.state().offered(), ["late"]);
+    /// assert_eq!(node.withdraw("late"), Ok(true));
+    /// # node.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`OfferError`].
     pub fn offer<F, Fut>(&self, name: impl AsRef<str>, handler: F) -> Result<(), OfferError>

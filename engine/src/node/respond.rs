@@ -46,6 +46,16 @@ impl Context {
     /// Writes a piece of the response's body, all of it; waits while the link is full (256 KiB) and lets other tasks of the
     /// shard run after as much. The first piece takes status and headers along; an empty one does nothing.
     ///
+    /// ```
+    /// # let _ = flatend::Node::builder().service("count", |mut context| async move {
+    /// context.set_header("content-type", "text/plain")?;
+    /// for i in 0..1_000 {
+    ///     context.write(format!("{i}\n")).await?;
+    /// }
+    /// Ok(())
+    /// # });
+    /// ```
+    ///
     /// A response without a `content-length` should not fall silent for a second between its head and its first piece, which is
     /// why they travel together: old nodes send no end for an empty body, so silence is taken for one.
     ///
@@ -167,6 +177,17 @@ impl Context {
 
     /// The response for code that writes to an [`AsyncWrite`](futures_io::AsyncWrite). Its `close` ends the response; a handler
     /// that returns does so too.
+    ///
+    /// ```
+    /// use futures_lite::AsyncWriteExt;
+    ///
+    /// # let _ = flatend::Node::builder().service("copy", |context| async move {
+    /// let (mut reader, mut writer) = (context.reader(), context.writer());
+    /// futures_lite::io::copy(&mut reader, &mut writer).await?;
+    /// writer.close().await?;
+    /// Ok(())
+    /// # });
+    /// ```
     pub fn writer(&self) -> ResponseWriter {
         ResponseWriter::new(self.reply.clone())
     }
