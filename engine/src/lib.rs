@@ -92,9 +92,9 @@ pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
 pub use json::json_string;
 pub use mesh::core as discovery;
 pub use node::{
-    Context, HandlerError, Node, NodeBuilder, NodeEvent, NodeLimits, NodeState, OfferError,
-    OrStatus, PeerName, PeerState, ReadError, Reconnect, RequestBody, RequestReader, Responder,
-    ResponseWriter, Watch, WatchError, WriteError,
+    carry, Carried, Context, HandlerError, Node, NodeBuilder, NodeEvent, NodeLimits, NodeState,
+    OfferError, OrStatus, PeerName, PeerState, ReadError, Reconnect, RequestBody, RequestReader,
+    Responder, ResponseWriter, Watch, WatchError, WriteError,
 };
 pub use routing::ProviderName;
 pub use shard::{ServiceSet, Shard, SubmitError};

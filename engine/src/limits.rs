@@ -235,6 +235,9 @@ pub const SHARDS_MAX: usize = 1024;
 const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);
 const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
+/// Nodes that may relay one request, one after the other: more than any mesh of sense needs.
+pub const RELAY_HOPS_MAX: u32 = 8;
+
 /// Closures that one shard has submitted to others and that have not ended; further ones wait.
 pub const SUBMITS_MAX: usize = 4_096;
 

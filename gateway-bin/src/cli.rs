@@ -5,6 +5,7 @@
 //! to break: a command of a later version is known and refused in one sentence, and never listed.
 
 mod agent;
+mod call;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,6 +18,7 @@ use clap::{value_parser, Arg, ArgAction, ArgMatches};
 use crate::config::suggest;
 
 pub use agent::{AgentOptions, Offers};
+pub use call::{BodyFrom, CallOptions};
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Command {
     },
     /// Offer local HTTP servers on the mesh.
     Agent(AgentOptions),
+    /// Call a service.
+    Call(CallOptions),
     /// Make a key file.
     Keygen {
         /// The file to make.
@@ -62,10 +66,10 @@ pub struct Notice {
 }
 
 /// Commands that are listed: name, what it does.
-const COMMANDS: [&str; 4] = ["demo", "agent", "check", "keygen"];
+const COMMANDS: [&str; 5] = ["demo", "call", "agent", "check", "keygen"];
 
 /// Commands of later versions.
-const LATER: [&str; 5] = ["call", "repl", "ctl", "invite", "forget"];
+const LATER: [&str; 4] = ["repl", "ctl", "invite", "forget"];
 
 /// Default of `-c`.
 const CONFIG_DEFAULT: &str = "config.toml";
@@ -112,6 +116,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     }
     match name {
         "demo" => Ok(Command::Demo),
+        "call" => Ok(Command::Call(call::parse(sub)?)),
         "agent" => Ok(Command::Agent(agent::parse(sub, top)?)),
         "check" => Ok(Command::Check {
             config: path(sub, "file")
@@ -179,6 +184,7 @@ fn definition() -> clap::Command {
         )
         .arg(help())
         .subcommand(command("demo", "Run a gateway on :3000 with services and a page to try them, nothing else needed"))
+        .subcommand(call::define(command("call", "Call a service of the mesh: the curl of services")))
         .subcommand(agent::define(
             command("agent", "Offer local HTTP servers as services of a mesh, from behind NAT too"),
             config("Configuration file with `[[services]]` [default: config.toml]"),

@@ -111,6 +111,15 @@ pub const ACCESS_RENEW_MS: u64 = 1_000;
 /// Rights of a new access log: addresses and targets are nobody else's business.
 pub const ACCESS_FILE_MODE: u32 = 0o640;
 
+/// Nodes that one call dials at most.
+pub const CALL_NODES_MAX: usize = 16;
+
+/// How long a call waits for a link: a connect has 5 s, the handshake a little more.
+pub const CALL_CONNECT_MS: u64 = 8_000;
+
+/// What a call reads of its body at a time.
+pub const CALL_READ_BYTES: usize = 64 * 1024;
+
 const _: () = assert!(TIMEOUT_DEFAULT_MS < TIMEOUT_MAX.as_secs() * 1000);
 const _: () = assert!(HOLD_MAX.as_secs() <= TIMEOUT_MAX.as_secs());
 const _: () = assert!(HEALTH_INTERVAL_MIN.as_millis() < HEALTH_INTERVAL_DEFAULT.as_millis());

@@ -60,6 +60,9 @@ fn listing(config: &Config) -> String {
     if let Some(public) = mesh.public_addr {
         writeln!(text, "  public {public}").unwrap();
     }
+    if mesh.relay {
+        writeln!(text, "  relays").unwrap();
+    }
     for node in &mesh.bootstrap {
         writeln!(
             text,

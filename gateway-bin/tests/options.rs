@@ -19,6 +19,7 @@ const PROOFS: &[(&str, &str, &[&str])] = &[
     (TOP, "bootstrap", &["gateway-dials-npm"]),
     (TOP, "state_dir", &["mesh-keys"]),
     (TOP, "shards", &["mesh-keys", "variables"]),
+    (TOP, "relay", &["call-through-a-relay"]),
     (TOP, "legacy", &["later-keys"]),
     (TOP, "network_key", &["later-keys"]),
     (TOP, "peers", &["later-keys"]),

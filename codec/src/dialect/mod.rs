@@ -10,6 +10,10 @@ use crate::limits::{
     NODE_DATA_BYTES_MAX, NODE_MESSAGE_BYTES_MAX, PLAINTEXT_BYTES_MAX,
 };
 
+/// The name by which a node of this project says that it answers for others too: it may be asked for any name (protocol.md,
+/// Relays).
+pub const RELAY_SERVICE: &str = "flatend.relay";
+
 /// What is known of the peer's implementation.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub enum PeerKind {

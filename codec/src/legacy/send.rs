@@ -1,7 +1,8 @@
 //! Messages out: requests, responses, bodies, resets.
 
 use super::{Link, Phase};
-use crate::connection::{Retirement, Shared};
+use crate::connection::{Peer, Retirement, Shared};
+use crate::dialect::RELAY_SERVICE;
 use crate::error::{ApiMisuse, OpenError, SendError};
 use crate::header::HeaderBlock;
 use crate::limits::{
@@ -95,15 +96,17 @@ impl Link {
     }
 
     /// `u8 n`, names. Only names that a Go peer announced: one that it does not handle stalls the link (rule G10).
+    /// A node that relays takes any.
     fn put_services<'n>(
         &self,
         message: &mut Vec<u8>,
         services: impl IntoIterator<Item = &'n str>,
     ) -> Result<(), OpenError> {
+        let relays = |peer: &Peer| peer.services.iter().any(|name| name == RELAY_SERVICE);
         let announced = self
             .peer
             .as_ref()
-            .filter(|_| self.dialect().announced_names_only);
+            .filter(|peer| self.dialect().announced_names_only && !relays(peer));
         let count_at = message.len();
         message.push(0);
         let (mut given, mut written) = (0usize, 0u8);

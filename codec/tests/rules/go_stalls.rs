@@ -32,6 +32,16 @@ fn g10_only_names_that_the_peer_announced_are_asked_for() {
 }
 
 #[test]
+fn g10_a_node_that_says_that_it_relays_is_asked_for_any_name() {
+    let mut meeting = Meeting::dialed(&["b", flatend_codec::RELAY_SERVICE]);
+    let stream = meeting
+        .conn
+        .open_stream(meeting.now, ["a", "b"], &NONE, &NONE, false)
+        .unwrap();
+    assert_eq!(meeting.sent(), [request(wire(stream), &["a", "b"], &[])]);
+}
+
+#[test]
 fn g10_after_a_refusal_only_the_empty_data_goes_out() {
     let mut meeting = Meeting::dialed(&["s"]);
     let stream = open(&mut meeting, false);

@@ -9,9 +9,7 @@ use super::attempt::Attempt;
 use super::pick::Chosen;
 use super::{Call, State};
 use crate::error::{CallError, Fault};
-use crate::limits::{
-    BROKEN_LINK_TRIES_MAX, TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS,
-};
+use crate::limits::{BROKEN_LINK_TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS};
 use crate::rt;
 
 impl Call {
@@ -192,7 +190,8 @@ impl Call {
             }
             None => {}
         }
-        let last = tried.tries - tried.unsent >= TRIES_MAX || !self.shard.retry_budget.retry();
+        let made = tried.tries - tried.unsent;
+        let last = made >= self.request.services.tries_max() || !self.shard.retry_budget.retry();
         tried.error = Some(error.clone());
         if last {
             return Err(error);

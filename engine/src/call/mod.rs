@@ -20,7 +20,7 @@ use crate::blocks::recycle;
 use crate::client::ProviderInfo;
 use crate::error::{CallError, Fault};
 use crate::limits::{QUEUED_PIECE_BYTES, REPLAY_BYTES_MAX};
-use crate::routing::ProviderName;
+use crate::routing::{ProviderKey, ProviderName};
 use crate::rt::{Ticket, WaitQueue};
 use crate::shard::{ProviderState, ServiceSet, Shard};
 pub(crate) use attempt::not_opened;
@@ -118,6 +118,15 @@ impl Shard {
             changed: WaitQueue::default(),
             ticket: Ticket::default(),
         }
+    }
+}
+
+impl Shard {
+    /// As [`Shard::call`], but never to the provider `not`.
+    pub(crate) fn call_but(self: &Rc<Self>, request: CallRequest, not: ProviderKey) -> Call {
+        let call = self.call(request);
+        call.state.borrow_mut().tried.providers.push(not);
+        call
     }
 }
 

@@ -69,6 +69,10 @@ impl Call {
         if attempt.verdict.get() == Verdict::Bad {
             return;
         }
+        if *fault == Fault::Refused && self.request.services.is_through_relays() {
+            // It reaches nobody that offers the name; of its own services that says nothing.
+            return attempt.verdict.set(Verdict::Bad);
+        }
         match blame(fault) {
             Some(failure) if counts(&attempt.state, attempt.link, failure) => {
                 self.note_failure_of(attempt, failure);

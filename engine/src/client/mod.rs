@@ -58,7 +58,7 @@ impl Client {
     /// [`CallError`]: nobody offers the service, the request was lost and may not be sent again, or
     /// [`timeout`](Request::timeout) or [`deadline`](Request::deadline) have passed.
     pub async fn call(&self, request: Request) -> Result<Response, CallError> {
-        let set = self.shard.named_set(request.names());
+        let set = self.set_for(&request);
         self.call_set(request, set).await
     }
 
@@ -114,7 +114,7 @@ impl Client {
         BodyWriter,
         impl Future<Output = Result<Response, CallError>> + 'static,
     ) {
-        let set = self.shard.named_set(request.names());
+        let set = self.set_for(&request);
         stream::start(self, request, set)
     }
 
@@ -129,6 +129,14 @@ impl Client {
     ) {
         let set = self.shard.set_at(request.names().clone(), provider.key);
         stream::start(self, request, set)
+    }
+
+    /// Whom a request may reach.
+    pub(crate) fn set_for(&self, request: &Request) -> Rc<ServiceSet> {
+        match request.through_relays {
+            false => self.shard.named_set(request.names()),
+            true => self.shard.set_through_relays(request.names().clone()),
+        }
     }
 
     /// Makes the call of a request, without its body.

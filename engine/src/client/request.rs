@@ -35,6 +35,7 @@ pub struct Request {
     hold: Option<Duration>,
     repeatable: bool,
     max_in_flight: Option<u32>,
+    pub(crate) through_relays: bool,
     /// Why it cannot be sent.
     unsendable: Option<String>,
 }
@@ -73,6 +74,7 @@ impl Request {
             hold: None,
             repeatable: false,
             max_in_flight: None,
+            through_relays: false,
             unsendable,
         }
     }
@@ -176,6 +178,13 @@ impl Request {
     #[must_use]
     pub fn max_in_flight(mut self, requests: u32) -> Request {
         self.max_in_flight = Some(requests);
+        self
+    }
+
+    /// Whether it may go through nodes that relay, where nobody that this node is connected to offers the names (default: no).
+    #[must_use]
+    pub fn through_relays(mut self, through_relays: bool) -> Request {
+        self.through_relays = through_relays;
         self
     }
 

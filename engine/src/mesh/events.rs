@@ -67,6 +67,8 @@ pub(crate) fn handle(
                     .ok()
                     .and_then(|name| shard.handlers.find(name))
             });
+            let service =
+                service.or_else(|| node::find_relay(shard, services.iter(), provider_key(link)));
             let head_bytes = link.handler_head_bytes.get() + headers.byte_len();
             let limits = &shard.shared.limits;
             // A handler without a body has no entry among the streams, a body without a handler has.
@@ -121,6 +123,12 @@ pub(crate) fn data(link: &Rc<Link>, stream: StreamId, bytes: Bytes) {
 
 fn peer_id(link: &Link) -> Option<NodeId> {
     link.conn.borrow().peer().and_then(|peer| peer.id.clone())
+}
+
+fn provider_key(link: &Link) -> ProviderKey {
+    peer_id(link).map_or(ProviderKey::Anonymous(link.at), |id| {
+        ProviderKey::Public(id.public_key)
+    })
 }
 
 /// Where a peer can be dialed: an ID with an unspecified address is reached where its link came from.
@@ -210,9 +218,7 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
     let id = peer_id(link);
     shard.shared.registry.announce(LinkInfo {
         link: link.at,
-        provider: id.as_ref().map_or(ProviderKey::Anonymous(link.at), |id| {
-            ProviderKey::Public(id.public_key)
-        }),
+        provider: provider_key(link),
         addr: id.as_ref().and_then(|id| reachable(id, link)),
         // A peer that is gone already has none, and will not be asked.
         from: link.socket.peer_addr().ok(),

@@ -58,6 +58,7 @@ pub struct NodeBuilder {
     pub(super) shard_tasks: Vec<ShardTask>,
     pub(super) reconnect: Reconnect,
     pub(super) limits: NodeLimits,
+    pub(super) relays: bool,
 }
 
 impl Default for NodeBuilder {
@@ -75,11 +76,21 @@ impl Default for NodeBuilder {
             shard_tasks: Vec::new(),
             reconnect: Reconnect::default(),
             limits: NodeLimits::default(),
+            relays: false,
         }
     }
 }
 
 impl NodeBuilder {
+    /// Whether the node answers requests for names that it does not offer itself by asking those that it is connected to (default:
+    /// no). So nodes that only dialed in are reached by others. It announces that it relays, not the names. It needs an identity,
+    /// as every node that calls others does: see [`NodeBuilder::bind`].
+    #[must_use]
+    pub fn relay(mut self, relays: bool) -> Self {
+        self.relays = relays;
+        self
+    }
+
     /// Listens for peers on `addr`, `HOST:PORT` (`127.0.0.1:9000`; port 0 for any), on each shard. May be called again for more
     /// addresses; of a name that has several the first is taken. A node that listens has an identity: a secret key is made for
     /// this run if none is given, and peers are told the port of the first address.

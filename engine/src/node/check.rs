@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use flatend_codec::{Config, Connection, Limits, Millis, Role};
+use flatend_codec::{Config, Connection, Limits, Millis, Role, RELAY_SERVICE};
 
 use super::builder::NodeBuilder;
 use super::Identity;
@@ -20,6 +20,9 @@ pub(super) fn findings(builder: &NodeBuilder) -> Vec<String> {
         ));
     }
     found.extend(builder.reconnect.findings());
+    if builder.relays && builder.bind.is_empty() && builder.public_addr.is_none() {
+        found.push("a node without an identity cannot relay, for others are not asked by somebody unknown: call bind".to_owned());
+    }
     found.extend(builder.limits.findings());
     found
 }
@@ -127,6 +130,20 @@ fn services(builder: &NodeBuilder, found: &mut Vec<String>) {
         .map(|service| &*service.name)
         .collect();
     found.extend(names_findings(&names));
+    found.extend(names.iter().find_map(|name| not_reserved(name).err()));
+}
+
+/// Whether a service may have this name.
+///
+/// # Errors
+/// A sentence.
+pub(super) fn not_reserved(name: &str) -> Result<(), String> {
+    match name {
+        RELAY_SERVICE => Err(format!(
+            "the service name '{RELAY_SERVICE}' is how nodes say that they relay: choose another, or call relay(true)"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What is wrong with a list of service names.
@@ -187,6 +204,22 @@ mod tests {
 
     fn found(builder: NodeBuilder) -> Vec<String> {
         findings(&builder)
+    }
+
+    #[test]
+    fn a_relay_has_an_identity_and_its_mark_is_no_service() {
+        let nobody = found(Node::builder().relay(true));
+        assert!(
+            nobody.len() == 1 && nobody[0].contains("call bind"),
+            "{nobody:?}"
+        );
+        assert!(found(Node::builder().relay(true).bind("127.0.0.1:0")).is_empty());
+        let marked = Node::builder().service(RELAY_SERVICE, |context| context.send(""));
+        let marked = found(marked);
+        assert!(
+            marked.len() == 1 && marked[0].contains("relay(true)"),
+            "{marked:?}"
+        );
     }
 
     #[test]

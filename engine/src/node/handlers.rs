@@ -15,12 +15,14 @@ use futures_lite::FutureExt;
 use super::context::Context;
 use super::events::NodeEvent;
 use super::handler_error::HandlerError;
+use super::relaying;
 use super::reply::Reply;
 use crate::mesh::Link;
+use crate::routing::ProviderKey;
 use crate::rt;
 use crate::shard::{Inbound, Shard};
 
-type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), HandlerError>>>>;
+pub(super) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), HandlerError>>>>;
 
 /// A service's handler on one shard.
 type Handler = Box<dyn Fn(Context) -> HandlerFuture>;
@@ -95,6 +97,19 @@ impl Service {
 pub(crate) struct Running {
     name: Arc<str>,
     handler: Handler,
+}
+
+/// What answers a request for names that this node does not offer, if it relays and they can be asked for.
+pub(crate) fn find_relay<'a>(
+    shard: &Shard,
+    names: impl Iterator<Item = &'a [u8]>,
+    asker: ProviderKey,
+) -> Option<Rc<Running>> {
+    let names = shard.shared.relays.then(|| relaying::names(names))??;
+    Some(Rc::new(Running {
+        name: relaying::label(&names),
+        handler: Box::new(relaying::handler(names, asker)),
+    }))
 }
 
 /// The services of one shard by name.

@@ -3,6 +3,7 @@
 mod body_error;
 mod body_io;
 mod builder;
+mod carry;
 mod check;
 mod context;
 mod events;
@@ -11,6 +12,7 @@ mod handlers;
 mod node_limits;
 mod offers;
 mod reconnect;
+mod relaying;
 mod reply;
 mod respond;
 mod running;
@@ -22,6 +24,7 @@ mod watch;
 pub use body_error::{ReadError, WriteError};
 pub use body_io::{RequestReader, ResponseWriter};
 pub use builder::NodeBuilder;
+pub use carry::{carry, Carried};
 pub use context::Context;
 pub use events::{NodeEvent, PeerName};
 pub use handler_error::{HandlerError, OrStatus};
@@ -35,7 +38,7 @@ pub use state::{NodeState, PeerState};
 pub use watch::{Watch, WatchError};
 
 pub(crate) use events::Events;
-pub(crate) use handlers::{start_handler, Handlers};
+pub(crate) use handlers::{find_relay, start_handler, Handlers};
 pub(crate) use watch::Watchers;
 
 use std::net::SocketAddr;

@@ -6,6 +6,8 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::{mpsc, PoisonError};
 
+use flatend_codec::RELAY_SERVICE;
+
 use super::check;
 use super::context::Context;
 use super::handler_error::HandlerError;
@@ -92,7 +94,7 @@ impl Node {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut names = self.offered_names()?;
         let before = names.len();
-        names.retain(|known| known != name);
+        names.retain(|known| known != name || name == RELAY_SERVICE);
         if names.len() == before {
             return Ok(false);
         }
@@ -105,6 +107,7 @@ impl Node {
     fn add(&self, service: &Service) -> Result<(), OfferError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut names = self.offered_names()?;
+        check::not_reserved(&service.name).map_err(OfferError::Name)?;
         names.push(service.name.to_string());
         names.sort_unstable();
         let listed: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{mpsc, Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use flatend_codec::Millis;
+use flatend_codec::{Millis, RELAY_SERVICE};
 
 use super::builder::{NodeBuilder, ShardTask};
 use super::check;
@@ -59,9 +59,11 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let mut services = builder.services;
     services.sort_by(|a, b| a.name.cmp(&b.name));
     let services: Arc<[Service]> = services.into();
+    let mark = builder.relays.then(|| RELAY_SERVICE.to_owned());
     let service_names: Vec<String> = services
         .iter()
         .map(|service| service.name.to_string())
+        .chain(mark)
         .collect();
     check::handshake_fits(&service_names, identity.as_ref()).map_err(StartError::Setting)?;
     let registry = Registry::new();
@@ -71,6 +73,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         service_names: ArcSwap::from_pointee(service_names),
         events: builder.events,
         limits: builder.limits,
+        relays: builder.relays,
         shards: count,
     });
     if let Some(path) = made {

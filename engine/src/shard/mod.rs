@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) service_names: ArcSwap<Vec<String>>,
     pub(crate) events: Events,
     pub(crate) limits: NodeLimits,
+    /// This node answers for those that it is connected to.
+    pub(crate) relays: bool,
     pub(crate) shards: usize,
 }
 

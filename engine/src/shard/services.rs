@@ -5,11 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use flatend_codec::RELAY_SERVICE;
+
 use super::provider::{Candidate, Lead, ProviderState};
 use super::Shard;
 use crate::call::Outlet;
-use crate::limits::{IDLE_PROVIDERS_MAX, NAMED_SETS_MAX};
-use crate::routing::{Provider, ProviderKey, ProviderName};
+use crate::limits::{IDLE_PROVIDERS_MAX, NAMED_SETS_MAX, TRIES_MAX};
+use crate::routing::{Provider, ProviderKey, ProviderName, Snapshot};
 use crate::rt;
 
 /// Whom a call may ask: service names in order of preference, resolved once a snapshot ([`Shard::service_set`]), or outlets
@@ -20,8 +22,20 @@ pub struct ServiceSet {
     pub(crate) outlets: bool,
     /// Of all providers, this one alone.
     only: Option<ProviderKey>,
+    relays: Relays,
+    /// They were resolved to nodes that relay.
+    through_relays: Cell<bool>,
     generation: Cell<u64>,
     resolved: RefCell<Rc<[Candidate]>>,
+}
+
+/// Whether nodes that relay may be asked where nobody that is connected offers the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relays {
+    No,
+    Yes,
+    /// One of them: this node relays itself, and a request for what nobody offers must not multiply.
+    One,
 }
 
 impl Shard {
@@ -30,7 +44,11 @@ impl Shard {
         &self,
         names: impl IntoIterator<Item = impl Into<String>>,
     ) -> Rc<ServiceSet> {
-        ServiceSet::of(names.into_iter().map(Into::into).collect(), None)
+        ServiceSet::of(
+            names.into_iter().map(Into::into).collect(),
+            None,
+            Relays::No,
+        )
     }
 
     /// As [`Shard::service_set`], the same one for the same names as long as it is remembered.
@@ -42,14 +60,24 @@ impl Shard {
         if sets.len() >= NAMED_SETS_MAX {
             sets.clear();
         }
-        let set = ServiceSet::of(names.clone(), None);
+        let set = ServiceSet::of(names.clone(), None, Relays::No);
         sets.insert(names.clone(), set.clone());
         set
     }
 
     /// Prepares calls to one provider, whatever others offer.
     pub(crate) fn set_at(&self, names: Arc<[String]>, provider: ProviderKey) -> Rc<ServiceSet> {
-        ServiceSet::of(names, Some(provider))
+        ServiceSet::of(names, Some(provider), Relays::No)
+    }
+
+    /// As [`Shard::service_set`]; where nobody that is connected offers the names, nodes that relay are asked.
+    pub(crate) fn set_through_relays(&self, names: Arc<[String]>) -> Rc<ServiceSet> {
+        ServiceSet::of(names, None, Relays::Yes)
+    }
+
+    /// As [`Shard::set_through_relays`], for a node that relays itself.
+    pub(crate) fn relay_set(&self, names: Arc<[String]>) -> Rc<ServiceSet> {
+        ServiceSet::of(names, None, Relays::One)
     }
 
     /// Prepares calls to any of `outlets`, each with a label for logs and messages: the names of the set. A request is
@@ -71,6 +99,8 @@ impl Shard {
             names: names.into(),
             outlets: true,
             only: None,
+            relays: Relays::No,
+            through_relays: Cell::new(false),
             generation: Cell::new(0),
         })
     }
@@ -103,11 +133,13 @@ impl Shard {
 }
 
 impl ServiceSet {
-    fn of(names: Arc<[String]>, only: Option<ProviderKey>) -> Rc<ServiceSet> {
+    fn of(names: Arc<[String]>, only: Option<ProviderKey>, relays: Relays) -> Rc<ServiceSet> {
         Rc::new(ServiceSet {
             names,
             outlets: false,
             only,
+            relays,
+            through_relays: Cell::new(false),
             generation: Cell::new(u64::MAX),
             resolved: RefCell::new(Rc::new([])),
         })
@@ -116,6 +148,29 @@ impl ServiceSet {
     /// The names of the services, in order; the labels of outlets.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.names.iter().map(String::as_str)
+    }
+
+    /// The nodes that relay, if nobody offers the names and they may be asked.
+    fn or_relays(&self, providers: Vec<Provider>, snapshot: &Snapshot) -> Vec<Provider> {
+        let through = self.relays != Relays::No && providers.is_empty();
+        self.through_relays.set(through);
+        if through {
+            return snapshot.providers([RELAY_SERVICE]);
+        }
+        providers
+    }
+
+    /// Whether its candidates are nodes that relay: what they refuse says nothing about them.
+    pub(crate) fn is_through_relays(&self) -> bool {
+        self.through_relays.get()
+    }
+
+    /// How often one request may be tried.
+    pub(crate) fn tries_max(&self) -> u32 {
+        match self.relays {
+            Relays::One if self.through_relays.get() => 1,
+            _ => TRIES_MAX,
+        }
     }
 
     /// The providers as of this turn.
@@ -131,6 +186,7 @@ impl ServiceSet {
                     all
                 }
             };
+            let providers = self.or_relays(providers, &snapshot);
             let candidates = providers
                 .into_iter()
                 .map(|provider| shard.candidate(provider));

@@ -7,6 +7,7 @@ mod support;
 
 mod handle;
 mod providers;
+mod relays;
 mod streams;
 mod submit;
 mod tokio;

@@ -1,12 +1,9 @@
 //! One request of the mesh, answered by a local HTTP server. Both bodies stream at once; what breaks off at one side is broken
 //! off at the other.
 
-use std::future::Future;
-use std::task::Poll;
-
 use flatend::{
-    Bytes, Call, CallError, CallRequest, Context, Fault, HandlerError, HeaderBlock, RequestBody,
-    Responder,
+    carry, Bytes, CallError, CallRequest, Carried, Context, Fault, HandlerError, HeaderBlock,
+    RequestBody,
 };
 use flatend_http::client::UpstreamHandle;
 use flatend_http::h1::Method;
@@ -42,13 +39,17 @@ pub(super) async fn serve(
         timeout_ms,
         deadline: None,
     });
-    let ended = both_ways(&call, first, body, &mut responder).await;
+    let (first, body) = match first {
+        First::NoBody => (None, None),
+        First::Body(first) => (first, Some(body)),
+    };
+    let carried = carry(&call, first, body, &mut responder).await;
     drop(call);
-    match ended {
-        Ended::Answered => Ok(responder.finish()?),
-        Ended::CallerGone => Ok(()),
-        Ended::Cut(fault) => Err(HandlerError::new(fault.to_string())),
-        Ended::NoAnswer(error) => match refusal(&error, repeatable) {
+    match carried {
+        Carried::Answered => Ok(responder.finish()?),
+        Carried::CallerGone => Ok(()),
+        Carried::Cut(fault) => Err(HandlerError::new(fault.to_string())),
+        Carried::NoAnswer(error) => match refusal(&error, repeatable) {
             None => {
                 responder.refuse();
                 Ok(())
@@ -82,124 +83,6 @@ async fn first_piece(headers: &HeaderBlock, body: &mut RequestBody) -> Option<Fi
         Ok(Some(bytes)) => Some(First::Body(Some(bytes))),
         Err(_) => None,
     }
-}
-
-enum Ended {
-    /// The response is whole.
-    Answered,
-    /// Nobody is left to answer, or the caller broke its body off.
-    CallerGone,
-    /// The response broke off after its head.
-    Cut(Fault),
-    /// There was no response.
-    NoAnswer(CallError),
-}
-
-async fn both_ways(
-    call: &Call,
-    first: First,
-    body: RequestBody,
-    responder: &mut Responder,
-) -> Ended {
-    let has_body = !matches!(first, First::NoBody);
-    let mut uploading = std::pin::pin!(async {
-        match first {
-            First::NoBody => Ok(()),
-            First::Body(first) => upload(call, first, body).await,
-        }
-    });
-    let mut uploaded = !has_body;
-    let mut responding = std::pin::pin!(respond(call, responder));
-    std::future::poll_fn(|cx| {
-        if !uploaded {
-            match uploading.as_mut().poll(cx) {
-                // A body that is not whole: the call is dropped, so the server never takes it for whole.
-                Poll::Ready(Err(())) => return Poll::Ready(Ended::CallerGone),
-                Poll::Ready(Ok(())) => uploaded = true,
-                Poll::Pending => {}
-            }
-        }
-        responding.as_mut().poll(cx)
-    })
-    .await
-}
-
-/// Sends the body on.
-///
-/// # Errors
-/// The caller broke it off.
-async fn upload(call: &Call, first: Option<Bytes>, mut body: RequestBody) -> Result<(), ()> {
-    let mut next = first;
-    loop {
-        let bytes = match next.take() {
-            Some(bytes) => Some(bytes),
-            None => body.read().await.map_err(drop)?,
-        };
-        match bytes {
-            Some(bytes) => {
-                if call.send(bytes).await.is_err() {
-                    // The server wants no more; its answer counts.
-                    return Ok(());
-                }
-            }
-            None => {
-                call.finish();
-                return Ok(());
-            }
-        }
-    }
-}
-
-async fn respond(call: &Call, responder: &mut Responder) -> Ended {
-    match head(call, responder).await {
-        None => return Ended::CallerGone,
-        Some(Err(error)) => return Ended::NoAnswer(error),
-        Some(Ok(headers)) => {
-            if responder.set_headers(headers).is_err() {
-                return Ended::CallerGone;
-            }
-        }
-    }
-    loop {
-        match next(call, responder).await {
-            Some(Ok(Some(bytes))) => {
-                if responder.write(&bytes).await.is_err() {
-                    return Ended::CallerGone;
-                }
-            }
-            Some(Ok(None)) => return Ended::Answered,
-            Some(Err(fault)) => return Ended::Cut(fault),
-            None => return Ended::CallerGone,
-        }
-    }
-}
-
-/// The head of the response; `None` if the caller goes first.
-async fn head(call: &Call, responder: &Responder) -> Option<Result<HeaderBlock, CallError>> {
-    let mut response = std::pin::pin!(call.response());
-    let mut gone = std::pin::pin!(responder.caller_gone());
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(result) = response.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        gone.as_mut().poll(cx).map(|()| None)
-    })
-    .await
-}
-
-/// The next piece of the response; `None` if the caller goes first.
-async fn next(call: &Call, responder: &Responder) -> Option<Result<Option<Bytes>, Fault>> {
-    if let Some(bytes) = call.try_data() {
-        return Some(Ok(Some(bytes)));
-    }
-    let mut gone = std::pin::pin!(responder.caller_gone());
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(result) = call.poll_data(cx) {
-            return Poll::Ready(Some(result));
-        }
-        gone.as_mut().poll(cx).map(|()| None)
-    })
-    .await
 }
 
 /// Whether a request with this method may be asked twice; without one it is a plain call, about which nothing is known.

@@ -126,7 +126,11 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
     })
 }
 
-fn node(text: &str) -> Result<Bootstrap, String> {
+/// A node to dial.
+///
+/// # Errors
+/// A sentence.
+pub(super) fn node(text: &str) -> Result<Bootstrap, String> {
     let shown = text.escape_debug();
     match addr::parse_bootstrap(text) {
         Ok(node) if node.key.is_some() => Err(format!(

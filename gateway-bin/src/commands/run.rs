@@ -82,6 +82,7 @@ pub fn start(
         .bind(config.mesh.addr.to_string())
         .secret_key(*secret.seed())
         .shards(shards)
+        .relay(config.mesh.relay)
         .on_event(report);
     if let Some(addr) = config.mesh.public_addr {
         builder = builder.public_addr(addr);

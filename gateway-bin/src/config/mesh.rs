@@ -53,6 +53,7 @@ pub(super) fn read(top: &Section<'_>, context: &Context<'_>, check: &mut Check<'
     mesh.shards = top
         .number("shards", (1, SHARDS_MAX as u64), check)
         .and_then(|shards| usize::try_from(shards).ok());
+    mesh.relay = top.boolean("relay", check).unwrap_or(false);
     mesh.bootstrap = bootstrap(top, check);
     trust(top, &mut mesh, check);
     mesh
@@ -68,6 +69,7 @@ pub(super) fn without_file(context: &Context<'_>) -> Mesh {
         bootstrap: Vec::new(),
         state_dir: default_state_dir(context),
         shards: None,
+        relay: false,
         legacy: LegacyPolicy::default(),
         network_key: None,
         peers: Vec::new(),

@@ -54,6 +54,8 @@ pub struct Mesh {
     pub state_dir: StateDir,
     /// Number of shards; `None`: one a core.
     pub shards: Option<usize>,
+    /// Whether the node answers for those that it is connected to.
+    pub relay: bool,
     /// Whether peers of the legacy protocol may connect (flatend2.md, Downgrade). Not run by this version.
     pub legacy: LegacyPolicy,
     /// File that holds the 32-byte network key (flatend2.md). Not run by this version.

@@ -23,6 +23,7 @@ pub(super) const TOP: Kind = Kind {
         "bootstrap",
         "state_dir",
         "shards",
+        "relay",
         "legacy",
         "network_key",
         "peers",

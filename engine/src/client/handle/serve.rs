@@ -98,7 +98,7 @@ impl Task<'_> {
             (false, len) => Body::Whole(len),
         };
         let set = match starting.at {
-            None => self.shard.named_set(request.names()),
+            None => self.shard.client().set_for(&request),
             Some(at) => self.shard.set_at(request.names().clone(), at),
         };
         let call = match self.shard.client().start(request, set, kind) {
