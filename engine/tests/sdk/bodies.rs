@@ -164,3 +164,30 @@ fn a_body_that_no_handler_reads_leaves_the_link_of_a_go_caller_usable() {
         assert!(heard.contains(said), "{service}: {heard}");
     }
 }
+
+/// A reader that keeps up never makes the writer wait for room; the shard's other tasks must not wait for its end.
+#[test]
+fn a_large_response_lets_the_shards_other_tasks_run_meanwhile() {
+    let node = Node::builder().service("large", |mut context| async move {
+        let ran = std::rc::Rc::new(std::cell::Cell::new(0));
+        let seen = ran.clone();
+        flatend::rt::spawn(async move {
+            loop {
+                seen.set(seen.get() + 1);
+                flatend::rt::yield_now().await;
+                if seen.get() >= 1_000 {
+                    return;
+                }
+            }
+        });
+        context.write(vec![b'x'; 600 * 1024]).await?;
+        context.send(format!(" {}", ran.get())).await
+    });
+    let reply = Pair::start("large", node).ask("large", &[], b"");
+    let text = reply.text().trim_start_matches('x');
+    let ran: u32 = text.trim().parse().expect("a number");
+    assert!(
+        ran >= 1,
+        "600 KiB were written at once, others ran {ran} times"
+    );
+}
