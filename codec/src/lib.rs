@@ -111,7 +111,9 @@ mod stream;
 mod time;
 mod wire;
 
-pub use connection::{Ask, Config, Connection, Flatend2, Messages, Opened, Peer, Retirement, Role};
+pub use connection::{
+    Announced, Ask, Config, Connection, Flatend2, Messages, Opened, Peer, Retirement, Role,
+};
 pub use dialect::{Dialect, PeerKind, RELAY_SERVICE};
 pub use error::{ApiMisuse, HeaderTooLarge, IdentityFault, OpenError, ProtocolError, SendError};
 pub use event::{Event, GoodbyeCode, ResetCode, Token};

@@ -68,7 +68,7 @@ const script = {
   ],
   acceptor: [
     ["handshake_reply", rpc.acceptor.message(1, answered.encode())],
-    ["nodes", rpc.acceptor.message(3, new packets.FindNodeResponse([ids[1].id, ids[2].id]).encode())],
+    ["nodes", rpc.acceptor.message(0x80000001, new packets.FindNodeResponse([ids[1].id, ids[2].id]).encode())],
     ["service_response", rpc.acceptor.message(0, opcode(Opcode.ServiceResponse, new packets.ServiceResponsePacket(first, true, { "content-type": "application/json", empty: "" }).encode()))],
     ["data", rpc.acceptor.message(0, opcode(Opcode.Data, new packets.DataPacket(first, Buffer.from("[1,2,3]")).encode()))],
     ["data_end", rpc.acceptor.message(0, opcode(Opcode.Data, new packets.DataPacket(first, Buffer.of()).encode()))],

@@ -68,6 +68,13 @@ impl Agreement {
         agreement
     }
 
+    /// What is said once it is known which dialect is spoken.
+    pub(super) fn set_services(&mut self, services: &[String]) {
+        if let Some(own) = &mut self.own {
+            own.services = services.to_vec();
+        }
+    }
+
     /// Our 32 bytes; a dialer marks them if it may, an acceptor only if the dialer did.
     fn opening_key(&self, may_mark: bool) -> [u8; KEY_BYTES] {
         let mut key = public_key(&self.secret.0);

@@ -2,11 +2,13 @@
 //! events without a frame); refuses to know packets. Invariant: after an error the connection has failed for good.
 
 mod agreement;
+mod announce;
 mod config;
 mod input;
 mod output;
 mod shared;
 
+pub use announce::Announced;
 pub use config::{Ask, Config, Flatend2, Peer, Retirement, Role};
 pub(crate) use input::Plaintext;
 pub use input::{Messages, Opened};

@@ -10,6 +10,7 @@ use crate::session::Outbox;
 use crate::time::ReadingClock;
 use crate::Millis;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 /// Common state; dialects get it with every call.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub(crate) struct Shared {
     pub(crate) own_key: Option<[u8; 32]>,
     /// The body of our legacy handshake, signed.
     pub(crate) handshake_body: Vec<u8>,
+    /// The address in it, and room that it leaves for what follows it.
+    pub(crate) shown: Option<SocketAddr>,
+    pub(super) trailer_bytes: usize,
     pub(crate) failed: bool,
     started: Millis,
     /// Length of the caller's unread input when it was last seen, less what was consumed: more than this means that bytes came in.
@@ -70,6 +74,8 @@ impl Shared {
                 config.services,
                 trailer_bytes,
             )?,
+            shown: config.identity.as_ref().map(|(_, address)| *address),
+            trailer_bytes,
             failed: false,
             started: now,
             seen_input: 0,

@@ -116,6 +116,7 @@ impl Dialect {
     pub const NATIVE: Self = Self {
         name: "legacy, native",
         takes_ipv6_ids: true,
+        takes_second_handshake: true,
         quick_ack: false,
         ..Self::NODE
     };

@@ -24,6 +24,13 @@ fn entry_bytes(name: &str) -> usize {
 }
 
 impl Link {
+    /// Says what we offer now; before the peer's HELLO is verified that is left to the list that follows it.
+    pub(crate) fn announce(&mut self, shared: &mut Shared, names: &[String]) {
+        if self.phase != Phase::AwaitHello {
+            self.say_services(shared, names);
+        }
+    }
+
     /// Says what we offer.
     pub(crate) fn say_services(&mut self, shared: &mut Shared, names: &[String]) {
         self.epoch += 1;

@@ -2,6 +2,7 @@
 //! peer's good name: whatever breaks the protocol is an error, except where section 6 says that honest peers do it.
 
 mod abandon;
+mod announce;
 mod cut;
 mod exchange;
 mod hold;
@@ -71,6 +72,8 @@ pub(crate) struct Link {
     /// What a node that speaks flatend/2 adds to its Handshake and looks for behind the peer's.
     downgrade: Option<Downgrade>,
     said_goodbye: bool,
+    /// Another link is to take its place.
+    replaced: bool,
     dropped: u64,
     malformed: u64,
 }
@@ -108,14 +111,12 @@ impl Link {
             lookups: Lookups::default(),
             downgrade,
             said_goodbye: false,
+            replaced: false,
             dropped: 0,
             malformed: 0,
         };
         if phase == Phase::AwaitReply {
-            let seq = link
-                .rpc
-                .ask(Question::Handshake)
-                .ok_or(ProtocolError::Closed)?;
+            let seq = link.rpc.ask_handshake();
             let start = shared.out.begin(seq);
             let message = shared.out.message();
             message.push(Opcode::Handshake as u8);
@@ -190,7 +191,9 @@ impl Link {
     pub(crate) fn retirement(&self) -> Retirement {
         match (self.abandoned.retirement(), self.unwanted.retirement()) {
             (Retirement::Dead, _) | (_, Retirement::Dead) => Retirement::Dead,
-            (Retirement::Active, Retirement::Active) if !self.said_goodbye => Retirement::Active,
+            (Retirement::Active, Retirement::Active) if !self.said_goodbye && !self.replaced => {
+                Retirement::Active
+            }
             _ => Retirement::Retiring,
         }
     }
@@ -213,6 +216,10 @@ impl Link {
 
     pub(crate) fn abandoned_streams(&self) -> u32 {
         self.abandoned.count()
+    }
+
+    pub(crate) fn retire(&mut self) {
+        self.replaced = true;
     }
 
     pub(crate) fn goodbye(&mut self) {

@@ -32,6 +32,9 @@ impl Link {
         if self.rpc.is_reply(seq) {
             return self.on_reply(shared, now, seq, reader.rest());
         }
+        if self.kind == PeerKind::Unknown && self.rpc.is_native(seq) {
+            self.set_kind(shared, PeerKind::Native);
+        }
         let byte = reader
             .u8()
             .ok_or(ProtocolError::Truncated { packet: "message" })?;
@@ -83,6 +86,11 @@ impl Link {
                 self.look_up_own_key(shared);
                 Ok(Some(Event::Handshake { again: false }))
             }
+            Question::Announce => {
+                // The reply shows the peer's own list, which may have changed meanwhile.
+                self.take_handshake(Handshake::decode(body)?)?;
+                Ok(Some(Event::Handshake { again: true }))
+            }
             Question::FindNode => {
                 let ids = lookup::decode_response(body)?;
                 Ok(Some(Event::Nodes {
@@ -115,8 +123,10 @@ impl Link {
         let handshake = Handshake::decode(body)?;
         let again = self.peer.is_some();
         if again && shared.role == Role::Acceptor {
-            // Rule G07: only Go shakes hands twice.
-            self.set_kind(shared, PeerKind::Go);
+            // Rule G07: only Go shakes hands twice with numbers like these.
+            if self.kind == PeerKind::Unknown {
+                self.set_kind(shared, PeerKind::Go);
+            }
         }
         self.take_handshake(handshake)?;
         self.check_reads(shared)?;

@@ -1,13 +1,20 @@
 //! RPC numbers (protocol.md 2): odd from the dialer, even from the acceptor, never 0. Owns which questions of ours wait for a reply.
+//! A dialer's Handshake has number 1, as everybody's; all else of ours has numbers from the upper half, which no legacy peer
+//! reaches: so two nodes of this project know each other by their second packet.
 
 use crate::connection::Role;
 use crate::limits::RPC_PENDING_MAX;
+
+const UPPER_HALF: u32 = 1 << 31;
+const HANDSHAKE_SEQ: u32 = 1;
 
 /// What a reply answers; a reply carries no opcode, so only its number tells.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Handshake,
     FindNode,
+    /// A Handshake on a live link, with a new list of services.
+    Announce,
     /// A FindNode of our own that only asks whether the peer still reads (rule G10).
     Probe,
 }
@@ -15,21 +22,28 @@ pub(crate) enum Question {
 #[derive(Debug)]
 pub(crate) struct Rpc {
     parity: u32,
+    /// In the upper half.
     next: u32,
     pending: Vec<(u32, Question)>,
 }
 
 impl Rpc {
     pub(crate) const fn new(role: Role) -> Self {
-        let (parity, next) = match role {
-            Role::Dialer => (1, 1),
-            Role::Acceptor => (0, 2),
+        let parity = match role {
+            Role::Dialer => 1,
+            Role::Acceptor => 0,
         };
         Self {
             parity,
-            next,
+            next: UPPER_HALF | parity,
             pending: Vec::new(),
         }
+    }
+
+    /// The number of a dialer's Handshake: the first question there is.
+    pub(crate) fn ask_handshake(&mut self) -> u32 {
+        self.pending.push((HANDSHAKE_SEQ, Question::Handshake));
+        HANDSHAKE_SEQ
     }
 
     /// A number for a question; `None` with too many open.
@@ -48,10 +62,12 @@ impl Rpc {
     }
 
     fn advance(&mut self) {
-        self.next = match self.next.wrapping_add(2) {
-            0 => 2,
-            next => next,
-        };
+        self.next = self.next.wrapping_add(2) | UPPER_HALF;
+    }
+
+    /// Is this the number of a question that only a node of this project asks?
+    pub(crate) const fn is_native(&self, seq: u32) -> bool {
+        seq >= UPPER_HALF && !self.is_reply(seq)
     }
 
     /// Is a frame with this number a reply to us?
@@ -74,26 +90,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dialers_count_odd_and_acceptors_even_and_zero_is_skipped() {
+    fn dialers_count_odd_and_acceptors_even_in_the_upper_half() {
+        const HALF: u32 = 1 << 31;
         let mut dialer = Rpc::new(Role::Dialer);
-        assert_eq!(
-            [
-                dialer.ask(Question::Handshake),
-                dialer.ask(Question::FindNode)
-            ],
-            [Some(1), Some(3)]
-        );
+        assert_eq!(dialer.ask_handshake(), 1);
+        assert_eq!(dialer.ask(Question::FindNode), Some(HALF + 1));
         dialer.next = u32::MAX;
         assert_eq!(
             [dialer.ask(Question::Probe), dialer.ask(Question::Probe)],
-            [Some(u32::MAX), Some(5)]
+            [Some(u32::MAX), Some(HALF + 3)],
+            "a number that waits for its reply is skipped"
         );
         let mut acceptor = Rpc::new(Role::Acceptor);
+        assert_eq!(acceptor.ask(Question::FindNode), Some(HALF));
         acceptor.next = u32::MAX - 1;
         assert_eq!(
             [acceptor.ask(Question::Probe), acceptor.ask(Question::Probe)],
-            [Some(u32::MAX - 1), Some(2)]
+            [Some(u32::MAX - 1), Some(HALF + 2)]
         );
+        assert!(acceptor.is_native(HALF + 1) && !acceptor.is_native(HALF));
+        assert!(!acceptor.is_native(3) && !dialer.is_native(2) && dialer.is_native(HALF));
         assert!(acceptor.is_reply(2) && !acceptor.is_reply(0) && !acceptor.is_reply(3));
         assert!(dialer.is_reply(3) && !dialer.is_reply(0) && !dialer.is_reply(2));
     }

@@ -38,12 +38,15 @@ fn hands_are_shaken_and_each_knows_the_other() {
         dialer.id.as_ref().unwrap().address,
         ([127, 0, 0, 1], 9000).into()
     );
-    // The acceptor has seen a lookup and sends large Data; who dialed never learns.
+    // The acceptor has seen a lookup with a number of ours and sends large Data; who dialed learns by a question or a request.
     assert_eq!(
         (dialer.kind, acceptor.kind),
-        (PeerKind::Unknown, PeerKind::Node)
+        (PeerKind::Unknown, PeerKind::Native)
     );
     assert!(pair.acceptor.conn.data_bytes_max() > pair.dialer.conn.data_bytes_max());
+    pair.acceptor.conn.find_node(pair.now, [7; 32]).unwrap();
+    pair.settle();
+    assert_eq!(pair.dialer.conn.peer_kind(), PeerKind::Native);
 }
 
 #[test]

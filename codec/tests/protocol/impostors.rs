@@ -3,7 +3,7 @@
 use crate::support::identified;
 use crate::support::raw::{
     data, find_node, handshake, handshake_with_id, message, reply, request, response,
-    their_public_key, Meeting,
+    their_public_key, Meeting, UPPER,
 };
 use flatend_codec::{IdentityFault, ProtocolError, Role};
 
@@ -172,7 +172,7 @@ fn replies_that_are_cut_or_go_on_are_refused() {
         ),
     ] {
         let mut meeting = Meeting::dialed(&[]);
-        assert_eq!(meeting.send(&reply(3, &body)), Err(error));
+        assert_eq!(meeting.send(&reply(UPPER + 1, &body)), Err(error));
     }
     let mut meeting = Meeting::accepted(&[]);
     assert_eq!(

@@ -1,10 +1,14 @@
 //! Rules about the Go module: handshakes, identities, names.
 
-use crate::support::anonymous;
 use crate::support::happened::Happened;
-use crate::support::raw::{data, find_node, handshake, message, reply, request, response, Meeting};
+use crate::support::raw::{
+    data, find_node, handshake, message, reply, request, response, Meeting, UPPER,
+};
+use crate::support::{anonymous, identified, OUR_KEY};
+use ed25519_dalek::SigningKey;
 use flatend_codec::{
-    ApiMisuse, Connection, HeaderBlock, Millis, OpenError, PeerKind, Role, StreamId,
+    Announced, ApiMisuse, Connection, HeaderBlock, Millis, OpenError, PeerKind, Retirement, Role,
+    SendError, StreamId,
 };
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -23,7 +27,7 @@ fn g05_an_anonymous_node_calls_no_go_peer_nor_an_unknown_one() {
     meeting.send(&reply(1, &handshake(&["s"]))).unwrap();
     assert_eq!(
         meeting.sent(),
-        [find_node(3, [0; 32])],
+        [find_node(UPPER + 1, [0; 32])],
         "an anonymous node looks for the zero key"
     );
     let refused = meeting
@@ -100,6 +104,93 @@ fn g07_a_second_handshake_is_answered_and_its_list_replaces_the_first() {
             (expected, expected)
         );
     }
+}
+
+fn announce(meeting: &mut Meeting, services: &[&str]) -> Result<Announced, SendError> {
+    let key = SigningKey::from_bytes(&OUR_KEY);
+    let services: Vec<String> = services.iter().map(|&name| name.to_owned()).collect();
+    meeting.conn.announce(meeting.now, Some(&key), &services)
+}
+
+/// The names in a Handshake of ours that begins after `before` bytes.
+fn names_in(plaintext: &[u8], before: usize) -> Vec<String> {
+    let mut rest = &plaintext[before + 1 + 39..];
+    let mut names = Vec::new();
+    for _ in 0..rest[0] {
+        let length = usize::from(rest[1]);
+        names.push(String::from_utf8(rest[2..2 + length].to_vec()).unwrap());
+        rest = &rest[1 + length..];
+    }
+    names
+}
+
+#[test]
+fn g07_a_new_list_is_announced_by_a_second_handshake_to_go_and_to_ours() {
+    let mut ours = Meeting::accepted(&["s"]);
+    ours.send(&find_node(UPPER + 1, [1; 32])).unwrap();
+    assert_eq!(ours.conn.peer_kind(), PeerKind::Native);
+    for mut meeting in [Meeting::go_dialed_us(&["s"]), ours] {
+        meeting.news();
+        assert_eq!(announce(&mut meeting, &["a", "new"]), Ok(Announced::Sent));
+        let sent = meeting.sent();
+        assert_eq!((sent.len(), &sent[0][..5]), (1, &[0x80, 0, 0, 0, 0][..]));
+        assert_eq!(names_in(&sent[0], 5), ["a", "new"]);
+        // The reply shows the peer's list; it replaces what was known.
+        meeting
+            .send(&reply(UPPER, &handshake(&["theirs"])))
+            .unwrap();
+        assert_eq!(meeting.news(), [Happened::Handshake { again: true }]);
+        assert_eq!(meeting.conn.peer().unwrap().services, ["theirs"]);
+        let kind = meeting.conn.peer_kind();
+        // And who shakes hands again is answered with the new list, and stays what it is.
+        let seq = if kind == PeerKind::Go { 5 } else { UPPER + 3 };
+        let again = message(seq, 0, &handshake(&["theirs"]));
+        meeting.send(&again).unwrap();
+        assert_eq!(names_in(&meeting.sent()[0], 4), ["a", "new"]);
+        assert_eq!(meeting.conn.peer_kind(), kind);
+    }
+}
+
+#[test]
+fn g07_a_list_that_changes_before_the_peer_is_known_waits_and_npm_needs_a_new_link() {
+    let mut unknown = Meeting::accepted(&["s"]);
+    assert_eq!(announce(&mut unknown, &["a"]), Ok(Announced::Later));
+    assert!(unknown.sent().is_empty());
+    let mut dialed = Meeting::dialed(&["s"]);
+    assert_eq!(announce(&mut dialed, &["a"]), Ok(Announced::Later));
+    dialed.send(&find_node(UPPER, [1; 32])).unwrap();
+    assert_eq!(announce(&mut dialed, &["a"]), Ok(Announced::Sent));
+    let mut node = Meeting::node_dialed_us(&["s"]);
+    assert_eq!(announce(&mut node, &["a"]), Ok(Announced::NeedsNewLink));
+    assert!(node.sent().is_empty(), "npm dies of a second Handshake");
+    // It retires: it gets no new requests where another leads, and takes them itself until it ends.
+    node.conn.retire();
+    assert_eq!(node.conn.retirement(), Retirement::Retiring);
+    assert!(node.conn.is_ready());
+    // Before the peer has shaken hands the reply will show the new list.
+    let mut early = Meeting::keyed(identified(Role::Acceptor, 3, &["old".to_owned()]));
+    assert_eq!(announce(&mut early, &["new"]), Ok(Announced::Sent));
+    early.send(&message(1, 0, &handshake(&["s"]))).unwrap();
+    assert_eq!(names_in(&early.sent()[0], 4), ["new"]);
+}
+
+#[test]
+fn g07_a_list_that_cannot_be_announced_leaves_the_old_one() {
+    let mut meeting = Meeting::go_dialed_us(&["s"]);
+    let long = "n".repeat(256);
+    let refused = announce(&mut meeting, &[&long]);
+    assert_eq!(
+        refused,
+        Err(SendError::ApiMisuse(ApiMisuse::ServiceName { bytes: 256 }))
+    );
+    let names: Vec<String> = vec!["s".to_owned()];
+    let refused = meeting.conn.announce(meeting.now, None, &names);
+    assert_eq!(
+        refused,
+        Err(SendError::ApiMisuse(ApiMisuse::ServicesWithoutIdentity))
+    );
+    meeting.send(&message(5, 0, &handshake(&["s"]))).unwrap();
+    assert_eq!(names_in(&meeting.sent()[0], 4), ["ours"]);
 }
 
 #[test]

@@ -168,6 +168,9 @@ pub fn data(stream: u32, bytes: &[u8]) -> Vec<u8> {
     message(0, 3, &body)
 }
 
+/// Where the numbers of our own questions begin, a dialer's Handshake left out.
+pub const UPPER: u32 = 1 << 31;
+
 pub fn find_node(seq: u32, target: [u8; 32]) -> Vec<u8> {
     message(seq, 4, &target)
 }
