@@ -183,6 +183,10 @@ pub const FAILED_DIALS_BURST: u64 = 256;
 /// Dials of named IDs that may fail on and on.
 pub const FAILED_DIALS_PER_S: u64 = 8;
 
+/// How long a peer has, after this node's services have changed, to show what it is: then its link is made again, for npm dies
+/// of being told and looks like Go on a link that we dialed.
+pub const ANNOUNCE_WAIT_MS: u64 = 5_000;
+
 /// Own addresses remembered that were found by dialing ourselves.
 pub const OWN_ADDRS_MAX: usize = 64;
 

@@ -115,5 +115,11 @@ pub(crate) fn new_link(
     let conn =
         Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
     let limits = &shard.shared.limits;
-    Ok(Link::new(shard.new_link_ref(), socket, conn, limits))
+    Ok(Link::new(
+        shard.new_link_ref(),
+        socket,
+        conn,
+        limits,
+        services,
+    ))
 }

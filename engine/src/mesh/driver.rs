@@ -13,7 +13,7 @@ use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
 use super::reader::{read, BufferSize};
 use super::steer::News;
-use super::{accept, events};
+use super::{accept, announce, events};
 use crate::error::Fault;
 use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS};
 use crate::rt::{self, Timer};
@@ -29,6 +29,7 @@ enum Wake {
     Poked,
     StallCheck,
     FrameLate,
+    Renewal,
     Readable,
 }
 
@@ -67,6 +68,7 @@ pub(crate) async fn run(
         // It came in the very turn of the drain: nobody would say goodbye to it any more.
         link.close(CloseReason::Drained);
     }
+    announce::check_list(shard, link);
     // A dialer speaks first.
     link.flush();
     link.rearm();
@@ -83,7 +85,10 @@ pub(crate) async fn run(
         dialing => drop(dialing),
     }
     if progress.handshaked {
-        shard.shared.registry.tell(News::Down(link.at));
+        shard.shared.registry.tell(News::Down {
+            link: link.at,
+            again: reason == CloseReason::Renewed,
+        });
     }
     shard.links.borrow_mut().remove(&link.at.id);
     events::report_end(shard, link, &progress, &reason);
@@ -129,6 +134,9 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
             if link.deadline.poll(cx).is_ready() {
                 return Poll::Ready(Wake::Deadline);
             }
+            if link.renewal.poll(cx).is_ready() {
+                return Poll::Ready(Wake::Renewal);
+            }
             let pause = link.streams.is_paused();
             if pause == reading {
                 reading = !pause;
@@ -155,6 +163,10 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
             Wake::Close(reason) => return reason,
             Wake::Deadline => on_deadline(shard, link, progress),
             Wake::Poked => Ok(()),
+            Wake::Renewal => {
+                announce::renew(link);
+                Ok(())
+            }
             Wake::StallCheck => {
                 give_up_stalled(link);
                 stall_check.set_after(STALL_CHECK_MS);
@@ -211,6 +223,7 @@ fn check_state(
     link: &Rc<Link>,
     progress: &mut Progress,
 ) -> Result<(), CloseReason> {
+    announce::bring_up_to_date(shard, link);
     let (ready, retirement, open) = {
         let conn = link.conn.borrow();
         (conn.is_ready(), conn.retirement(), conn.open_streams())
@@ -219,10 +232,7 @@ fn check_state(
     if progress.handshaked
         && (ready != progress.announced_ready || retiring != progress.announced_retiring)
     {
-        if ready && !progress.announced_ready {
-            shard.shared.registry.tell(News::Ready(link.at));
-        }
-        progress.announced_ready = ready;
+        events::note_ready(shard, link, progress, ready);
         progress.announced_retiring = retiring;
         events::announce(shard, link, progress);
     }
@@ -231,6 +241,8 @@ fn check_state(
         Retirement::Retiring if open == 0 => {
             return Err(if shard.draining().is_set() {
                 CloseReason::Drained
+            } else if link.renewing.get() {
+                CloseReason::Renewed
             } else {
                 CloseReason::Retired
             })
@@ -266,6 +278,7 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
     if matches!(
         reason,
         CloseReason::Retired
+            | CloseReason::Renewed
             | CloseReason::Drained
             | CloseReason::PeerLeft
             | CloseReason::Ourselves

@@ -165,7 +165,9 @@ fn handshake(
         }
     }
     accept::forget_unverified(link);
-    if again && progress.reprobed && services_of(link) == progress.services {
+    // The reply to a list of ours shows the peer's own once more.
+    let answers_ours = again && link.announcing.take();
+    if again && (progress.reprobed || answers_ours) && services_of(link) == progress.services {
         // Nothing new: a peer that shakes hands all the time costs neither a snapshot nor a log line.
         return Ok(());
     }
@@ -181,13 +183,22 @@ fn handshake(
         (false, true) => NodeEvent::Dialed { peer, services },
         (false, false) => NodeEvent::Accepted { peer, services },
     });
-    {
+    let (ready, retirement) = {
         let conn = link.conn.borrow();
-        progress.announced_ready = conn.is_ready();
-        progress.announced_retiring = conn.retirement() != Retirement::Active;
-    }
+        (conn.is_ready(), conn.retirement())
+    };
+    note_ready(shard, link, progress, ready);
+    progress.announced_retiring = retirement != Retirement::Active;
     announce(shard, link, progress);
     Ok(())
+}
+
+/// Tells the mesh core when questions may be sent over a link.
+pub(crate) fn note_ready(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress, ready: bool) {
+    if ready && !progress.announced_ready {
+        shard.shared.registry.tell(News::Ready(link.at));
+    }
+    progress.announced_ready = ready;
 }
 
 /// Tells the mesh core that a link is there.
@@ -292,5 +303,8 @@ fn text(reason: &CloseReason) -> String {
             format!("this shard has its {links} links, and takes no more")
         }
         CloseReason::Ourselves => "it is this node itself".to_owned(),
+        CloseReason::Renewed => {
+            "the link is made again: what this node offers has changed".to_owned()
+        }
     }
 }

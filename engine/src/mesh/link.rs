@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use flatend_codec::{
@@ -39,6 +40,8 @@ pub(crate) enum CloseReason {
     },
     /// The peer shows our own key: we dialed ourselves.
     Ourselves,
+    /// What this node offers has changed, and only a new link tells this peer.
+    Renewed,
 }
 
 /// One connection to a peer.
@@ -67,6 +70,14 @@ pub(crate) struct Link {
     lost: Cell<bool>,
     /// We said goodbye: the link ends with its last stream.
     leaving: Cell<bool>,
+    /// The services that the peer was shown; with `outdated` it must hear of others.
+    pub(crate) shown_services: RefCell<Arc<Vec<String>>>,
+    pub(crate) outdated: Cell<bool>,
+    /// A new list is on its way, and the peer's own comes back.
+    pub(crate) announcing: Cell<bool>,
+    /// When a link whose peer does not show what it is is made again.
+    pub(crate) renewal: Timer,
+    pub(crate) renewing: Cell<bool>,
 }
 
 impl Link {
@@ -75,6 +86,7 @@ impl Link {
         socket: Socket,
         conn: Connection,
         limits: &NodeLimits,
+        shown_services: Arc<Vec<String>>,
     ) -> Rc<Link> {
         Rc::new(Link {
             at,
@@ -93,6 +105,11 @@ impl Link {
             closing: RefCell::new(None),
             lost: Cell::new(false),
             leaving: Cell::new(false),
+            shown_services: RefCell::new(shown_services),
+            outdated: Cell::new(false),
+            announcing: Cell::new(false),
+            renewal: Timer::new(),
+            renewing: Cell::new(false),
         })
     }
 

@@ -2,6 +2,7 @@
 //! links there are to be is decided by [`core`], which knows no socket.
 
 mod accept;
+mod announce;
 pub mod core;
 mod dial;
 mod driver;
@@ -12,6 +13,7 @@ mod steer;
 mod streams;
 
 pub(crate) use accept::serve_listener;
+pub(crate) use announce::services_changed;
 pub(crate) use dial::dial;
 pub(crate) use events::ask;
 pub(crate) use link::{CloseReason, Link};

@@ -19,8 +19,8 @@ pub(crate) enum News {
     Up(LinkUp),
     /// Questions may be sent over a link.
     Ready(LinkRef),
-    /// A link that had shaken hands has ended.
-    Down(LinkRef),
+    /// A link that had shaken hands has ended; `again`: so that it is made again at once.
+    Down { link: LinkRef, again: bool },
     /// A peer has answered a question.
     Named {
         link: LinkRef,
@@ -97,9 +97,13 @@ impl Steer {
                 self.core.link_up(now, up);
             }
             News::Ready(link) => self.core.link_ready(now, link),
-            News::Down(link) => {
+            News::Down { link, again } => {
                 self.count(link, -1);
-                self.core.link_down(now, link);
+                if again {
+                    self.core.link_renewed(now, link);
+                } else {
+                    self.core.link_down(now, link);
+                }
             }
             News::Named { link, ids } => self.core.named(now, link, &ids),
             News::DialEnded { dial, end } => {

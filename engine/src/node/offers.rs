@@ -135,9 +135,10 @@ impl Node {
         Ok(self.shared.service_names.load_full().to_vec())
     }
 
-    /// Takes over a new list of names: links made from now on show it.
+    /// Takes over a new list of names: links made from now on show it, and the peers on all others are told.
     fn publish(&self, names: Vec<String>) {
         self.shared.service_names.store(names.into());
+        self.post_all(|| Message::Offers);
     }
 
     /// Runs `work` on each shard and gives the results.

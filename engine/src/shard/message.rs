@@ -26,6 +26,8 @@ pub(crate) enum Message {
     Republished,
     /// The node shuts down.
     Drain,
+    /// What this node offers has changed: the peers are told.
+    Offers,
     /// Dial a node, and run the link.
     Dial(Dial),
     /// Ask the peer of a link for nodes.

@@ -214,6 +214,7 @@ impl Shard {
         match message {
             Message::Republished => {}
             Message::Drain => self.start_drain(),
+            Message::Offers => mesh::services_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),
             Message::Ask { link, target } => {
                 if let Some(link) = self.link(link) {

@@ -1,10 +1,14 @@
 //! Requests and responses, errors of handlers, many at once.
 
-use flatend::{CallError, CallRequest, HeaderBlock};
+use std::net::TcpListener;
+
+use flatend::{CallError, CallRequest, HeaderBlock, Node};
 
 use crate::services::{pair, Dialer};
 use crate::support::calls::{exchange, get, headers, request, Failure};
 use crate::support::node::TestNode;
+use crate::support::peer::Peer;
+use crate::support::wait_until;
 
 #[test]
 fn hello_whoever_dialed() {
@@ -168,26 +172,36 @@ fn with_value(caller: &TestNode, bytes: usize) -> Result<usize, Failure> {
 
 #[test]
 fn a_head_that_the_provider_cannot_take_is_refused_before_it_is_sent() {
-    // The provider was dialed: it may be a Go peer, whose frames end at 4,096 bytes.
-    let (_provider, caller) = pair(Dialer::Caller);
+    // The provider was dialed and has not shown what it is: it may be a Go peer, whose frames end at 4,096 bytes.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = listener.local_addr().expect("an address").to_string();
+    let caller = TestNode::start(Node::builder().bind("127.0.0.1:0").bootstrap(to));
+    let _silent = Peer::accept(&listener, 9, &["headers"]);
+    caller.wait_providers("headers", 1);
     let refused = with_value(&caller, 4_100);
     let Err(Failure::Call(CallError::HeadTooLarge { max_bytes, .. })) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(max_bytes, 4_076);
-    assert_eq!(with_value(&caller, 3_000), Ok(3_000));
-    // One that dialed us and asked for nodes takes more.
-    let (_provider, caller) = pair(Dialer::Provider);
-    assert_eq!(with_value(&caller, 65_535), Ok(65_535));
+    // A node of this project takes more, whoever dialed: it has asked for nodes with a number of ours.
+    for dialer in [Dialer::Provider, Dialer::Caller] {
+        let (_provider, caller) = pair(dialer);
+        assert_eq!(with_value(&caller, 3_000), Ok(3_000));
+        wait_until("a provider that is known", || {
+            with_value(&caller, 65_535) == Ok(65_535)
+        });
+    }
 }
 
 #[test]
 fn extras_give_way_where_both_do_not_fit() {
     let (_provider, caller) = pair(Dialer::Caller);
     let reply = caller.run(0, |shard| async move {
+        let long = "x".repeat(65_535);
         let request = CallRequest {
             headers: headers(&[("must", "be there")]),
-            extras: headers(&[("may", &"x".repeat(5_000))]),
+            // More than any peer takes: 131,052 bytes.
+            extras: headers(&[("may", &*long), ("may-too", &*long)]),
             ..request(&shard, "headers")
         };
         exchange(&shard, request, &[]).await.expect("a response")

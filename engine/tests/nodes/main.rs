@@ -11,6 +11,7 @@ mod drain;
 mod failover;
 mod links;
 mod mesh;
+mod mesh_services;
 mod outlets;
 mod services;
 mod shards;

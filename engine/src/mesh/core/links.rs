@@ -86,6 +86,15 @@ impl Core {
 
     /// A link has ended.
     pub fn link_down(&mut self, now: Millis, link: LinkRef) {
+        self.end_link(now, link, false);
+    }
+
+    /// A link was ended by ourselves, so that it is made again: if we had dialed it, at once.
+    pub fn link_renewed(&mut self, now: Millis, link: LinkRef) {
+        self.end_link(now, link, true);
+    }
+
+    fn end_link(&mut self, now: Millis, link: LinkRef, again: bool) {
         let Some(state) = self.links.remove(&link) else {
             return;
         };
@@ -95,13 +104,13 @@ impl Core {
                 self.verified.remove(&from);
             }
         }
-        if !self.stopped {
-            if let Dialed::Bootstrap(number) = state.dialed {
-                self.pause_bootstrap(now, number);
-            }
+        match state.dialed {
+            Dialed::Bootstrap(number) if again && !self.stopped => self.dial_bootstrap(number),
+            Dialed::Bootstrap(number) if !self.stopped => self.pause_bootstrap(now, number),
+            _ => {}
         }
         if let Some(key) = state.key {
-            self.remove_link(now, &key, state.dialed);
+            self.remove_link(now, &key, state.dialed, again);
         }
         self.settle(now);
     }
@@ -133,7 +142,7 @@ impl Core {
         first
     }
 
-    fn remove_link(&mut self, now: Millis, key: &Key, dialed: Dialed) {
+    fn remove_link(&mut self, now: Millis, key: &Key, dialed: Dialed, again: bool) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
@@ -146,7 +155,8 @@ impl Core {
             peer.lost = Some(0);
             if peer.dial.is_none() {
                 let pause_ms = self.redial.pause_ms(0, &mut self.rng);
-                self.set_wait(key, Wait::Later(Millis(now.0 + pause_ms)));
+                let at = Millis(now.0 + if again { 0 } else { pause_ms });
+                self.set_wait(key, Wait::Later(at));
             }
         } else {
             // Who dialed us dials again; a bootstrap address is dialed by itself.
