@@ -69,6 +69,7 @@ mod control;
 mod error;
 pub mod hex;
 mod idmap;
+mod join;
 mod json;
 pub mod kademlia;
 pub mod keys;
@@ -89,6 +90,7 @@ pub use client::{
 };
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
+pub use join::{JoinError, JoinToken};
 pub use json::json_string;
 pub use mesh::core as discovery;
 pub use node::{

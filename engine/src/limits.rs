@@ -239,6 +239,15 @@ pub const SHARDS_MAX: usize = 1024;
 const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);
 const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
+/// Bytes of a join token's text: more than the largest that can be made, so that what is read is bounded before it is decoded.
+pub const JOIN_BYTES_MAX: usize = 8 * 1024;
+
+/// Addresses in a join token: the first of them finds the rest of the mesh.
+pub const JOIN_ADDRS_MAX: usize = 16;
+
+/// Bytes of a join token's label.
+pub const JOIN_NAME_BYTES_MAX: usize = 64;
+
 /// Nodes that may relay one request, one after the other: more than any mesh of sense needs.
 pub const RELAY_HOPS_MAX: u32 = 8;
 

@@ -6,6 +6,7 @@
 
 mod agent;
 mod call;
+mod invite;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,8 +18,10 @@ use clap::{value_parser, Arg, ArgAction, ArgMatches};
 
 use crate::config::suggest;
 
+pub(crate) use agent::joined;
 pub use agent::{AgentOptions, Offers};
 pub use call::{BodyFrom, CallOptions};
+pub use invite::InviteOptions;
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub enum Command {
     Agent(AgentOptions),
     /// Call a service.
     Call(CallOptions),
+    /// Print a join token.
+    Invite(InviteOptions),
     /// Make a key file.
     Keygen {
         /// The file to make.
@@ -66,10 +71,10 @@ pub struct Notice {
 }
 
 /// Commands that are listed: name, what it does.
-const COMMANDS: [&str; 5] = ["demo", "call", "agent", "check", "keygen"];
+const COMMANDS: [&str; 6] = ["demo", "call", "agent", "invite", "check", "keygen"];
 
 /// Commands of later versions.
-const LATER: [&str; 4] = ["repl", "ctl", "invite", "forget"];
+const LATER: [&str; 3] = ["repl", "ctl", "forget"];
 
 /// Default of `-c`.
 const CONFIG_DEFAULT: &str = "config.toml";
@@ -108,7 +113,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     }
     for (id, option) in [("config", "-c"), ("host", "-h"), ("port", "-p")] {
         let given = top.value_source(id) == Some(ValueSource::CommandLine);
-        if given && !(matches!(name, "check" | "agent") && id == "config") {
+        if given && !(matches!(name, "check" | "agent" | "invite") && id == "config") {
             return Err(wrong(format!(
                 "{option} is an option of `flatend` alone, not of `flatend {name}`: remove it."
             )));
@@ -116,6 +121,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     }
     match name {
         "demo" => Ok(Command::Demo),
+        "invite" => Ok(Command::Invite(invite::parse(sub, top)?)),
         "call" => Ok(Command::Call(call::parse(sub)?)),
         "agent" => Ok(Command::Agent(agent::parse(sub, top)?)),
         "check" => Ok(Command::Check {
@@ -188,6 +194,10 @@ fn definition() -> clap::Command {
         .subcommand(agent::define(
             command("agent", "Offer local HTTP servers as services of a mesh, from behind NAT too"),
             config("Configuration file with `[[services]]` [default: config.toml]"),
+        ))
+        .subcommand(invite::define(
+            command("invite", "Print a join token: all that a service needs to find this gateway"),
+            config("Configuration file of the gateway [default: config.toml]"),
         ))
         .subcommand(
             command("check", "Check a configuration file and everything that it names")

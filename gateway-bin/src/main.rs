@@ -39,6 +39,12 @@ fn run(command: Command) -> io::Result<u8> {
         Command::Agent(options) => {
             commands::agent::run(&options, &|name| std::env::var(name).ok(), &mut err)
         }
+        Command::Invite(options) => commands::invite::run(
+            &options,
+            &|name| std::env::var(name).ok(),
+            &mut out,
+            &mut err,
+        ),
         Command::Call(options) => commands::call::run(&options, &mut out, &mut err),
         Command::Demo => commands::demo::run(&mut err),
     }

@@ -32,6 +32,7 @@ fn help_is_long_only_and_lists_what_there_is() {
         "flatend [-c FILE] [-h HOST] [-p PORT]",
         "demo",
         "call",
+        "invite",
         "check",
         "keygen",
         "agent",
@@ -41,7 +42,7 @@ fn help_is_long_only_and_lists_what_there_is() {
     ] {
         assert!(ran.out.contains(word), "{word} is missing in\n{}", ran.out);
     }
-    for later in ["repl", "ctl", "invite"] {
+    for later in ["repl", "ctl"] {
         assert!(
             !ran.out.contains(later),
             "{later} is listed in\n{}",
@@ -73,7 +74,7 @@ fn h_is_the_host() {
 
 #[test]
 fn commands_of_later_versions_are_known_and_refused() {
-    for name in ["repl", "ctl", "invite", "forget"] {
+    for name in ["repl", "ctl", "forget"] {
         let sentence = format!("flatend: `flatend {name}` comes with a later version.\n");
         assert_eq!(refused(&[name]), sentence);
         assert_eq!(

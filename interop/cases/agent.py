@@ -1,6 +1,7 @@
 """`flatend agent` and `[[services]]`: local HTTP servers as services of the mesh."""
 
 import signal
+import subprocess
 import threading
 import time
 
@@ -264,3 +265,18 @@ def agent_unsendable(world):
         equal(whole.json()["sha256"], digest(10_000), "with a length")
     equal(gateway.process.grep("aside"), [], "lines about a node that is set aside")
     return "411 six times, not set aside"
+
+
+@case("agent-joins")
+def agent_joins(world):
+    """`flatend invite` in the gateway's folder, its token in an agent's FLATEND_JOIN: the server behind it answers."""
+    server, gateway = Server(world, "python"), routed(world)
+    flatend = world.binary("flatend")
+    invited = subprocess.run([flatend, "invite", "--name", "laptop"], cwd=gateway.folder, capture_output=True, timeout=20, text=True)
+    equal((invited.returncode, invited.stderr, len(invited.stdout.split())), (0, "", 1), "one token")
+    token = invited.stdout.strip()
+    node = world.process("agent", [flatend, "agent", f"api={server.url}"], world.subfolder("agent"), {"FLATEND_JOIN": token})
+    node.wait_line(r"You are now connected to ")
+    gateway.process.wait_line(r"has connected. Services: \[api\]")
+    check_server(gateway, "python")
+    return token

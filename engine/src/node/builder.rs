@@ -18,6 +18,7 @@ use super::reconnect::Reconnect;
 use super::running::Node;
 use super::start;
 use crate::error::StartError;
+use crate::join::{JoinError, JoinToken};
 use crate::keys::{load_or_make_secret, SecretKey};
 use crate::shard::Shard;
 
@@ -128,6 +129,32 @@ impl NodeBuilder {
     pub fn bootstrap(mut self, target: impl Into<String>) -> Self {
         self.bootstrap.push(target.into());
         self
+    }
+
+    /// Dials what a join token says, as [`NodeBuilder::bootstrap`]: all that a service needs to be told. `flatend invite` prints one.
+    ///
+    /// # Errors
+    /// [`JoinError`]: the text is no token, or not a whole one.
+    pub fn join(mut self, token: &str) -> Result<Self, JoinError> {
+        for addr in token.parse::<JoinToken>()?.addrs() {
+            if !self.bootstrap.contains(addr) {
+                self.bootstrap.push(addr.clone());
+            }
+        }
+        Ok(self)
+    }
+
+    /// As [`NodeBuilder::join`], with the token in the environment variable `FLATEND_JOIN`.
+    ///
+    /// # Errors
+    /// [`JoinError`]; also if the variable is not set.
+    pub fn join_from_env(self) -> Result<Self, JoinError> {
+        match std::env::var("FLATEND_JOIN") {
+            Ok(token) => self.join(&token),
+            Err(_) => Err(JoinError(
+                "FLATEND_JOIN is not set: set it to what `flatend invite` printed".to_owned(),
+            )),
+        }
     }
 
     /// Offers a service. `handler` runs once a request, on the shard that owns the link it came by; its future need not

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches};
+use flatend::{JoinError, JoinToken};
 
 use super::{path, wrong, Notice, CONFIG_DEFAULT};
 use crate::config::{addr, upstream, Bootstrap, LocalService, Position};
@@ -26,7 +27,7 @@ pub enum Offers {
     Named(Vec<LocalService>),
 }
 
-const USAGE: &str = "flatend agent [-c FILE] [--node HOST:PORT]…\n       flatend agent NAME=http://HOST:PORT… --node HOST:PORT…";
+const USAGE: &str = "flatend agent [-c FILE] [--node HOST:PORT]…\n       flatend agent NAME=http://HOST:PORT… --node HOST:PORT…|--join TOKEN";
 
 const LONG: &str = "Offers local HTTP servers as services of a mesh.
 
@@ -46,6 +47,7 @@ Without NAME=URL it reads a configuration file: `bootstrap` names the nodes, and
 const EXAMPLES: &str = "Examples:
   flatend agent api=http://127.0.0.1:8080 --node gateway.example:9000
   flatend agent api=http://127.0.0.1:8080 shop=http://127.0.0.1:8081 --node 10.0.0.1:9000 --node 10.0.0.2:9000
+  flatend agent api=http://127.0.0.1:8080 --join flatend-join-1-…
   flatend agent -c agent.toml";
 
 /// Its arguments and help.
@@ -61,6 +63,13 @@ pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
                 .value_name("HOST:PORT")
                 .action(ArgAction::Append)
                 .help("Node of the mesh to offer the services on; may be given several times"),
+        )
+        .arg(
+            Arg::new("join")
+                .long("join")
+                .value_name("TOKEN")
+                .action(ArgAction::Append)
+                .help("Join token, as `flatend invite` prints it; also taken from FLATEND_JOIN"),
         )
         .arg(
             Arg::new("offer")
@@ -79,6 +88,9 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
     let mut nodes = Vec::new();
     for text in texts("node") {
         nodes.push(node(text).map_err(wrong)?);
+    }
+    for token in texts("join") {
+        nodes.extend(joined(token).map_err(|why| wrong(format!("--join: {why}.")))?);
     }
     if nodes.len() > AGENT_NODES_MAX {
         return Err(wrong(format!(
@@ -115,11 +127,6 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
             "-c and NAME=URL do not go together: write the services into the file, or leave -c out.".to_owned(),
         ));
     }
-    if nodes.is_empty() {
-        return Err(wrong(
-            "the agent must know a node of the mesh to offer its services on: add --node HOST:PORT, the address at which the gateway listens for nodes.".to_owned(),
-        ));
-    }
     Ok(AgentOptions {
         offers: Offers::Named(services),
         nodes,
@@ -139,6 +146,20 @@ pub(super) fn node(text: &str) -> Result<Bootstrap, String> {
         Ok(node) => Ok(node),
         Err(why) => Err(format!("--node {why}.")),
     }
+}
+
+/// The nodes of a join token.
+///
+/// # Errors
+/// A sentence without its full stop.
+pub(crate) fn joined(token: &str) -> Result<Vec<Bootstrap>, String> {
+    let token: JoinToken = token
+        .parse()
+        .map_err(|error: JoinError| error.to_string())?;
+    let nodes = token.addrs().iter().map(|addr| addr::parse_bootstrap(addr));
+    nodes
+        .collect::<Result<_, _>>()
+        .map_err(|why| format!("the join token's address {why}"))
 }
 
 fn offer(text: &str) -> Result<LocalService, String> {

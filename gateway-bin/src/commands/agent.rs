@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use flatend::Node;
 
 use super::run;
-use crate::cli::{AgentOptions, Offers};
+use crate::cli::{joined, AgentOptions, Offers};
 use crate::config::{self, Bootstrap, Context, LoadError, LocalService};
 use crate::gateway::Upstreams;
 use crate::{agent, io_words, log, logs};
@@ -21,9 +21,16 @@ pub fn run(
     env: &config::env::Lookup<'_>,
     err: &mut impl Write,
 ) -> io::Result<u8> {
+    let named = match named_nodes(options, env) {
+        Ok(named) => named,
+        Err(sentence) => {
+            writeln!(err, "flatend: {sentence}.")?;
+            return Ok(2);
+        }
+    };
     let read;
     let (services, nodes, shards) = match &options.offers {
-        Offers::Named(services) => (services, options.nodes.clone(), None),
+        Offers::Named(services) => (services, named, None),
         Offers::File(file) => {
             let context = Context {
                 env,
@@ -54,9 +61,9 @@ pub fn run(
                 return Ok(1);
             }
             let mut nodes = read.mesh.bootstrap.clone();
-            nodes.extend(options.nodes.iter().cloned());
+            nodes.extend(named);
             if nodes.is_empty() {
-                writeln!(err, "flatend: {shown} names no node to dial: write bootstrap = [\"HOST:PORT\"], or give --node HOST:PORT")?;
+                writeln!(err, "flatend: {shown} names no node to dial: write bootstrap = [\"HOST:PORT\"], or give --node HOST:PORT or --join TOKEN")?;
                 return Ok(1);
             }
             if !read.http.is_empty() {
@@ -76,6 +83,21 @@ pub fn run(
             Ok(1)
         }
     }
+}
+
+/// The nodes of the command line and of FLATEND_JOIN.
+fn named_nodes(
+    options: &AgentOptions,
+    env: &config::env::Lookup<'_>,
+) -> Result<Vec<Bootstrap>, String> {
+    let mut nodes = options.nodes.clone();
+    if let Some(token) = env("FLATEND_JOIN").filter(|token| !token.is_empty()) {
+        nodes.extend(joined(&token).map_err(|why| format!("FLATEND_JOIN: {why}"))?);
+    }
+    if nodes.is_empty() && matches!(options.offers, Offers::Named(_)) {
+        return Err("the agent must know a node of the mesh to offer its services on: add --node HOST:PORT, the address at which the gateway listens for nodes, or --join TOKEN".to_owned());
+    }
+    Ok(nodes)
 }
 
 fn start(

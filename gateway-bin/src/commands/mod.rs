@@ -4,5 +4,6 @@ pub mod agent;
 pub mod call;
 pub mod check;
 pub mod demo;
+pub mod invite;
 pub mod keygen;
 pub mod run;

@@ -1,0 +1,302 @@
+//! Join tokens: all that a service needs to find its mesh, in one string that survives a chat window. Pure: text to values and
+//! back. Owns the form and its rules ([`JoinToken`]); dials nothing. The invariant that a change is likeliest to break: a token that
+//! this version does not understand whole is refused with a sentence, never used in part.
+
+mod text;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::limits::{JOIN_ADDRS_MAX, JOIN_BYTES_MAX, JOIN_NAME_BYTES_MAX};
+
+/// What every token of this form begins with; the number is the form's.
+const PREFIX: &str = "flatend-join-1-";
+
+/// What tokens of all forms begin with.
+const FAMILY: &str = "flatend-join-";
+
+/// A label, for people.
+const NAME: u8 = 1;
+
+/// An address of a node, `HOST:PORT`; one field each.
+const ADDR: u8 = 2;
+
+/// What a node is told to join a mesh: addresses to dial, and a label. It holds no secret yet; keys, names that may be offered,
+/// an expiry and a number to revoke it by join it with flatend/2.
+///
+/// As text it is `flatend-join-1-` and the base64url of fields and a checksum. A field is its kind (a byte), its length (two bytes,
+/// big-endian) and its value. A kind that a reader does not know is skipped if it is odd and refuses the token if it is even. Space
+/// and line breaks within the text mean nothing.
+///
+/// ```
+/// use flatend::JoinToken;
+///
+/// let token = JoinToken::new(["gateway.example:9000"], Some("laptop"))?;
+/// let text = token.to_string();
+/// assert_eq!(text.parse::<JoinToken>()?, token);
+/// # Ok::<(), flatend::JoinError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinToken {
+    addrs: Vec<String>,
+    name: Option<String>,
+}
+
+/// Why a text is no join token, or one cannot be made. Its `Display` is a sentence without the full stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinError(pub(crate) String);
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+fn wrong(why: impl Into<String>) -> JoinError {
+    JoinError(format!("the join token {}", why.into()))
+}
+
+impl JoinToken {
+    /// A token for these addresses (`HOST:PORT`, in the order in which they are dialed), with a label if wanted.
+    ///
+    /// # Errors
+    /// No address or more than 16, an address without a port, a label of more than 64 bytes or with control characters.
+    pub fn new(
+        addrs: impl IntoIterator<Item = impl Into<String>>,
+        name: Option<&str>,
+    ) -> Result<JoinToken, JoinError> {
+        let token = JoinToken {
+            addrs: addrs.into_iter().map(Into::into).collect(),
+            name: name.map(str::to_owned),
+        };
+        token.check().map_err(wrong)?;
+        Ok(token)
+    }
+
+    /// Addresses to dial, at least one.
+    pub fn addrs(&self) -> &[String] {
+        &self.addrs
+    }
+
+    /// Its label.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.addrs.is_empty() {
+            return Err("names no address".to_owned());
+        }
+        if self.addrs.len() > JOIN_ADDRS_MAX {
+            let count = self.addrs.len();
+            return Err(format!(
+                "names {count} addresses, and at most {JOIN_ADDRS_MAX} are possible"
+            ));
+        }
+        if let Some(addr) = self.addrs.iter().find(|addr| !is_addr(addr)) {
+            let shown = addr.escape_debug();
+            return Err(format!("names '{shown}', which is no HOST:PORT to dial"));
+        }
+        match &self.name {
+            Some(name) if name.is_empty() || name.len() > JOIN_NAME_BYTES_MAX => Err(format!(
+                "has a name of {} bytes; 1 to {JOIN_NAME_BYTES_MAX} are possible",
+                name.len()
+            )),
+            Some(name) if name.chars().any(char::is_control) => {
+                Err("has control characters in its name".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `HOST:PORT`, with an IPv6 address in brackets and a port that can be dialed. A host's name is left to whoever looks it up.
+fn is_addr(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let is_host = match bracketed {
+        true => host[1..host.len() - 1]
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok(),
+        false => (1..=253).contains(&host.len()) && host.chars().all(plain),
+    };
+    is_host
+        && port.chars().all(|c| c.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+impl fmt::Display for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = Vec::new();
+        if let Some(name) = &self.name {
+            text::put_field(&mut bytes, NAME, name.as_bytes());
+        }
+        for addr in &self.addrs {
+            text::put_field(&mut bytes, ADDR, addr.as_bytes());
+        }
+        let sum = text::checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_be_bytes());
+        write!(f, "{PREFIX}{}", text::encode(&bytes))
+    }
+}
+
+impl FromStr for JoinToken {
+    type Err = JoinError;
+
+    fn from_str(text: &str) -> Result<JoinToken, JoinError> {
+        if text.len() > JOIN_BYTES_MAX {
+            return Err(wrong(format!(
+                "has {} bytes, and at most {JOIN_BYTES_MAX} are possible",
+                text.len()
+            )));
+        }
+        let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let Some(coded) = text.strip_prefix(PREFIX) else {
+            return Err(match text.strip_prefix(FAMILY) {
+                Some(_) => wrong("is of a later version: use a newer flatend"),
+                None => wrong(format!(
+                    "does not begin with '{PREFIX}': copy all of what `flatend invite` printed"
+                )),
+            });
+        };
+        let cut = || wrong("is not whole: copy all of what `flatend invite` printed");
+        let bytes = text::decode(coded).ok_or_else(cut)?;
+        let (fields, sum) = bytes.split_last_chunk::<4>().ok_or_else(cut)?;
+        if text::checksum(fields) != u32::from_be_bytes(*sum) {
+            return Err(cut());
+        }
+        let token = read(fields)?;
+        token.check().map_err(wrong)?;
+        Ok(token)
+    }
+}
+
+/// The fields of a token whose checksum is right.
+fn read(mut fields: &[u8]) -> Result<JoinToken, JoinError> {
+    let mut token = JoinToken {
+        addrs: Vec::new(),
+        name: None,
+    };
+    while !fields.is_empty() {
+        let (kind, value, rest) =
+            text::take_field(fields).ok_or_else(|| wrong("ends within a field"))?;
+        fields = rest;
+        let words = || {
+            let value =
+                std::str::from_utf8(value).map_err(|_| wrong("is not text where it should be"));
+            value.map(str::to_owned)
+        };
+        match kind {
+            NAME if token.name.is_some() => return Err(wrong("has two names")),
+            NAME => token.name = Some(words()?),
+            ADDR => token.addrs.push(words()?),
+            kind if kind % 2 == 0 => {
+                return Err(wrong(format!(
+                    "demands what this version does not know (field {kind}): use a newer flatend"
+                )))
+            }
+            _ => {}
+        }
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text of these fields with a right checksum.
+    fn with(fields: &[(u8, &[u8])]) -> String {
+        let mut bytes = Vec::new();
+        for (kind, value) in fields {
+            text::put_field(&mut bytes, *kind, value);
+        }
+        let sum = text::checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_be_bytes());
+        format!("{PREFIX}{}", text::encode(&bytes))
+    }
+
+    fn refused(text: &str) -> String {
+        text.parse::<JoinToken>().expect_err(text).to_string()
+    }
+
+    /// Written down: another version must read it as this one does.
+    const GOLDEN: &str =
+        "flatend-join-1-AQAGbGFwdG9wAgAUZ2F0ZXdheS5leGFtcGxlOjkwMDACAApbOjoxXTo5MDAxX-zUZA";
+
+    #[test]
+    fn golden() {
+        let addrs = ["gateway.example:9000", "[::1]:9001"];
+        let token = JoinToken::new(addrs, Some("laptop")).expect("it is fine");
+        assert_eq!(token.to_string(), GOLDEN);
+        assert_eq!(GOLDEN.parse(), Ok(token));
+    }
+
+    #[test]
+    fn a_copy_that_is_cut_changed_or_broken_into_lines() {
+        for end in 0..GOLDEN.len() {
+            let why = refused(&GOLDEN[..end]);
+            assert!(
+                why.contains("flatend invite") || why.contains("later"),
+                "{end}: {why}"
+            );
+        }
+        for at in PREFIX.len()..GOLDEN.len() {
+            let mut bytes = GOLDEN.as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let text = String::from_utf8(bytes).expect("it is ASCII");
+            assert!(refused(&text).contains("not whole"), "{at}");
+        }
+        let lines = format!("  {}\r\n {}\n", &GOLDEN[..30], &GOLDEN[30..]);
+        assert!(lines.parse::<JoinToken>().is_ok());
+        assert!(refused("hello").contains("does not begin"));
+        assert!(refused(&GOLDEN.replace("join-1", "join-2")).contains("later version"));
+        assert!(refused(&"x".repeat(JOIN_BYTES_MAX + 1)).contains("at most"));
+    }
+
+    #[test]
+    fn odd_kinds_are_skipped_and_even_ones_refuse_the_token() {
+        let addr: (u8, &[u8]) = (ADDR, b"a:1");
+        let skipped = with(&[(77, b"later"), addr]);
+        assert!(skipped.parse::<JoinToken>().is_ok());
+        assert!(refused(&with(&[(78, b"later"), addr])).contains("field 78"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert!(refused(&with(&[])).contains("no address"));
+        assert!(refused(&with(&[(ADDR, b"\xff")])).contains("not text"));
+        let names: [(u8, &[u8]); 2] = [(NAME, b"a"), (NAME, b"b")];
+        assert!(refused(&with(&names)).contains("two names"));
+        for addr in [
+            "", "a", "a:", "a:0", "a:65536", ":1", "::1:9000", "a b:1", "a:+1", "[x]:1",
+        ] {
+            assert!(JoinToken::new([addr], None).is_err(), "{addr}");
+        }
+        for addr in ["a:1", "10.0.0.1:65535", "[::1]:9000", "a-b.example_c:9"] {
+            assert!(JoinToken::new([addr], None).is_ok(), "{addr}");
+        }
+        assert!(JoinToken::new(vec!["a:1"; JOIN_ADDRS_MAX], None).is_ok());
+        assert!(JoinToken::new(vec!["a:1"; JOIN_ADDRS_MAX + 1], None).is_err());
+        let name = "n".repeat(JOIN_NAME_BYTES_MAX);
+        assert!(JoinToken::new(["a:1"], Some(&name)).is_ok());
+        for name in ["", "\n", &format!("{name}n")] {
+            assert!(JoinToken::new(["a:1"], Some(name)).is_err());
+        }
+    }
+
+    #[test]
+    fn the_largest_token_fits_the_limit() {
+        let host = "h".repeat(253);
+        let addrs = vec![format!("{host}:65535"); JOIN_ADDRS_MAX];
+        let token = JoinToken::new(addrs, Some(&"n".repeat(JOIN_NAME_BYTES_MAX)));
+        let text = token.expect("it is fine").to_string();
+        assert!(text.len() <= JOIN_BYTES_MAX, "{}", text.len());
+        assert!(text.parse::<JoinToken>().is_ok());
+    }
+}

@@ -1,0 +1,73 @@
+//! `flatend invite`: a join token for this gateway. Owns which address is told; the token alone goes to standard output, so that a
+//! script can take it.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use flatend::JoinToken;
+
+use crate::cli::InviteOptions;
+use crate::config::{self, env::Lookup, Config, Context, LoadError};
+
+/// Prints a token.
+///
+/// # Errors
+/// Writing failed.
+pub fn run(
+    options: &InviteOptions,
+    env: &Lookup<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let addrs = match addrs(options, env) {
+        Ok(addrs) => addrs,
+        Err(sentence) => {
+            writeln!(err, "flatend: {sentence}.")?;
+            return Ok(1);
+        }
+    };
+    match JoinToken::new(addrs, options.name.as_deref()) {
+        Ok(token) => {
+            writeln!(out, "{token}")?;
+            Ok(0)
+        }
+        Err(error) => {
+            writeln!(err, "flatend: {error}.")?;
+            Ok(1)
+        }
+    }
+}
+
+/// The addresses to tell.
+///
+/// # Errors
+/// A sentence without its full stop.
+fn addrs(options: &InviteOptions, env: &Lookup<'_>) -> Result<Vec<String>, String> {
+    if !options.addrs.is_empty() {
+        return Ok(options.addrs.iter().map(ToString::to_string).collect());
+    }
+    let context = Context {
+        env,
+        fallback_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
+        base_dir: PathBuf::new(),
+    };
+    let file = options.config.display();
+    let mesh = match config::load(&options.config, &context) {
+        Ok(config) => config.mesh,
+        Err(LoadError::Missing) => Config::without_file(&context).mesh,
+        Err(LoadError::Invalid(_)) => {
+            return Err(format!(
+                "'{file}' has errors: see `flatend check -c {file}`"
+            ))
+        }
+        Err(error) => return Err(format!("'{file}': {error}")),
+    };
+    let addr = mesh.public_addr.unwrap_or(mesh.addr);
+    if addr.ip().is_unspecified() || addr.port() == 0 {
+        return Err(format!(
+            "{addr} cannot be dialed: set `public_addr` in '{file}', or give --addr HOST:PORT"
+        ));
+    }
+    Ok(vec![addr.to_string()])
+}
