@@ -347,3 +347,30 @@ fn a_file_of_a_later_version_is_refused_in_one_sentence_that_names_key_and_line(
         "{ran:?}"
     );
 }
+
+#[test]
+fn http_on_the_address_of_the_mesh_is_told_as_such() {
+    for (mesh, http) in [
+        ("[::]:22001", "0.0.0.0:22001"),
+        ("[::]:22001", "127.0.0.1:22001"),
+        ("[::]:22001", "[::1]:22001"),
+        ("0.0.0.0:22001", "127.0.0.1:22001"),
+        ("127.0.0.1:22001", "[::]:22001"),
+    ] {
+        let scratch = Scratch::new();
+        let route = "[[http.routes]]\npath = \"GET /\"\nstatus = 404\n";
+        let config =
+            format!("addr = \"{mesh}\"\nstate_dir = \".\"\n[[http]]\naddr = \"{http}\"\n{route}");
+        scratch.write("config.toml", &config);
+        // Known before anything is bound, so that nothing here depends on who uses the port.
+        let ran = scratch.flatend(&[]);
+        let sentence = format!(
+            "flatend: cannot listen for HTTP requests on '{http}': the mesh listens on '{mesh}'"
+        );
+        assert!(
+            ran.err.contains(&sentence) && ran.status == Some(1),
+            "{}",
+            ran.err
+        );
+    }
+}

@@ -102,7 +102,8 @@ pub(super) fn check_listeners(mesh: &Mesh, sections: &[ReadHttp], check: &mut Ch
 }
 
 /// Whether two listeners cannot be bound at once. `[::]` takes IPv4 too; `0.0.0.0` takes every IPv4 address.
-fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
+#[must_use]
+pub fn clashes(a: SocketAddr, b: SocketAddr) -> bool {
     let covers = |wide: SocketAddr, other: SocketAddr| {
         wide.ip().is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
     };

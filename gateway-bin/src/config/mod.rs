@@ -36,6 +36,7 @@ use std::{fmt, fs, io};
 
 use toml::de::DeTable;
 
+pub use clash::clashes;
 pub use diag::{Diagnostic, Severity};
 pub use model::*;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use flatend_http::server::{self, Timeouts};
 
 use super::{Bridge, RouteTable, Upstreams};
 use crate::access::{self, ShardLog};
-use crate::config::{Config, Http, ListenAddr};
+use crate::config::{self, Config, Http, ListenAddr};
 use crate::limits::DRAIN_BODY_BYTES_MAX;
 use crate::{io_words, log};
 
@@ -60,7 +60,7 @@ impl Sections {
             };
             let mut per_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
             for addr in &http.addrs {
-                if clashes(addr, config.mesh.addr) {
+                if config::clashes(addr.socket, config.mesh.addr) {
                     return Err(format!(
                         "cannot listen for HTTP requests on '{addr}': the mesh listens on '{}'; give [[http]] or addr another port",
                         config.mesh.addr
@@ -129,13 +129,6 @@ impl Sections {
         }
         flatend::rt::join_all(serving).await;
     }
-}
-
-fn clashes(addr: &ListenAddr, mesh: SocketAddr) -> bool {
-    let same_ip = addr.socket.ip() == mesh.ip()
-        || (addr.dual_stack && addr.socket.ip().is_unspecified())
-        || (mesh.ip().is_unspecified() && mesh.is_ipv4() == addr.socket.is_ipv4());
-    addr.socket.port() != 0 && addr.socket.port() == mesh.port() && same_ip
 }
 
 fn listen_sentence(addr: &ListenAddr, error: &io::Error) -> String {
