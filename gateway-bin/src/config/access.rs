@@ -10,7 +10,7 @@ use super::model::{AccessFormat, AccessLog, AccessTo};
 use super::reader::{Check, Text};
 use super::schema::shorten;
 use super::section::Section;
-use super::suggest;
+use super::{rights, suggest};
 use crate::io_words;
 
 /// Reads both keys of one section.
@@ -73,7 +73,8 @@ fn can_be_log(path: &Path, written: &str) -> Result<(), String> {
         if kind.is_fifo() || kind.is_socket() {
             return Err(format!("`access_log` names \"{shown}\", which is a pipe or a socket: write a file, or \"-\" for standard output"));
         }
-        return Ok(());
+        return rights::may_write(path)
+            .map_err(|what| format!("`access_log` is \"{shown}\", but {what}"));
     }
     // `log` alone stands in the working directory.
     let parent = path
@@ -82,7 +83,8 @@ fn can_be_log(path: &Path, written: &str) -> Result<(), String> {
     match parent.map(Path::metadata) {
         Some(Err(error)) => Err(format!("`access_log` is \"{shown}\", whose directory cannot be used ({}): make it, or write another path", io_words(&error))),
         Some(Ok(metadata)) if !metadata.is_dir() => Err(format!("`access_log` is \"{shown}\", which lies below a file: write another path")),
-        _ => Ok(()),
+        _ => rights::may_make_in(parent.unwrap_or(Path::new(".")))
+            .map_err(|what| format!("`access_log` is \"{shown}\", but {what}")),
     }
 }
 

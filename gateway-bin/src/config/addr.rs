@@ -172,13 +172,27 @@ fn parse_port(text: &str, port: &str) -> Result<u16, String> {
 }
 
 fn parse_ip(text: &str, host: &str, port: u16) -> Result<IpAddr, String> {
-    host.parse::<IpAddr>().map_err(|_| {
+    let ip = host.parse::<IpAddr>();
+    if let Some(v4) = ip.as_ref().ok().and_then(as_mapped) {
+        return Err(format!(
+            "is \"{text}\", which is an IPv4 address in IPv6 form: write \"{v4}:{port}\""
+        ));
+    }
+    ip.map_err(|_| {
         if is_host_name(host) {
             format!("is \"{text}\", which is a host name: write an IP address, or \":{port}\" for every address")
         } else {
             format!("is \"{text}\", whose host is not an IP address: write one such as \"127.0.0.1:{port}\", or \":{port}\" for every address")
         }
     })
+}
+
+/// The IPv4 address in one such as `::ffff:127.0.0.1`, which no socket of IPv6 alone can take.
+fn as_mapped(ip: &IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +240,8 @@ mod tests {
             ("300.1.1.1:80", "not an IP address"),
             ("[127.0.0.1:80", "not closed"),
             ("ü:80", "not an IP address"),
+            ("[::ffff:127.0.0.1]:80", "write \"127.0.0.1:80\""),
+            ("[::ffff:0:0]:80", "write \"0.0.0.0:80\""),
         ] {
             let message = parse_listen(text).expect_err(text);
             assert!(message.contains(want), "{text}: {message}");
@@ -242,6 +258,7 @@ mod tests {
             ":9000",
             "0.0.0.0:9000",
             "[::]:9000",
+            "[::ffff:203.0.113.7]:9000",
             "203.0.113.7:0",
             "gw.example:9000",
         ] {

@@ -3,7 +3,7 @@
 //! Owns the defaults of the mesh keys and where the state directory is. The file's `addr` wins over the command
 //! line (seed). Reads no key file's secret: it only checks that the file would be accepted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
@@ -11,7 +11,7 @@ use super::model::{Bootstrap, LegacyPolicy, Mesh, PublicKey, StateDir};
 use super::reader::{Check, Text};
 use super::schema::shorten;
 use super::section::Section;
-use super::{addr, route, suggest, Context};
+use super::{addr, rights, route, suggest, Context};
 use crate::keys;
 use crate::limits::{BOOTSTRAP_MAX, SHARDS_MAX};
 
@@ -47,6 +47,9 @@ pub(super) fn read(top: &Section<'_>, context: &Context<'_>, check: &mut Check<'
             );
             check.findings.error(text.span, message);
         } else {
+            if mesh.secret_key.is_none() {
+                check_state_key(&path, &text, check);
+            }
             mesh.state_dir = StateDir::Named(path);
         }
     }
@@ -57,6 +60,26 @@ pub(super) fn read(top: &Section<'_>, context: &Context<'_>, check: &mut Check<'
     mesh.bootstrap = bootstrap(top, check);
     trust(top, &mut mesh, check);
     mesh
+}
+
+/// Notes that the node's key can neither be read from the state directory nor be made there.
+fn check_state_key(directory: &Path, text: &Text, check: &mut Check<'_, '_>) {
+    let key = directory.join(keys::STATE_KEY_FILE);
+    let shown = shorten(&text.text);
+    let message = match keys::check_file(&key, keys::Kind::Secret) {
+        Ok(()) => return,
+        Err(keys::KeyError::Missing(_)) => {
+            match rights::may_make_in(rights::existing_above(&key)) {
+                Ok(()) => return,
+                Err(what) => format!("`state_dir` is \"{shown}\", but {what}"),
+            }
+        }
+        Err(error) => format!(
+            "`state_dir` is \"{shown}\" and holds \"{}\", {error}",
+            keys::STATE_KEY_FILE
+        ),
+    };
+    check.findings.error(text.span.clone(), message);
 }
 
 /// The mesh side without a file.

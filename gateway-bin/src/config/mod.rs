@@ -19,6 +19,7 @@ mod model_http;
 mod pattern;
 mod reader;
 mod redirect;
+mod rights;
 mod route;
 mod schema;
 mod section;

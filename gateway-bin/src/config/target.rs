@@ -11,7 +11,7 @@ use super::pattern::Pattern;
 use super::reader::{Check, Text};
 use super::schema::shorten;
 use super::section::Section;
-use super::{redirect, route, upstream};
+use super::{redirect, rights, route, upstream};
 use crate::io_words;
 use crate::limits::ROUTE_SERVICES_MAX;
 
@@ -148,6 +148,14 @@ fn read_static(
         }
         Ok(metadata) => {
             is_directory = metadata.is_dir();
+            let may = match is_directory {
+                true => rights::may_enter(&path, listing),
+                false => rights::may_read(&path),
+            };
+            if let Err(what) = may {
+                let message = format!("`static` names \"{shown}\", but {what}");
+                check.findings.error(text.span.clone(), message);
+            }
             if let Some(entry) = section
                 .entry("listing")
                 .filter(|_| listing && !is_directory)
