@@ -68,6 +68,22 @@ pub fn decode(text: &str) -> Result<Cow<'_, [u8]>, BadEscape> {
     }
 }
 
+/// Whether every `%` begins an escape.
+///
+/// # Errors
+/// [`BadEscape`].
+pub fn check(text: &str) -> Result<(), BadEscape> {
+    let bytes = text.as_bytes();
+    let is_escape = |at: usize| {
+        let digits = bytes.get(at + 1..at + 3).unwrap_or_default();
+        digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit)
+    };
+    match memchr::memchr_iter(b'%', bytes).all(is_escape) {
+        true => Ok(()),
+        false => Err(BadEscape),
+    }
+}
+
 /// As [`decode`], and `+` is a space: the rule of HTML forms, which queries follow.
 ///
 /// # Errors
@@ -111,6 +127,16 @@ fn hex(digit: u8) -> Result<u8, BadEscape> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_checked_decodes_and_nothing_else_does() {
+        for text in [
+            "", "a+b", "%00", "%fF%20", "a%2Fb", "%", "a%", "%4", "%zz", "%4g", "%%41", "%41%",
+            "%ü",
+        ] {
+            assert_eq!(check(text).is_ok(), decode(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn decodes() {

@@ -87,7 +87,8 @@ def files(world):
         status, fields, body = gateway.get(target)
         equal((status, fields["content-type"]), (404, "text/plain; charset=utf-8"), target)
         true(fields["x-request-id"].encode() in body, f"the id is not in {body}")
-    equal(gateway.get("/%zz")[0], 400, "a bad escape")
+    for target in ["/%zz", "/a.js?v=%zz", "/?%"]:
+        equal(gateway.get(target)[0], 400, f"a bad escape: {target}")
     for target, location in [("/sub", "/sub/"), ("/sub?a=1&b=//c", "/sub/?a=1&b=//c"), ("/docs", "/docs/"), ("/docs/sub", "/docs/sub/")]:
         status, fields, _ = gateway.get(target)
         equal((status, fields.get("location")), (301, location), target)

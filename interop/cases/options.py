@@ -60,7 +60,8 @@ status = 304
         equal((have, fields.get("location")), (status, location), f"{method} {target}")
         equal(bool(body), method != "HEAD", f"body of {method} {target}")
     true("no-store" in gateway.get("/seen/1")[1].get("cache-control", ""), "nocache of a redirect")
-    equal(gateway.get("/old/%zz")[0], 400, "a bad escape")
+    for target in ["/old/%zz", "/old/1?q=%4", "/gone?q=%zz"]:
+        equal(gateway.get(target)[0], 400, f"a bad escape: {target}")
     status, fields, body = gateway.get("/gone", method="DELETE")
     true(status == 410 and body.startswith(b"This path is answered with 410 Gone. (request "), f"{status} {body}")
     with gateway.connect() as connection:

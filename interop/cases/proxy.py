@@ -76,6 +76,8 @@ def proxy_servers(world):
         gateway = proxied(world, server.url, keys=["nocache = false"])
         check_server(gateway, kind)
         check_bodies(gateway, [0, 1, 65_537])
+        for target in ["/name/%zz", "/name?q=%4"]:
+            equal(gateway.get(target)[0], 400, f"a bad escape: {target}")
         with gateway.connect() as connection:
             before = int(connection.request("GET", "/connections").text())
             for _ in range(50):

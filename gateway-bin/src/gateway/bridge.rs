@@ -115,6 +115,8 @@ impl Bridge {
             notes.route(facts.route);
         }
         let route = &self.table.routes[facts.route];
+        // Whoever answers: not all of them decode.
+        own::check_escapes(head)?;
         match (&route.target, &matched) {
             (Target::Services(_) | Target::Proxy(_), Some(matched)) => {
                 let call = self

@@ -2,6 +2,7 @@
 
 use flatend_http::h1::{Method, RequestHead};
 use flatend_http::router::{Match, Outcome, Router};
+use flatend_http::{percent, RequestError};
 
 use super::hops::{self, Hops};
 use super::mapping::MapError;
@@ -63,6 +64,18 @@ impl From<Unrouted> for Own {
             }
         }
     }
+}
+
+/// Refuses a target with an escape that is none, in the path or the query.
+pub(super) fn check_escapes(head: &RequestHead<'_>) -> Result<(), Own> {
+    let parts = [head.target.path, head.target.query.unwrap_or_default()];
+    for part in parts {
+        percent::check(part).map_err(|bad| {
+            let error = RequestError::from(bad);
+            Own::plain(error.status, error.to_string())
+        })?;
+    }
+    Ok(())
 }
 
 /// The route of a request, or the answer that there is none.

@@ -20,10 +20,6 @@ pub(super) fn answer<T>(
 ) -> Option<Own> {
     let mut own = match &route.target {
         Target::Redirect { location, status } => {
-            // As everywhere: a bad escape is 400, also where nobody would decode it.
-            if let Some(error) = matched.params.decoded().find_map(Result::err) {
-                return Some(Own::plain(error.status, error.to_string()));
-            }
             let param = |name: &str| matched.params.first(name).unwrap_or_default();
             let location = expand(location, param, head.target.query);
             let is_read = matches!(head.method, Method::Get | Method::Head);
@@ -82,7 +78,7 @@ fn fill<'p>(out: &mut String, pieces: &[Piece], param: &impl Fn(&str) -> &'p str
                 } else {
                     PATH
                 };
-                // Escapes are whole, and stay.
+                // Escapes are whole (the bridge has looked), and stay.
                 percent::push_escaped(out, value, |byte| {
                     byte.is_ascii_alphanumeric() || kept.contains(&byte)
                 });
