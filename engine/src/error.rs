@@ -74,6 +74,11 @@ pub enum CallError {
     Saturated,
     /// Every provider that was tried said that it does not handle the names.
     Refused,
+    /// As many connections to the provider as this shard may have are in use: a limit of ours, and no fault of the provider.
+    ConnectionsInUse {
+        /// The limit.
+        connections_max: usize,
+    },
     /// The request's head does not fit the provider's frames.
     HeadTooLarge {
         /// Bytes that the head takes.
@@ -104,6 +109,10 @@ impl fmt::Display for CallError {
                 "every provider of the service has as many requests in flight as its limit allows",
             ),
             CallError::Refused => f.write_str("every provider that was tried refused the request"),
+            CallError::ConnectionsInUse { connections_max } => write!(
+                f,
+                "all {connections_max} connections that this shard may have to the provider are in use"
+            ),
             CallError::HeadTooLarge { bytes, max_bytes } => {
                 write!(f, "the request's head takes {bytes} bytes and the provider takes {max_bytes} at most")
             }

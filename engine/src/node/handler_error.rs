@@ -87,7 +87,12 @@ fn status_of(error: &(dyn Error + 'static)) -> u16 {
         };
     }
     match error.downcast_ref() {
-        Some(CallError::NoProvider | CallError::Saturated | CallError::Refused) => 503,
+        Some(
+            CallError::NoProvider
+            | CallError::Saturated
+            | CallError::Refused
+            | CallError::ConnectionsInUse { .. },
+        ) => 503,
         Some(CallError::TimedOut) => 504,
         Some(_) => 502,
         None if error.is::<ResponseError>() => 502,

@@ -94,7 +94,10 @@ fn is_repeatable(method: Option<&[u8]>) -> bool {
 /// Status and sentence for a request that got no answer; `None` to refuse it, so that another node is asked.
 fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
     match error {
-        CallError::NoProvider | CallError::Refused | CallError::Saturated => None,
+        CallError::NoProvider
+        | CallError::Refused
+        | CallError::Saturated
+        | CallError::ConnectionsInUse { .. } => None,
         CallError::Broken(Fault::LinkLost { left }) if repeatable || !left => None,
         CallError::Broken(Fault::LinkLost { .. }) => Some((
             502,

@@ -19,6 +19,9 @@ pub(super) fn of(error: &CallError, services: &str) -> Refusal {
         CallError::NoProvider => (503, format!("No connected node offers the service {services}.")),
         CallError::Saturated => (503, format!("Every node that offers the service {services} has as many requests in flight as max_in_flight allows.")),
         CallError::Refused => (503, format!("Every node that was asked refused the service {services}.")),
+        CallError::ConnectionsInUse { connections_max } => {
+            (503, format!("All {connections_max} connections of this shard to the service {services} are in use."))
+        }
         CallError::HeadTooLarge { bytes, max_bytes } => {
             (431, format!("The request's headers take {bytes} bytes on the mesh; the node that offers {services} takes {max_bytes} at most."))
         }
@@ -38,6 +41,9 @@ pub(super) fn of_upstreams(error: &CallError, upstreams: &str) -> Refusal {
         CallError::NoProvider => (503, format!("No upstream of this route is well: {upstreams}.")),
         CallError::Saturated => (503, format!("Every upstream of this route has as many requests in flight as max_in_flight allows: {upstreams}.")),
         CallError::Refused => (503, format!("Every upstream that was asked takes no more requests: {upstreams}.")),
+        CallError::ConnectionsInUse { connections_max } => {
+            (503, format!("All {connections_max} connections that this shard of the gateway may have to an upstream are in use (UPSTREAM_CONNECTIONS_MAX): {upstreams}."))
+        }
         CallError::HeadTooLarge { bytes, max_bytes } => {
             (431, format!("The request's headers take {bytes} bytes; {upstreams} takes {max_bytes} at most."))
         }
@@ -79,6 +85,12 @@ mod tests {
             (CallError::NoProvider, 503),
             (CallError::Saturated, 503),
             (CallError::Refused, 503),
+            (
+                CallError::ConnectionsInUse {
+                    connections_max: 1_024,
+                },
+                503,
+            ),
             (
                 CallError::HeadTooLarge {
                     bytes: 5_000,

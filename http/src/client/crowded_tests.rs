@@ -43,6 +43,10 @@ async fn begun(shard: &Rc<Shard>, handle: &UpstreamHandle) -> Call {
     call
 }
 
+fn full(connections_max: usize) -> Result<(), CallError> {
+    Err(CallError::ConnectionsInUse { connections_max })
+}
+
 #[test]
 fn the_request_that_is_silent_for_longest_makes_room_where_callers_may_be_gone() {
     on_shard(|shard| async move {
@@ -56,9 +60,9 @@ fn the_request_that_is_silent_for_longest_makes_room_where_callers_may_be_gone()
         rt::sleep(20).await;
         let young = begun(&shard, &handle).await;
         assert_eq!(inner.make_room(3, 0), Ok(()), "there is room");
-        assert_eq!(inner.make_room(2, 0), Err(CallError::Refused));
+        assert_eq!(inner.make_room(2, 0), full(2));
         handle.oust_silent();
-        assert_eq!(inner.make_room(2, 60_000), Err(CallError::Refused));
+        assert_eq!(inner.make_room(2, 60_000), full(2));
         assert_eq!(inner.make_room(2, 20), Ok(()));
         let lost = Fault::LinkLost { left: true };
         assert_eq!(old.data().await, Err(lost.clone()));
@@ -66,7 +70,7 @@ fn the_request_that_is_silent_for_longest_makes_room_where_callers_may_be_gone()
         assert_eq!(inner.pool.connections(), 1, "closed in the same turn");
         // One that is to end is not ended twice.
         assert_eq!(inner.make_room(1, 0), Ok(()));
-        assert_eq!(inner.make_room(1, 0), Err(CallError::Refused));
+        assert_eq!(inner.make_room(1, 0), full(1));
         assert_eq!(young.data().await, Err(lost));
         let lines: Vec<_> = told
             .lock()

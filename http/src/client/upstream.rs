@@ -185,7 +185,7 @@ impl Inner {
                     upstream,
                     connections_max,
                 });
-                Err(CallError::Refused)
+                Err(CallError::ConnectionsInUse { connections_max })
             }
         }
     }

@@ -1,14 +1,17 @@
 //! Which connection a request goes over, and what of an upstream is never believed.
 
+use std::future::Future;
 use std::io::{Read, Write};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
-use flatend::{rt, Bytes, CallError, CallRequest, Fault, Outlet};
-use flatend_http::limits::BODILESS_REST_MS;
+use flatend::{rt, Bytes, CallError, CallRequest, Fault, NodeEvent, Outlet, Shard};
+use flatend_http::limits::{BODILESS_REST_MS, UPSTREAM_CONNECTIONS_MAX};
 
 use crate::fake::{
-    answer, ask, closed_port, ended, on_shard, post, post_on, read_request, request, serve_all,
-    until, upstream, Ended, Fake,
+    answer, ask, closed_port, ended, hole, on_shard, on_telling_shard, post, post_on, read_request,
+    request, serve_all, until, upstream, Ended, Fake,
 };
 
 #[test]
@@ -100,6 +103,39 @@ fn a_fresh_connection_that_dies_of_the_request_is_not_tried_again() {
         assert!(matches!(ended(&call).await, Ended::Failed(_)));
         assert_eq!(fake.connections(), 1);
     });
+}
+
+#[test]
+fn our_own_limit_of_connections_is_no_failure_of_the_upstream() {
+    rt::raise_file_limit();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let test = |shard: Rc<Shard>| async move {
+        let (url, _filling) = hole();
+        let (upstream, events) = upstream(&url, None);
+        let start = |_| shard.call(request(&shard, &upstream, &[(":path", "/x")]));
+        let calls: Vec<_> = (0..UPSTREAM_CONNECTIONS_MAX).map(start).collect();
+        let mut waiting: Vec<_> = calls.iter().map(|call| Box::pin(call.response())).collect();
+        std::future::poll_fn(|cx| {
+            for call in &mut waiting {
+                assert!(call.as_mut().poll(cx).is_pending());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        rt::yield_now().await;
+        // Twice as many as would set it aside.
+        for _ in 0..10 {
+            let connections_max = UPSTREAM_CONNECTIONS_MAX;
+            let refused = CallError::ConnectionsInUse { connections_max };
+            assert_eq!(ask(&shard, &upstream).await, Ended::Failed(refused));
+        }
+        assert!(events.all()[0].contains("(UPSTREAM_CONNECTIONS_MAX)"));
+    };
+    on_telling_shard(move |event| tell.lock().unwrap().push(event), test);
+    let told = told.lock().unwrap();
+    let is_set_aside = |event: &NodeEvent| matches!(event, NodeEvent::SetAside { .. });
+    assert!(!told.iter().any(is_set_aside), "{told:?}");
 }
 
 #[test]

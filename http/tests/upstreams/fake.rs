@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use flatend::{rt, Bytes, Call, CallError, CallRequest, Fault, HeaderBlock, Node, Shard};
+use flatend::{
+    rt, Bytes, Call, CallError, CallRequest, Fault, HeaderBlock, Node, NodeEvent, Shard,
+};
 use flatend_http::client::{HealthCheck, Origin, UpstreamEvent, UpstreamHandle};
 
 /// Long enough for a loaded machine; nothing that works takes it.
@@ -172,9 +174,29 @@ pub(crate) fn upstream(url: &str, health: Option<HealthCheck>) -> (UpstreamHandl
     (handle, events)
 }
 
+/// A listener whose queue is full: it drops what comes. With what fills it.
+pub(crate) fn hole() -> (String, (TcpListener, Vec<TcpStream>)) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&addr, Duration::from_millis(200));
+    let filling = std::iter::from_fn(|| connect().ok()).collect();
+    (format!("http://{addr}"), (listener, filling))
+}
+
 /// Runs `test` on the shard of a node and waits for its end.
 pub(crate) fn on_shard<F>(test: impl Fn(Rc<Shard>) -> F + Send + Sync + 'static)
 where
+    F: Future<Output = ()> + 'static,
+{
+    on_telling_shard(|_| {}, test);
+}
+
+/// As [`on_shard`]; `tell` gets the node's events.
+pub(crate) fn on_telling_shard<F>(
+    tell: impl Fn(NodeEvent) + Send + Sync + 'static,
+    test: impl Fn(Rc<Shard>) -> F + Send + Sync + 'static,
+) where
     F: Future<Output = ()> + 'static,
 {
     let (done, ended) = mpsc::channel();
@@ -182,7 +204,7 @@ where
     let node = Node::builder()
         .shards(1)
         .pin(false)
-        .on_event(|_| {})
+        .on_event(tell)
         .on_each_shard(move |shard| {
             let (test, done) = (test.clone(), done.clone());
             async move {
