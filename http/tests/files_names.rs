@@ -145,11 +145,14 @@ fn pages_fall_back_and_assets_do_not() {
         ("users/jane.doe", Some(b"application/json"), false),
     ] {
         assert_eq!(
-            takes_fallback(path.as_bytes(), accept),
+            takes_fallback(path.as_bytes(), accept.into_iter()),
             want,
             "{path} {accept:?}"
         );
     }
+    // RFC 9110 5.3: several fields are one list.
+    let fields = [&b"application/json"[..], b"image/png, text/html;q=0.9"];
+    assert!(takes_fallback(b"users/jane.doe", fields.into_iter()));
 }
 
 #[test]

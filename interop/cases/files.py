@@ -243,7 +243,9 @@ def fallback(world):
         equal(got.get("cache-control"), "no-cache", target)
         equal(gateway.get(target, [*fields, ("If-None-Match", got["etag"])])[0], 304, f"{target} again")
         equal(gateway.get(target, fields, method="HEAD")[0], 200, f"HEAD {target}")
-    true("cache-control" not in gateway.get("/")[1], "the index file itself is no fallback")
+    for target in ["/", "/index.html"]:
+        equal(gateway.get(target)[1].get("cache-control"), "no-cache", f"{target} is the same page")
+    equal(gateway.get("/assets/app.1.js")[1].get("cache-control"), None, "a script")
     for target in ["/assets/app.2.js", "/favicon.ico", "/.env", "/a%2fb", "/..%2fx", "/users/jane.doe"]:
         equal(gateway.get(target)[0], 404, target)
     equal(gateway.get("/about", method="POST")[0], 405, "POST")

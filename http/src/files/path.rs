@@ -85,15 +85,11 @@ fn is_name(name: &[u8]) -> bool {
 /// Whether a single-page application answers for a path that does not exist: a page, not an asset. A last segment with a dot
 /// names an asset, whose absence must not look like a page, unless the client says that it wants one: browsers ask for pages
 /// with `Accept: text/html,…`, for scripts, styles and images without.
-pub fn takes_fallback(path: &[u8], accept: Option<&[u8]>) -> bool {
+pub fn takes_fallback<'a>(path: &[u8], accept: impl Iterator<Item = &'a [u8]>) -> bool {
     let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let wants_page = || {
-        accept.is_some_and(|accept| {
-            crate::headers::list(accept).any(|range| {
-                let media = range.split(|&b| b == b';').next().unwrap_or_default();
-                media.trim_ascii().eq_ignore_ascii_case(b"text/html")
-            })
-        })
+    let is_html = |range: &[u8]| {
+        let media = range.split(|&b| b == b';').next().unwrap_or_default();
+        media.trim_ascii().eq_ignore_ascii_case(b"text/html")
     };
-    !last.contains(&b'.') || wants_page()
+    !last.contains(&b'.') || accept.flat_map(crate::headers::list).any(is_html)
 }

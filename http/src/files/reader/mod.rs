@@ -48,6 +48,8 @@ pub struct Site {
     options: SiteOptions,
     /// Begins this site's keys in the shard's cache.
     number: [u8; 4],
+    /// The fallback's key: the file has one however it is asked for.
+    fallback_key: Option<Vec<u8>>,
     root: RefCell<Option<(File, rt::Millis)>>,
     trouble: Box<dyn Fn(String)>,
 }
@@ -95,9 +97,12 @@ impl Site {
     pub fn new(options: SiteOptions, trouble: impl Fn(String) + 'static) -> Site {
         let number = SITES.get();
         SITES.set(number + 1);
+        let number = number.to_le_bytes();
+        let fallback = options.fallback.as_deref();
         Site {
+            fallback_key: fallback.map(|name| [&number[..], &plain_name(name)].concat()),
             options,
-            number: number.to_le_bytes(),
+            number,
             root: RefCell::new(None),
             trouble: Box::new(trouble),
         }
@@ -126,7 +131,6 @@ impl Site {
             }
             key.extend_from_slice(INDEX);
         }
-        let accept = head.fields.first("accept");
         let (raw, query) = (head.target.path, head.target.query);
         let wants_listing = is_directory && self.options.listing;
         Ok(Wanted {
@@ -135,7 +139,8 @@ impl Site {
             is_directory,
             accepts: Accepts::read(head.fields.values("accept-encoding")),
             conditions: Conditions::read(head.fields),
-            takes_fallback: self.options.fallback.is_some() && takes_fallback(path, accept),
+            takes_fallback: self.options.fallback.is_some()
+                && takes_fallback(path, head.fields.values("accept")),
             with_slash: match query {
                 _ if is_directory || !self.options.is_directory => String::new(),
                 query => with_slash(raw, query),
@@ -160,6 +165,11 @@ impl Site {
         Box::pin(self.run_slowly(wanted, exchange, request_id)).await
     }
 
+    /// Whether `key` is that of the page of a single-page application.
+    fn is_fallback(&self, key: &[u8]) -> bool {
+        self.fallback_key.as_deref() == Some(key)
+    }
+
     /// A file that the cache has, if it was looked at recently.
     fn known(&self, key: &[u8]) -> Option<Rc<Resource>> {
         match cache::find(key)? {
@@ -177,16 +187,7 @@ impl Site {
         let found = self.look(&wanted).await;
         match found {
             Ok(Look::File(resource)) => {
-                send::file(
-                    self,
-                    &wanted,
-                    resource,
-                    &wanted.key,
-                    false,
-                    exchange,
-                    request_id,
-                )
-                .await
+                send::file(self, &wanted, resource, &wanted.key, exchange, request_id).await
             }
             Ok(Look::Page(page)) => send::page(self, &page, exchange, request_id).await,
             Ok(Look::Elsewhere) => elsewhere(wanted.with_slash),
@@ -204,14 +205,13 @@ impl Site {
         exchange: &Exchange<'_>,
         request_id: &str,
     ) -> Served {
-        let name = self.options.fallback.as_deref().unwrap_or_default();
-        let key = [&self.number[..], name.as_bytes()].concat();
-        match self.find(&key).await {
+        let key = self.fallback_key.as_deref().unwrap_or_default();
+        match self.find(key).await {
             Ok(Found::File(resource)) => {
-                send::file(self, wanted, resource, &key, true, exchange, request_id).await
+                send::file(self, wanted, resource, key, exchange, request_id).await
             }
-            Ok(Found::Directory) => self.answer(&key, Lack::Missing),
-            Err(lack) => self.answer(&key, lack),
+            Ok(Found::Directory) => self.answer(key, Lack::Missing),
+            Err(lack) => self.answer(key, lack),
         }
     }
 
@@ -346,6 +346,15 @@ enum Look {
     Page(Bytes),
     /// A directory without its slash.
     Elsewhere,
+}
+
+/// A name of the configuration as paths of requests have it: `./a//b` is `a/b`.
+fn plain_name(name: &str) -> Vec<u8> {
+    let parts: Vec<&str> = name
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    parts.join("/").into_bytes()
 }
 
 /// Where a directory lies whose path came without the slash at its end: an address, whatever bytes the target held.

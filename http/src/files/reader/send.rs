@@ -50,7 +50,6 @@ struct Reply<'r> {
     form: &'r Form,
     /// Of the file, in the cache.
     key: &'r [u8],
-    from_fallback: bool,
     exchange: &'r Exchange<'r>,
     request_id: &'r str,
 }
@@ -68,7 +67,7 @@ impl<'r> Reply<'r> {
         }
         fields.add("etag", &self.form.etag);
         fields.add("last-modified", &self.form.last_modified);
-        if self.from_fallback {
+        if self.site.is_fallback(self.key) {
             // The next version's page names the next version's scripts.
             fields.add("cache-control", "no-cache");
         }
@@ -173,7 +172,6 @@ pub(super) fn at_once(
         resource,
         form,
         key: &wanted.key,
-        from_fallback: false,
         exchange,
         request_id,
     };
@@ -228,7 +226,6 @@ pub(super) async fn file(
     wanted: &Wanted,
     mut resource: Rc<Resource>,
     key: &[u8],
-    from_fallback: bool,
     exchange: &Exchange<'_>,
     request_id: &str,
 ) -> Served {
@@ -251,7 +248,6 @@ pub(super) async fn file(
         resource: &resource,
         form,
         key,
-        from_fallback,
         exchange,
         request_id,
     };
