@@ -47,6 +47,9 @@ pub const AGENT_SERVICES_MAX: usize = 255;
 /// Default of every `[http.timeout]` key, as the seed documents it.
 pub const TIMEOUT_DEFAULT_MS: u64 = 10_000;
 
+/// Shortest duration of any key but zero: timers count milliseconds, and less would be zero, which means something else.
+pub const DURATION_MIN: Duration = Duration::from_millis(1);
+
 /// Longest timeout of any key: one day. Longer waits are the absence of a limit, written by leaving the key out
 /// where that is possible.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -213,3 +213,29 @@ fn a_router_is_shared_among_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&router(&["GET /a"]));
 }
+
+#[test]
+fn an_ipv6_host_is_one_however_it_is_written() {
+    let mut builder = RouterBuilder::new();
+    builder.add(Some("[0:0:0:0:0:0:0:1]"), "GET /", ()).unwrap();
+    builder.add(Some("[2001:DB8::]"), "GET /", ()).unwrap();
+    let router = builder.build().unwrap();
+    for (host, known) in [
+        ("[::1]", true),
+        ("[::1]:8080", true),
+        ("[0::0001]", true),
+        ("[2001:db8:0:0::]", true),
+        ("[::2]", false),
+        ("a.example", false),
+    ] {
+        let found = matches!(
+            router.lookup("GET", Some(host), "/", None),
+            Outcome::Found(_)
+        );
+        assert_eq!(found, known, "{host}");
+    }
+    let mut builder = RouterBuilder::new();
+    builder.add(Some("[::1]"), "GET /", ()).unwrap();
+    builder.add(Some("[0::1]"), "GET /", ()).unwrap();
+    assert!(builder.build().is_err(), "one host");
+}

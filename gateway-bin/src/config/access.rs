@@ -3,7 +3,7 @@
 //! Owns the checks of the path. Refuses to make the file: `check` leaves nothing behind.
 
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::http::ReadHttp;
 use super::model::{AccessFormat, AccessLog, AccessTo};
@@ -32,7 +32,12 @@ pub(super) fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<A
     let to = if text.text == "-" {
         AccessTo::Stdout
     } else {
-        let path = check.path(&text.text);
+        // `./x.log` and `x.log` are one file, which sections may share.
+        let path: PathBuf = check
+            .path(&text.text)
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect();
         if let Err(message) = can_be_log(&path, &text.text) {
             check.findings.error(text.span, message);
         }

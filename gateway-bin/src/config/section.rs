@@ -12,6 +12,7 @@ use super::emptied::EmptiedKeys;
 use super::reader::{Check, Entry, Text};
 use super::schema::{self, shorten, Kind};
 use super::{duration, size};
+use crate::limits::DURATION_MIN;
 
 /// One table of the file.
 pub(super) struct Section<'t> {
@@ -212,6 +213,11 @@ impl<'t> Section<'t> {
         };
         let parsed = parsed.and_then(|value| match zero {
             Err(instead) if value.is_zero() => Err(format!("is zero: {instead}")),
+            _ if !value.is_zero() && value < DURATION_MIN => Err(format!(
+                "is \"{}\", which is too short: write at least \"{}\"",
+                duration::show(value),
+                duration::show(DURATION_MIN)
+            )),
             _ if value > most => Err(format!(
                 "is \"{}\", which is too long: write at most \"{}\"",
                 duration::show(value),

@@ -223,8 +223,13 @@ fn read_proxy(section: &Section<'_>, check: &mut Check<'_, '_>) -> Option<Target
     let mut upstreams = Vec::new();
     for text in entry.full_texts("[\"http://10.0.0.2:8080\"]", check) {
         match upstream::check_upstream(&text.text) {
-            Ok(()) if upstreams.contains(&text.text) => {}
-            Ok(()) => upstreams.push(text.text),
+            Ok(()) => {
+                // One server is one upstream, with a slash at the end or without.
+                let url = text.text.trim_end_matches('/').to_owned();
+                if !upstreams.contains(&url) {
+                    upstreams.push(url);
+                }
+            }
             Err(message) => check
                 .findings
                 .error(text.span, format!("`proxy` {message}")),

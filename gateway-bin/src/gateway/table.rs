@@ -47,7 +47,10 @@ impl RouteTable {
             router: builder.build().map_err(|errors| sentence(&errors))?,
             roots: routes
                 .filter(|(_, route)| route.path == "/" && route.is_directory())
-                .map(|(number, route)| (route.host.clone(), number))
+                .map(|(number, route)| {
+                    let host = route.host.as_deref();
+                    (host.map(|host| host_of(host).into_owned()), number)
+                })
                 .collect(),
             routes: http.routes.clone(),
             upstreams,
@@ -66,7 +69,7 @@ impl RouteTable {
             });
             root.map(|(_, route)| *route)
         };
-        host.and_then(|host| of_host(Some(host)))
+        host.and_then(|host| of_host(Some(&host)))
             .or_else(|| of_host(None))
     }
 }

@@ -31,13 +31,12 @@ pub(super) async fn dial(upstream: &Inner) -> Result<Socket, String> {
 pub(super) async fn dial_quietly(upstream: &Inner, timeout_ms: u64) -> Result<Socket, String> {
     let timeout_ms = timeout_ms.min(CONNECT_TIMEOUT_MS);
     let until = Millis(rt::now().0.saturating_add(timeout_ms));
-    rt::timeout(timeout_ms, try_addresses(upstream, until))
-        .await
-        .unwrap_or_else(|_| {
-            Err(format!(
-                "no answer within {timeout_ms} ms (CONNECT_TIMEOUT_MS)"
-            ))
-        })
+    match rt::timeout(timeout_ms, try_addresses(upstream, until)).await {
+        Ok(Err(why)) if rt::now() < until => Err(why),
+        // Whichever timer was the first.
+        Ok(Err(_)) | Err(_) => Err(no_answer(timeout_ms)),
+        Ok(Ok(socket)) => Ok(socket),
+    }
 }
 
 async fn try_addresses(upstream: &Inner, until: Millis) -> Result<Socket, String> {
@@ -74,6 +73,15 @@ async fn connect_to_one(
         }
     }
     Err(last)
+}
+
+/// The limit is named where it is that of every connect; a shorter time is its asker's own.
+fn no_answer(within_ms: u64) -> String {
+    let limit = match within_ms {
+        CONNECT_TIMEOUT_MS => " (CONNECT_TIMEOUT_MS)",
+        _ => "",
+    };
+    format!("no answer within {within_ms} ms{limit}")
 }
 
 /// Whether a connection leads to itself, which a dial of a closed local port can.

@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::pattern::{Pattern, ANY};
 use super::tree::Tree;
-use super::{host_of, Router, Table};
+use super::{host_of, written_host, Router, Table};
 use crate::h1::is_valid_authority;
 
 /// Why a route cannot be.
@@ -176,10 +176,10 @@ impl<T> RouterBuilder<T> {
 
 /// A host without a port, in lower case and without the dot of the root.
 fn bare_host(host: &str) -> Result<String, RouteError> {
-    let bare = host_of(host);
+    let bare = written_host(host);
     let rest = host.get(bare.len()..).unwrap_or_default();
     if is_valid_authority(host) && !bare.is_empty() && matches!(rest, "" | ".") {
-        Ok(bare.to_ascii_lowercase())
+        Ok(host_of(bare).to_ascii_lowercase())
     } else {
         Err(RouteError::Host {
             host: host.to_owned(),

@@ -12,6 +12,7 @@ mod redirect;
 mod tree;
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 pub use build::{RouteError, RouterBuilder};
 
@@ -279,8 +280,25 @@ fn push_method(allow: &mut String, method: &str) {
     allow.push_str(method);
 }
 
-/// The host of an authority: without port, brackets kept, without the dot of the root.
-pub fn host_of(authority: &str) -> &str {
+/// The host of an authority as hosts are compared, but for their case: without port, without the dot of the root, an IPv6 address in
+/// brackets as RFC 5952 writes it (`[0:0:0:0:0:0:0:1]` is `[::1]`). Allocates for such an
+/// address alone.
+pub fn host_of(authority: &str) -> Cow<'_, str> {
+    let host = written_host(authority);
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    match inside.map(str::parse::<Ipv6Addr>) {
+        Some(Ok(address)) => match format!("[{address}]") {
+            plain if plain == host => Cow::Borrowed(host),
+            plain => Cow::Owned(plain),
+        },
+        _ => Cow::Borrowed(host),
+    }
+}
+
+/// The host as it is written.
+fn written_host(authority: &str) -> &str {
     let host = match authority.rfind(']') {
         Some(end) => authority.get(..=end).unwrap_or(authority),
         None => authority.split(':').next().unwrap_or(authority),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flatend::CallError;
 use flatend_http::client::HealthCheck;
 
-use crate::fake::{ask, closed_port, on_shard, read_head, until, upstream, Ended, Fake};
+use crate::fake::{ask, closed_port, hole, on_shard, read_head, until, upstream, Ended, Fake};
 
 fn every(interval_ms: u64) -> Option<HealthCheck> {
     Some(HealthCheck {
@@ -70,9 +70,12 @@ fn who_is_not_there_or_never_answers_is_not_well() {
             // Says nothing until the checker gives up.
             read_head(stream);
         });
+        let (hole, _filling) = hole();
         for (url, why) in [
             (closed_port(), "connection refused"),
             (fake.url(), "no answer within 500 ms"),
+            // The time is the check's own, not that of every connect.
+            (hole.clone(), "no answer within 500 ms"),
         ] {
             let (upstream, events) = upstream(&url, every(500));
             upstream.outlet(&shard);
