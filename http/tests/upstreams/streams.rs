@@ -299,8 +299,9 @@ fn a_caller_who_breaks_his_promise_of_a_length_is_cut() {
             };
             let ((), ended) = futures_lite::future::zip(sending, ended(&call)).await;
             match ended {
-                Ended::Failed(CallError::BadResponse(what)) => {
-                    assert!(what.contains("content-length"), "{what}")
+                // The caller's fault, and none of the upstream.
+                Ended::Failed(CallError::Unsendable { status: 400, why }) => {
+                    assert!(why.contains("content-length"), "{why}")
                 }
                 other => panic!("{other:?}"),
             }
