@@ -103,7 +103,10 @@ fn counted(headers: &HeaderBlock, hops: u32) -> Result<HeaderBlock, HeaderTooLar
 /// The status that tells the asker what went wrong; `None`: nobody has seen the request, so it is refused and may go elsewhere.
 fn status(error: &CallError) -> Option<u16> {
     match error {
-        CallError::NoProvider | CallError::Refused | CallError::Saturated => None,
+        CallError::NoProvider
+        | CallError::Refused
+        | CallError::Saturated
+        | CallError::ConnectionsInUse { .. } => None,
         CallError::Broken(Fault::LinkLost { left: false }) => None,
         CallError::HeadTooLarge { .. } => Some(431),
         CallError::TimedOut => Some(504),
