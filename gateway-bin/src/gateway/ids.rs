@@ -1,5 +1,5 @@
-//! Request ids: unique without asking anybody, short enough to read out. `PPPPPPPP-SS-N`: random for the process, the
-//! shard, and a count, all in hexadecimal.
+//! Request ids: unique without asking anybody, short enough to read out. `PPPPPPPP-SSL-N`: random for the process, two
+//! digits of the shard, the section of the configuration, and a count, all in hexadecimal.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
