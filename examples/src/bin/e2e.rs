@@ -18,6 +18,8 @@ struct Received {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     serve(
         Node::builder()
+            // Who listens has an identity and can be found, by npm nodes too.
+            .bind("127.0.0.1:0")
             .bootstrap(argument(GATEWAY))
             .service("upload", |mut context| async move {
                 let (mut hash, mut bytes) = (Blake2b512::new(), 0);
