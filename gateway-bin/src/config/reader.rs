@@ -138,6 +138,9 @@ impl<'t> Entry<'t> {
             return Some(text);
         }
         let shown = shorten(&text.text);
+        // A number or a truth value in quotes is meant as it stands.
+        let is_plain = text.text.parse::<u64>().is_ok() || text.text.parse::<bool>().is_ok();
+        let example = if is_plain { &text.text } else { example };
         self.wrong(
             &format!(
                 "is the string \"{shown}\": write the value without quotes, such as {} = {example}",

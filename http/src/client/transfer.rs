@@ -12,7 +12,7 @@ use super::connection::Wire;
 use super::exchange::Job;
 use super::upstream::Inner;
 use super::UpstreamEvent;
-use crate::error::UpstreamError;
+use crate::error::{ResponseError, UpstreamError};
 use crate::h1::{ClientNext, FieldScratch, ParsedResponse, Version};
 use crate::limits::{SLICE_BYTES_MIN, TURN_BYTES_MAX};
 
@@ -114,8 +114,14 @@ impl Transfer<'_> {
             if let Err(error) = self.gather() {
                 // The caller broke its own content-length: the upstream sees a cut, never a whole request.
                 self.wire.socket.reset_on_close();
-                let what = format!("its body: {}", error.to_string().trim_end_matches('.'));
-                self.job.response.fail(Fault::RequestBroken(what));
+                let what = match error {
+                    ResponseError::BodyTooLong => "its body is longer than its content-length",
+                    ResponseError::BodyTooShort => "its body is shorter than its content-length",
+                    _ => "its body cannot be framed",
+                };
+                self.job
+                    .response
+                    .fail(Fault::RequestBroken(what.to_owned()));
                 return Some(End::Closed);
             }
             let waiting = self.job.output.len();
@@ -150,7 +156,7 @@ impl Transfer<'_> {
     }
 
     /// Frames pieces of the body into the output until enough waits there.
-    fn gather(&mut self) -> Result<(), crate::error::ResponseError> {
+    fn gather(&mut self) -> Result<(), ResponseError> {
         while self.job.output.len() < GATHER_BYTES {
             let Some(bytes) = self.job.exchange.take() else {
                 if self.job.exchange.is_drained() && !self.job.http.is_sent() {
