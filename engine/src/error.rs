@@ -106,7 +106,7 @@ impl fmt::Display for CallError {
         match self {
             CallError::NoProvider => f.write_str("no connected node offers the service"),
             CallError::Saturated => f.write_str(
-                "every provider of the service has as many requests in flight as its limit allows",
+                "every provider of the service has as many requests in flight as its limit, or that of its link, allows",
             ),
             CallError::Refused => f.write_str("every provider that was tried refused the request"),
             CallError::ConnectionsInUse { connections_max } => write!(

@@ -26,6 +26,17 @@
 //! [`Node::watch`]: their futures are `Send` and need no runtime. The other way round, [`Context`], [`Client`] and [`Shard`] belong
 //! to their shard, and are no use elsewhere: the compiler says so.
 //!
+//! **What a handler may await.** All of this crate, and what other tasks of the same shard wake: [`rt::sleep`], [`rt::timeout`],
+//! [`rt::spawn`], [`rt::File`], calls, `Rc` channels. What *another thread* wakes (a tokio socket, a database client with a thread of
+//! its own, a channel from elsewhere) works, but late: the shard sleeps in `epoll_wait` and notices such a wake up to 200 ms later.
+//! Bring such work in by [`Shard::run_blocking`], which wakes the shard at once, or let the other thread come with
+//! [`Handle::submit_to`](crate::Handle::submit_to).
+//!
+//! [`rt::sleep`]: crate::rt::sleep
+//! [`rt::timeout`]: crate::rt::timeout
+//! [`rt::spawn`]: crate::rt::spawn
+//! [`rt::File`]: crate::rt::File
+//!
 //! # Bodies
 //!
 //! Both bodies of a request stream, at once if the handler wants it. Nothing is kept: `read` gives pieces as they came, `write` waits

@@ -179,6 +179,7 @@ pub(crate) fn not_opened(err: &OpenError) -> CallError {
             bytes: *bytes,
             max_bytes: *max,
         },
+        OpenError::IdsExhausted | OpenError::Full | OpenError::NotGranted => CallError::Saturated,
         // The link cannot take it, another may: nothing has left.
         _ => CallError::Broken(Fault::LinkLost { left: false }),
     }

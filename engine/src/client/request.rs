@@ -193,6 +193,11 @@ impl Request {
         &self.names
     }
 
+    /// The longest wait for the head, if there is one.
+    pub(crate) fn longest_wait(&self) -> Option<Duration> {
+        self.timeout.into_iter().chain(self.deadline).min()
+    }
+
     /// When all of it must be over, if it must.
     pub(crate) fn until(&self) -> Option<Millis> {
         self.deadline

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -92,6 +92,9 @@ pub(super) fn start(
     });
     if let Ok(call) = made {
         rt::spawn(exchange.clone().drive(call));
+        if let Some(until) = until {
+            rt::spawn(stop_at(until, Rc::downgrade(&exchange)));
+        }
     }
     let end = ResponseEnd {
         exchange: exchange.clone(),
@@ -103,6 +106,22 @@ pub(super) fn start(
     };
     (writer, end.answered(until))
 }
+
+/// Stops the writer when the request's deadline has passed; its reader finds that out by itself.
+async fn stop_at(until: Millis, exchange: Weak<Exchange>) {
+    // A moment later, so that the call's own word about its head comes first.
+    rt::sleep((until.0 + AFTER_DEADLINE_MS).saturating_sub(rt::now().0)).await;
+    let Some(exchange) = exchange.upgrade() else {
+        return;
+    };
+    if exchange.written.get() == Written::Open {
+        exchange.written.set(Written::Refused);
+        exchange.give_up();
+    }
+}
+
+/// More than a slot of the timer wheel.
+const AFTER_DEADLINE_MS: u64 = 10;
 
 /// The response's side. Dropping it gives the request up.
 pub(super) struct ResponseEnd {

@@ -31,6 +31,10 @@ impl fmt::Display for ReadError {
             ReadError::Cut(Fault::LinkLost { .. }) => {
                 f.write_str("the body was cut: the link to the caller was lost")
             }
+            ReadError::Cut(Fault::LinkBroken(how)) => write!(
+                f,
+                "the body was cut: the link to the caller ended, because the caller broke the protocol: {how}"
+            ),
             ReadError::Cut(Fault::Malformed(what)) => {
                 write!(
                     f,

@@ -6,14 +6,14 @@ use std::io;
 
 use super::body_error::ReadError;
 use crate::client::ResponseError;
-use crate::error::CallError;
+use crate::error::{CallError, Fault};
 
 /// An error of a handler: becomes a JSON response `{"error": …}` with the status, if nothing was sent yet; a response that has
 /// begun is cut, so that nobody takes it for whole. **The caller reads the message.**
 ///
 /// `?` makes one of any error, its text as the message. The status: 413 for [`ReadError::TooLarge`], 400 for
-/// [`ReadError::Json`]; for a call to another service what a gateway says, 503 without a provider, 504 for
-/// [`CallError::TimedOut`], 502 otherwise; 500 for all else. [`OrStatus`] gives another status:
+/// [`ReadError::Json`]; for a call to another service what a gateway says: 503 without a provider or before anything left, 504 for
+/// [`CallError::TimedOut`] and a deadline, 431 for a head that is too large, 502 otherwise; 500 for all else. [`OrStatus`] gives another status:
 ///
 /// ```
 /// use flatend::{Context, HandlerError, OrStatus};
@@ -93,9 +93,21 @@ fn status_of(error: &(dyn Error + 'static)) -> u16 {
             | CallError::Refused
             | CallError::ConnectionsInUse { .. },
         ) => 503,
+        // Nothing left: the same as nobody there.
+        Some(CallError::Broken(Fault::LinkLost { left: false })) => 503,
         Some(CallError::TimedOut) => 504,
+        Some(CallError::HeadTooLarge { .. }) => 431,
+        Some(CallError::Unsendable { status, .. }) => *status,
         Some(_) => 502,
-        None if error.is::<ResponseError>() => 502,
+        None => of_response(error),
+    }
+}
+
+/// The status of a response that could not be read; 500 for what is no error of ours.
+fn of_response(error: &(dyn Error + 'static)) -> u16 {
+    match error.downcast_ref() {
+        Some(ResponseError::Cut(Fault::DeadlinePassed)) => 504,
+        Some(_) => 502,
         None => 500,
     }
 }
@@ -124,7 +136,6 @@ impl<T, E: fmt::Display> OrStatus<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Fault;
 
     fn made(error: impl Error + 'static) -> (u16, String) {
         let error = HandlerError::from(error);
@@ -141,6 +152,15 @@ mod tests {
         assert_eq!(made(ReadError::Cut(Fault::Refused)).0, 500);
         assert_eq!(made(CallError::NoProvider).0, 503);
         assert_eq!(made(CallError::TimedOut).0, 504);
+        let lost = |left| CallError::Broken(Fault::LinkLost { left });
+        assert_eq!((made(lost(false)).0, made(lost(true)).0), (503, 502));
+        let large = CallError::HeadTooLarge {
+            bytes: 2,
+            max_bytes: 1,
+        };
+        assert_eq!(made(large).0, 431);
+        let late = ResponseError::Cut(Fault::DeadlinePassed);
+        assert_eq!(made(late).0, 504);
         assert_eq!(made(CallError::Broken(Fault::Refused)).0, 502);
         assert_eq!(made(ResponseError::Json(String::new())).0, 502);
         assert_eq!(made(io::Error::other("disk")), (500, "disk".to_owned()));

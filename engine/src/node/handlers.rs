@@ -131,18 +131,21 @@ impl Handlers {
     /// Forgets a service; requests that run keep what they need of it.
     pub(crate) fn remove(&self, name: &str) {
         let service = self.0.borrow_mut().remove(name);
-        // What it keeps is the user's, and goes here if nobody uses it: that must not take the shard along.
-        let dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(service)));
-        if let Err(panic) = dropped {
-            rt::report_panic(panic.as_ref());
-        }
+        drop_caught(service);
     }
 
     /// Forgets all services, and with them what they keep.
     pub(crate) fn clear(&self) {
         // Dropped after the borrow has ended: a service may do anything when it goes.
         let services = self.0.take();
-        drop(services);
+        services.into_values().for_each(drop_caught);
+    }
+}
+
+/// Drops what a service keeps, if nobody uses it any more. It is the user's, and must not take the shard along.
+fn drop_caught<T>(service: T) {
+    if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(service))) {
+        rt::report_panic(panic.as_ref());
     }
 }
 

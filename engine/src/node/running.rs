@@ -15,10 +15,12 @@ use crate::control::Registry;
 use crate::error::CallError;
 use crate::mesh::News;
 use crate::routing::Snapshot;
-use crate::rt::{Address, ShardThread};
+use crate::rt::{self, Address, ShardThread};
 use crate::shard::{Message, Shared};
 
-/// A running node. Dropping it shuts it down and waits.
+/// A running node. Dropping it shuts it down and waits: up to 10 s for the requests in flight and 6 s for its links to close, and for
+/// as long as a task of [`on_each_shard`](NodeBuilder::on_each_shard) takes. Dropped on a shard, in a handler say, it drains and nobody
+/// waits.
 pub struct Node {
     pub(super) addrs: Vec<SocketAddr>,
     pub(super) public_key: Option<[u8; 32]>,
@@ -110,7 +112,8 @@ impl Node {
     /// Drains and waits until all shards have ended.
     ///
     /// # Errors
-    /// A sentence, when a shard ended badly.
+    /// A sentence, when a shard ended badly, or when this is a shard, which waits for no other: the node drains then, and ends
+    /// by itself.
     pub fn shutdown(mut self) -> Result<(), String> {
         self.end()
     }
@@ -128,19 +131,49 @@ impl Node {
 
     fn end(&mut self) -> Result<(), String> {
         let shards = std::mem::take(&mut self.shards);
-        if !shards.is_empty() {
-            self.drain();
+        let control = self.control.take();
+        if shards.is_empty() && control.is_none() {
+            return Ok(());
         }
-        let results: Vec<Result<(), String>> = shards.into_iter().map(ShardThread::join).collect();
-        self.registry.close();
-        self.registry.watchers.end();
-        if let Some(control) = self.control.take() {
-            control
-                .join()
-                .map_err(|_| "the control thread panicked".to_owned())?;
+        self.drain();
+        let registry = self.registry.clone();
+        let wait = move || end_of(shards, &registry, control);
+        if !rt::is_installed() {
+            return wait();
         }
-        results.into_iter().collect()
+        // A shard must not wait for shards, itself among them: the node drains, and a thread waits for its end.
+        let waiting = std::thread::Builder::new()
+            .name("end of a node".to_owned())
+            .spawn(move || {
+                if let Err(err) = wait() {
+                    eprintln!("{err}");
+                }
+            });
+        match waiting {
+            Ok(_) => Err(
+                "a node was dropped or shut down on a shard: it drains, and nobody waits for it here"
+                    .to_owned(),
+            ),
+            Err(err) => Err(format!("cannot wait for the end of a node: {err}")),
+        }
     }
+}
+
+/// Waits for all shards and the control thread.
+fn end_of(
+    shards: Vec<ShardThread>,
+    registry: &Registry,
+    control: Option<JoinHandle<()>>,
+) -> Result<(), String> {
+    let results: Vec<Result<(), String>> = shards.into_iter().map(ShardThread::join).collect();
+    registry.close();
+    registry.watchers.end();
+    if let Some(control) = control {
+        control
+            .join()
+            .map_err(|_| "the control thread panicked".to_owned())?;
+    }
+    results.into_iter().collect()
 }
 
 impl Drop for Node {

@@ -2,7 +2,7 @@
 //! Built whole from the list of links, swapped atomically, never changed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -143,19 +143,13 @@ impl Snapshot {
 
     /// As [`Snapshot::providers`], with those that are retiring.
     pub fn all_providers<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Provider> {
-        let mut found: Vec<Provider> = Vec::new();
-        for name in names {
-            for provider in self
-                .services
-                .get(name)
-                .map_or(&[][..], |providers| providers)
-            {
-                if !found.iter().any(|known| known.key == provider.key) {
-                    found.push(provider.clone());
-                }
-            }
-        }
-        found
+        let mut seen = HashSet::new();
+        let offered = names.into_iter().filter_map(|name| self.services.get(name));
+        offered
+            .flat_map(|providers| providers.iter())
+            .filter(|provider| seen.insert(provider.key))
+            .cloned()
+            .collect()
     }
 
     /// Whether one of `names` had a provider at `since` or later, or has one now.

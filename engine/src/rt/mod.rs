@@ -30,7 +30,7 @@ pub(crate) use executor::count_panic;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
 pub use file::{opens_beneath, File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
 pub use flatend_codec::Millis;
-pub(crate) use gate::{Gate, Pass};
+pub(crate) use gate::{Closed, Gate, Pass};
 pub use listener::{Accepted, ListenOptions, Listener};
 pub(crate) use mailbox::mailboxes_of;
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};

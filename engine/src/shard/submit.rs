@@ -87,7 +87,8 @@ struct Answer {
 
 impl Shard {
     /// Runs `work` on the shard with this number, this one included, and gives its result. Beyond
-    /// [`SUBMITS_MAX`](crate::limits::SUBMITS_MAX) at a time, further ones wait here. Dropping the future does not stop work that
+    /// [`SUBMITS_MAX`](crate::limits::SUBMITS_MAX) at a time, further ones wait here, unless the shard runs work that was submitted
+    /// to it just then: such work may submit further without a deadlock. Dropping the future does not stop work that
     /// has begun.
     ///
     /// # Errors
@@ -108,7 +109,12 @@ impl Shard {
             if index >= count {
                 return Err(SubmitError::NoShard { index, count });
             }
-            let _permit = shard.submits.permits.take().await;
+            // Work that was submitted itself never waits here: it could hold the very permits that it waits for.
+            let is_serving = !shard.submits.serving.borrow().is_empty();
+            let _permit = match is_serving {
+                true => None,
+                false => Some(shard.submits.permits.take().await),
+            };
             let waiting = Waiting::new(&shard);
             let (home, id) = (shard.index, waiting.id);
             let reply = Reply {

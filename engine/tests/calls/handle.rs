@@ -228,6 +228,12 @@ fn more_than_the_limit_wait_in_line() {
         block_on(poll_once(&mut late)).is_none(),
         "there is no place"
     );
+    // Who may wait for so long only is told, though no shard looks at it yet.
+    let begun = Instant::now();
+    let hurried = Request::to("hello").timeout(Duration::from_millis(50));
+    let error = block_on(handle.call(hurried)).expect_err("there is no place");
+    assert_eq!(error, CallError::TimedOut);
+    assert!(begun.elapsed() >= Duration::from_millis(50));
     under_way.pop();
     let mut response = block_on(late).expect("a response");
     assert_eq!(
@@ -236,6 +242,24 @@ fn more_than_the_limit_wait_in_line() {
     );
     drop(under_way);
     is_usable(&handle);
+}
+
+#[test]
+fn responses_that_are_kept_take_no_place() {
+    let (_provider, caller) = pair(Dialer::Provider);
+    let handle = caller.node().handle();
+    let kept: Vec<_> = (0..HANDLE_CALLS_MAX + 10)
+        .map(|_| {
+            block_on(async {
+                let request = Request::to("hello").timeout(Duration::from_secs(20));
+                let mut response = handle.call(request).await.expect("a place");
+                response.read_all(100).await.expect("a body");
+                response
+            })
+        })
+        .collect();
+    is_usable(&handle);
+    drop(kept);
 }
 
 #[test]

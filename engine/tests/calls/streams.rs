@@ -1,6 +1,7 @@
 //! Requests whose body is written piece by piece, and what is dropped on the way.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use flatend::rt;
 use flatend::{BodyRefused, CallError, Fault, Request, ResponseError, Shard};
@@ -149,4 +150,25 @@ fn an_error_of_a_streamed_request_reaches_writer_and_reader() {
         let error = response.await.expect_err("two bodies");
         assert!(error.to_string().contains("written too"), "{error}");
     });
+}
+
+#[test]
+fn a_deadline_stops_a_writer_whose_provider_reads_nothing() {
+    for dialer in BOTH {
+        let (_provider, caller) = pair_of(dialer, 2, provider());
+        for shard in 0..2 {
+            caller.run(shard, |shard| async move {
+                let request = Request::to("silent").deadline(Duration::from_millis(200));
+                let (mut body, response) = shard.client().stream(request);
+                let begun = rt::now();
+                // More than all buffers hold; nobody awaits the response meanwhile.
+                let written = body.write(vec![0; 64 << 20]).await;
+                assert_eq!(written, Err(BodyRefused));
+                let waited = rt::now().0 - begun.0;
+                assert!((190..5_000).contains(&waited), "{waited} ms");
+                let error = response.await.expect_err("its time is over");
+                assert_eq!(error, CallError::TimedOut);
+            });
+        }
+    }
 }

@@ -135,3 +135,42 @@ fn work_that_the_shards_end_cuts_off_is_an_error() {
     assert_eq!(cut.join().expect("it ends"), Err(SubmitError::ShuttingDown));
     drop(waiting);
 }
+
+#[test]
+fn work_that_was_submitted_may_submit_more_than_there_are_permits() {
+    let node = node();
+    let done = node.run(0, |shard| async move {
+        let right = Rc::new(Cell::new(0));
+        let outer = (0..SUBMITS_MAX + 500).map(|_| {
+            let (shard, right) = (shard.clone(), right.clone());
+            async move {
+                let work = shard.submit_to(0, |shard| async move {
+                    shard
+                        .submit_to(1, |shard| async move { shard.index() })
+                        .await
+                });
+                let is_right = work.await == Ok(Ok(1));
+                right.set(right.get() + usize::from(is_right));
+            }
+        });
+        let all = rt::join_all(outer.collect());
+        rt::timeout(20_000, all).await.expect("no deadlock");
+        right.get()
+    });
+    assert_eq!(done, SUBMITS_MAX + 500);
+}
+
+#[test]
+fn a_node_that_is_dropped_on_its_own_shard_drains_and_ends() {
+    let node = Node::builder()
+        .bind("127.0.0.1:0")
+        .shards(1)
+        .on_event(|_| ());
+    let node = node.start().expect("it starts");
+    let (handle, mut watch) = (node.handle(), node.watch());
+    let dropped = block_on(handle.submit_to(0, move |_| async move { node.shutdown() }));
+    let sentence = dropped.expect("the shard lives").expect_err("nobody waits");
+    assert!(sentence.contains("on a shard"), "{sentence}");
+    let ended = watch.wait_until(Duration::from_secs(20), |_| false);
+    assert_eq!(ended.expect_err("it ends"), flatend::WatchError::Ended);
+}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flatend::{HandlerError, Node, Request};
+use flatend::{Node, Request};
 use flatend_examples::{serve, GATEWAY};
 
 /// What one node may answer.
@@ -22,13 +22,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 async move { context.send(answer).await }
             })
             .service("roll_call", |mut context| async move {
-                let request = Request::to("present").timeout(Duration::from_secs(2));
+                let request = Request::to("present").deadline(Duration::from_secs(2));
                 let answers = context.client().broadcast(request).await;
                 let mut lines = Vec::new();
                 for (provider, answer) in answers {
-                    let line = match answer {
-                        Ok(mut response) => said(response.read_all(ANSWER_BYTES_MAX).await?)?,
-                        // One that is gone does not spoil the answers of the others.
+                    let said = match answer {
+                        Ok(mut response) => response
+                            .read_all(ANSWER_BYTES_MAX)
+                            .await
+                            .map_err(|error| error.to_string()),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    let line = match said {
+                        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                        // One that is gone, or stops in the middle, does not spoil the answers of the others.
                         Err(error) => format!("{} did not answer: {error}", provider.name()),
                     };
                     lines.push(line + "\n");
@@ -38,8 +45,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 context.send(lines.concat()).await
             }),
     )
-}
-
-fn said(bytes: flatend::Bytes) -> Result<String, HandlerError> {
-    Ok(String::from_utf8(bytes.to_vec())?)
 }

@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             context.send(now.as_secs().to_string()).await
         }),
         "greeting" => node.service("greeting", |context| async move {
-            let request = Request::to("clock").timeout(Duration::from_secs(2));
-            // Nobody there becomes a 503, no answer in time a 504.
+            let request = Request::to("clock").deadline(Duration::from_secs(2));
+            // Nobody there becomes a 503, no whole answer in time a 504.
             let mut response = context.client().call(request).await?;
             let time = response.read_all(TIME_BYTES_MAX).await?;
             let time = String::from_utf8_lossy(&time);

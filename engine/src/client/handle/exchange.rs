@@ -27,11 +27,11 @@ pub(crate) struct Exchange {
     /// A poke is in the shard's mailbox.
     poked: AtomicBool,
     door: Address<Message>,
-    /// One of the requests that may be under way; goes back when both sides have let go.
-    _pass: Pass,
 }
 
 struct State {
+    /// One of the requests that may be under way; goes back when the shard lets go of it, however long its response is kept.
+    pass: Option<Pass>,
     // From the thread to the shard.
     body: Queue,
     written: Written,
@@ -116,6 +116,7 @@ impl Exchange {
         Arc::new(Exchange {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             state: Mutex::new(State {
+                pass: Some(pass),
                 body: Queue::default(),
                 written,
                 cancelled: false,
@@ -129,7 +130,6 @@ impl Exchange {
             }),
             poked: AtomicBool::new(false),
             door,
-            _pass: pass,
         })
     }
 
@@ -311,6 +311,11 @@ impl Exchange {
         self.answer(Err(CallError::Broken(Fault::ShuttingDown)));
         self.end(Err(Fault::ShuttingDown));
         self.refuse_body();
-        self.lock().let_go = true;
+        let mut state = self.lock();
+        state.let_go = true;
+        let pass = state.pass.take();
+        drop(state);
+        // Whoever gets it is woken, which nobody does under a lock.
+        drop(pass);
     }
 }

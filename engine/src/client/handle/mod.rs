@@ -2,6 +2,7 @@
 //! bound on what may be under way through each. The invariant that a change is likeliest to break: a waker of a shard's task is
 //! woken by its shard alone, which hears of everything through its mailbox.
 
+mod alarm;
 mod exchange;
 mod open;
 mod response;
@@ -23,8 +24,9 @@ use crate::control::Registry;
 use crate::error::{CallError, Fault};
 use crate::limits::HANDLE_CALLS_MAX;
 use crate::routing::ProviderKey;
-use crate::rt::{self, Address, Gate};
+use crate::rt::{self, Address, Closed, Gate, Pass};
 use crate::shard::Message;
+use alarm::Alarm;
 use exchange::Written;
 use open::Open;
 use response::ReaderEnd;
@@ -34,7 +36,7 @@ use serve::Starting;
 /// await them in tokio, or call `futures_lite::future::block_on`. Dropping one gives its request up.
 ///
 /// At most [`HANDLE_CALLS_MAX`](crate::limits::HANDLE_CALLS_MAX) requests a shard are under way at a time; further ones wait in
-/// line, and a [`timeout`](Request::timeout) that passes meanwhile is told when their turn has come. After the node has begun to
+/// line, as long as their [`timeout`](Request::timeout) and [`deadline`](Request::deadline) allow. After the node has begun to
 /// shut down every new one is an error.
 #[derive(Clone)]
 pub struct Handle {
@@ -118,7 +120,11 @@ impl Doors {
         }
         let over = || CallError::Broken(Fault::ShuttingDown);
         let door = self.choose(&request, at).ok_or_else(over)?;
-        let pass = door.gate.take().await.map_err(|_| over())?;
+        let pass = match futures_lite::future::poll_once(door.gate.take()).await {
+            Some(pass) => pass,
+            None => waited(door, &request).await?,
+        }
+        .map_err(|_| over())?;
         let written = match streamed {
             true => Written::Open,
             false => Written::Ended,
@@ -136,6 +142,21 @@ impl Doors {
         // It has room: see HANDLE_MESSAGES_MAX. Dropped there, it tells the exchange that the shard has ended.
         door.address.post(run).ok();
         Ok(exchange)
+    }
+}
+
+/// A pass of a door at which others wait, for as long as the request may wait.
+async fn waited(door: &Door, request: &Request) -> Result<Result<Pass, Closed>, CallError> {
+    let take = async { Ok(door.gate.take().await) };
+    match request.longest_wait().and_then(Alarm::after) {
+        None => take.await,
+        Some(alarm) => {
+            let late = async {
+                alarm.rung().await;
+                Err(CallError::TimedOut)
+            };
+            futures_lite::future::or(take, late).await
+        }
     }
 }
 
