@@ -170,8 +170,12 @@ pub const QUESTION_TIMEOUT_MS: u64 = 10_000;
 /// IDs known by hearsay and not connected, each about 200 bytes. Beyond it what peers name is not remembered.
 pub const KNOWN_IDS_MAX: usize = 2_048;
 
-/// How long an ID is no news after a dial of it failed.
+/// How long an ID is no news after a dial of it failed, and an address is not dialed for other IDs that are hearsay.
 pub const RUMOUR_REST_MS: u64 = 30_000;
+
+/// IDs that a peer has named and that led nowhere, beyond those that led to a peer, after which its news are not pursued:
+/// a peer that makes IDs up would be asked on and on.
+pub const LIES_MAX: u32 = 16;
 
 /// Dials under way at once: a new node joins a mesh of a thousand within a second, and no peer can make us fill our
 /// descriptors with connections that nobody answers.

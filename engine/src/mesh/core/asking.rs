@@ -15,8 +15,8 @@ use super::links::{Dialed, Link};
 use super::{Action, Core, Timer};
 use crate::kademlia::{target_in_bucket, Entry, Key, ZERO};
 use crate::limits::{
-    QUESTION_TIMEOUT_MS, REFRESH_FIRST_MS, REFRESH_MAX_MS, SWEEP_BARREN_MAX, SWEEP_FROM_MS,
-    SWEEP_QUESTIONS_MAX,
+    LIES_MAX, QUESTION_TIMEOUT_MS, REFRESH_FIRST_MS, REFRESH_MAX_MS, SWEEP_BARREN_MAX,
+    SWEEP_FROM_MS, SWEEP_QUESTIONS_MAX,
 };
 use crate::routing::LinkRef;
 
@@ -108,9 +108,6 @@ impl Core {
         for (key, addr) in ids {
             news += usize::from(self.take_rumour(*key, *addr, link));
         }
-        if news > 0 {
-            self.hurry_refresh(now);
-        }
         let Some(mut state) = self.links.remove(&link) else {
             return self.settle(now);
         };
@@ -129,8 +126,10 @@ impl Core {
             state.question.sweep = None;
         }
         let place = state.key.unwrap_or(self.own);
+        // Who names IDs that lead nowhere is asked when his turn comes, and no more.
+        let pursued = news > 0 && state.lies < LIES_MAX;
         self.links.insert(link, state);
-        if news == 0 && !sweeping {
+        if !pursued && !sweeping {
             self.lookup.done(link);
         } else if self.lookup.is_asked(link) {
             self.ask(now, link);

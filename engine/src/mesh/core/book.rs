@@ -7,7 +7,7 @@ use flatend_codec::Millis;
 
 use super::{Core, DialId, Timer};
 use crate::kademlia::{distance, Key};
-use crate::limits::{KNOWN_IDS_MAX, RUMOUR_REST_MS};
+use crate::limits::{KNOWN_IDS_MAX, LIES_MAX, RUMOUR_REST_MS};
 use crate::routing::LinkRef;
 
 /// What a key without a link waits for.
@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) wait: Wait,
     /// It was a peer and is lost: how many dials since have failed.
     pub(super) lost: Option<u32>,
+    /// Who named it, as long as it is hearsay.
+    pub(super) teller: Option<LinkRef>,
 }
 
 impl Peer {
@@ -49,6 +51,7 @@ impl Peer {
             dial: None,
             wait: Wait::Nothing,
             lost: None,
+            teller: None,
         }
     }
 }
@@ -75,13 +78,16 @@ impl Core {
                 return false;
             }
             peer.addr = Some(addr);
+            peer.teller = Some(teller);
             self.make_ready(&key);
         } else {
             if self.unlinked >= KNOWN_IDS_MAX {
                 self.counts.forgotten += 1;
                 return false;
             }
-            self.peers.insert(key, Peer::new(Some(addr)));
+            let mut peer = Peer::new(Some(addr));
+            peer.teller = Some(teller);
+            self.peers.insert(key, peer);
             self.unlinked += 1;
             self.make_ready(&key);
         }
@@ -161,6 +167,18 @@ impl Core {
         if self.peers.get(key).is_some_and(unused) {
             self.peers.remove(key);
             self.unlinked -= 1;
+        }
+    }
+
+    /// Hearsay has been tried: who told it is believed more or less.
+    pub(super) fn judge_teller(&mut self, key: &Key, was_true: bool) {
+        let teller = self.peers.get_mut(key).and_then(|peer| peer.teller.take());
+        if let Some(link) = teller.and_then(|teller| self.links.get_mut(&teller)) {
+            link.lies = if was_true {
+                link.lies.saturating_sub(1)
+            } else {
+                (link.lies + 1).min(2 * LIES_MAX)
+            };
         }
     }
 

@@ -1,12 +1,14 @@
 //! Dials: bootstrap addresses for ever, peers as long as it makes sense, each address one at a time, all of them bounded.
 
+use std::net::SocketAddr;
+
 use flatend_codec::Millis;
 
 use super::book::Wait;
 use super::redial::Allowance;
 use super::{Action, Core, DialEnd, DialId, Target, Timer};
 use crate::kademlia::Key;
-use crate::limits::{MESH_DIALS_MAX, OWN_ADDRS_MAX};
+use crate::limits::{KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MAX, RUMOUR_REST_MS};
 
 /// A bootstrap address.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,9 +79,11 @@ impl Core {
                 continue;
             }
             let known = self.verified.get(&addr);
-            if known.is_some_and(|(_, found)| *found != Some(key)) {
-                // Somebody else answers there, as a dial has shown meanwhile.
+            let rests = self.resting.get(&addr).is_some_and(|until| *until > now);
+            if known.is_some_and(|(_, found)| *found != Some(key)) || (rests && lost.is_none()) {
+                // Somebody else answers there, or nobody, as a dial has shown meanwhile.
                 self.counts.bad_addresses += 1;
+                self.judge_teller(&key, false);
                 self.rest(now, &key);
                 continue;
             }
@@ -139,10 +143,23 @@ impl Core {
                 if end == DialEnd::Ourselves && self.own_addrs.len() < OWN_ADDRS_MAX {
                     self.own_addrs.push(addr);
                 }
+                self.judge_teller(&key, false);
+                self.rest_address(now, addr);
                 self.dial_failed(now, &key);
             }
         }
         self.settle(now);
+    }
+
+    /// Nobody answers there: one dial for hearsay in so much time, whatever keys are named.
+    fn rest_address(&mut self, now: Millis, addr: SocketAddr) {
+        if self.resting.len() >= KNOWN_IDS_MAX {
+            self.resting.retain(|_, until| *until > now);
+        }
+        if self.resting.len() < KNOWN_IDS_MAX {
+            let until = Millis(now.0 + RUMOUR_REST_MS);
+            self.resting.insert(addr, until);
+        }
     }
 
     fn dial_failed(&mut self, now: Millis, key: &Key) {

@@ -30,6 +30,8 @@ pub(super) struct Link {
     /// Questions may be sent.
     pub(super) ready: bool,
     pub(super) question: Question,
+    /// IDs that it has named and that led nowhere, less those that led to a peer.
+    pub(super) lies: u32,
 }
 
 impl Core {
@@ -46,6 +48,7 @@ impl Core {
             }
             Some(Target::Peer { key, .. }) => {
                 self.allowance.give_back();
+                self.judge_teller(&key, up.key == Some(key));
                 self.check_identity(now, &key, up.key);
                 Dialed::Peer
             }
@@ -60,6 +63,7 @@ impl Core {
             from: up.from,
             ready: dialed != Dialed::Them,
             question: Question::default(),
+            lies: 0,
         };
         if dialed == Dialed::Them {
             // Who dialed us is asked once for each key; an anonymous one knows those that it dialed, and they know of us.

@@ -71,6 +71,8 @@ pub struct Core {
     ready: BTreeSet<(Key, Key)>,
     /// Addresses of peers that are dialed now, and who waits for each.
     busy: BTreeMap<SocketAddr, Vec<Key>>,
+    /// Addresses at which hearsay found nobody: not dialed for hearsay until then.
+    resting: BTreeMap<SocketAddr, Millis>,
     allowance: Allowance,
     lookup: Lookup<LinkRef>,
     refresh: Refresh,
@@ -101,6 +103,7 @@ impl Core {
             next_dial: 1,
             ready: BTreeSet::new(),
             busy: BTreeMap::new(),
+            resting: BTreeMap::new(),
             allowance: Allowance::new(now),
             lookup: Lookup::new(own),
             refresh: Refresh::new(REFRESH_FIRST_MS),

@@ -1,0 +1,139 @@
+//! What must be true, said a second time and simply: from the links and dials that the world sees, not from the core's own books.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use flatend::kademlia::Key;
+
+use super::old::{Fault, Old};
+use super::world::{Running, World};
+
+/// Dials of IDs at once (`limits::MESH_DIALS_MAX`).
+const DIALS_MAX: usize = 64;
+/// Beyond so many hosts the sets are compared now and then only.
+const SMALL: usize = 64;
+
+impl World {
+    /// After each event that concerned `host`.
+    pub(super) fn check(&self, host: usize) {
+        let Some(Running::Ours(ours)) = &self.hosts[host].running else {
+            return;
+        };
+        if self.hosts.len() > SMALL && self.totals.events % 4_096 != 0 {
+            return;
+        }
+        let own = self.hosts[host].key;
+        let seen: BTreeSet<&Key> = ours.linked().collect();
+        let core: BTreeSet<&Key> = ours.core.linked().collect();
+        assert_eq!(
+            seen, core,
+            "host {host}: the core's links are not those that there are"
+        );
+        assert!(
+            own.is_none_or(|own| !seen.contains(&own)),
+            "host {host} is linked with itself"
+        );
+        for entry in ours.core.table().iter() {
+            assert_ne!(Some(entry.key), own, "host {host} stands in its own table");
+        }
+        assert!(ours.core.table().len() <= 256 * 16);
+    }
+
+    /// Before a dial begins.
+    pub(super) fn check_dial(&self, host: usize, expected: Option<Key>, addr: SocketAddr) {
+        let Some(ours) = self.ours(host) else {
+            return;
+        };
+        let Some(key) = expected else {
+            return;
+        };
+        assert_ne!(
+            Some(key),
+            self.hosts[host].key,
+            "host {host} dials its own key"
+        );
+        assert_ne!(
+            addr, self.hosts[host].addr,
+            "host {host} dials its own address"
+        );
+        assert!(
+            !ours.is_linked(&key),
+            "host {host} dials a key that it has a link with"
+        );
+        assert!(
+            !addr.ip().is_unspecified() && addr.port() != 0,
+            "host {host} dials {addr}"
+        );
+        let mut others = ours.dials.values().filter_map(|dial| dial.expected);
+        assert!(
+            others.all(|other| other != key),
+            "host {host} dials one key twice at once"
+        );
+        let peers = ours.dials.values().filter(|dial| dial.expected.is_some());
+        assert!(
+            peers.count() < DIALS_MAX,
+            "host {host} dials too many at once"
+        );
+    }
+
+    /// The first pair of live nodes that could be linked and is not.
+    pub(crate) fn unlinked_pair(&self) -> Option<(usize, usize)> {
+        let alive = self.alive_hosts();
+        for a in &alive {
+            for b in alive.range(a + 1..) {
+                if self.can_be_linked(*a, *b) && !self.are_linked(*a, *b) {
+                    return Some((*a, *b));
+                }
+            }
+        }
+        None
+    }
+
+    fn can_be_linked(&self, a: usize, b: usize) -> bool {
+        let (ours_a, ours_b) = (self.ours(a).is_some(), self.ours(b).is_some());
+        // A node of ours dials whoever shows an address; an old one only whom it hears of at its start.
+        let dialable = |host: usize| {
+            self.hosts[host].key.is_some() && self.hosts[host].old != Some(Fault::ShowsIpv6)
+        };
+        // An npm node that found nobody gives up after eight tries, and nobody knows of it.
+        let known = |host: usize| self.old(host).is_none_or(|old| self.knows_ours(old));
+        self.net.reaches(a, b)
+            && ((ours_a && dialable(b)) || (ours_b && dialable(a)))
+            && known(a)
+            && known(b)
+    }
+
+    /// Whether one of its links leads to a node of ours that others can ask: nobody asks an anonymous one.
+    fn knows_ours(&self, old: &Old) -> bool {
+        let mut conns = old
+            .links
+            .keys()
+            .filter_map(|(conn, _)| self.conns.get(conn));
+        conns.any(|conn| {
+            let ours = |host: usize| self.ours(host).is_some() && self.hosts[host].key.is_some();
+            conn.alive && (ours(conn.dialer) || ours(conn.acceptor))
+        })
+    }
+
+    fn are_linked(&self, a: usize, b: usize) -> bool {
+        let (key_a, key_b) = (self.hosts[a].key, self.hosts[b].key);
+        let knows = |host: usize, key: Option<Key>| match (self.ours(host), key) {
+            (Some(ours), Some(key)) => ours.is_linked(&key),
+            // Old peers and anonymous ones are seen from the other side.
+            _ => true,
+        };
+        knows(a, key_b) && knows(b, key_a)
+    }
+
+    /// Whether every live node of ours knows version `services` of a host's list.
+    pub(crate) fn everybody_knows(&self, host: usize, services: u32) -> bool {
+        let Some(key) = self.hosts[host].key else {
+            return false;
+        };
+        self.alive_hosts()
+            .into_iter()
+            .filter(|other| *other != host && self.net.reaches(host, *other))
+            .filter_map(|other| self.ours(other))
+            .all(|ours| ours.knows(&key, services))
+    }
+}
