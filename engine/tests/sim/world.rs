@@ -110,7 +110,7 @@ pub(super) enum Dialer {
 }
 
 pub(super) enum Running {
-    Ours(Ours),
+    Ours(Box<Ours>),
     Old(Old),
 }
 
@@ -524,7 +524,9 @@ impl World {
         host.running = Some(match host.old {
             None => {
                 let bootstrap = host.seeds.len();
-                Running::Ours(Ours::new(self.now, host.key, host.addr, bootstrap, seed))
+                Running::Ours(Box::new(Ours::new(
+                    self.now, host.key, host.addr, bootstrap, seed,
+                )))
             }
             Some(fault) => Running::Old(Old::new(host.key.unwrap_or_default(), fault)),
         });
