@@ -3,6 +3,12 @@
 
 #[path = "sim/act.rs"]
 mod act;
+#[path = "sim/act_old.rs"]
+mod act_old;
+#[path = "sim/hosts.rs"]
+mod hosts;
+#[path = "sim/kinds.rs"]
+mod kinds;
 #[path = "sim/large.rs"]
 mod large;
 #[path = "sim/net.rs"]
@@ -17,6 +23,8 @@ mod scenario;
 mod shadow;
 #[path = "sim/trace.rs"]
 mod trace;
+#[path = "sim/wires.rs"]
+mod wires;
 #[path = "sim/world.rs"]
 mod world;
 
@@ -78,6 +86,6 @@ fn same_seed_same_trace() {
 /// `SIM_NODES` chooses the size; the table is printed.
 #[test]
 fn a_large_mesh_becomes_full() {
-    let nodes = env("SIM_NODES").unwrap_or(80) as usize;
+    let nodes = env("SIM_NODES").unwrap_or(120) as usize;
     println!("{}", large::run(nodes));
 }

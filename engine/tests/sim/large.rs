@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use super::kinds::Totals;
 use super::net::Knobs;
-use super::world::{Totals, World};
+use super::world::World;
 
 const SECOND: u64 = 1_000;
 const SEEDS: usize = 3;
@@ -123,6 +124,7 @@ pub(crate) fn run(nodes: usize) -> Report {
     let full_ms = wait(&mut world, "a full mesh", 50, |world| {
         world.unlinked_pair().is_none()
     });
+    assert!(full_ms < 60 * SECOND, "a full mesh takes {full_ms} ms");
     let start = world.totals;
 
     world.run_until(world.now + 3_600 * SECOND);
@@ -132,6 +134,7 @@ pub(crate) fn run(nodes: usize) -> Report {
     let joiner_ms = wait(&mut world, "a joiner", 5, |world| {
         is_linked_with_all(world, joiner)
     });
+    assert!(joiner_ms < 10 * SECOND, "a joiner needs {joiner_ms} ms");
     world.run_until(world.now + 2 * SECOND);
     let joiner_cost = since(world.totals, before);
 

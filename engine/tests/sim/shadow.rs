@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use flatend::kademlia::Key;
 
+use super::kinds::Running;
 use super::old::{Fault, Old};
-use super::world::{Running, World};
+use super::world::World;
 
 /// Dials of IDs at once (`limits::MESH_DIALS_MAX`).
 const DIALS_MAX: usize = 64;

@@ -35,6 +35,15 @@ pub(super) struct Question {
     sweep: Option<Sweep>,
 }
 
+impl Question {
+    /// Asks on until the peer has named all that it knows.
+    pub(super) fn begin_sweep_if(&mut self, wanted: bool) {
+        if wanted {
+            self.sweep = Some(Sweep::default());
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Sweep {
     seen: BTreeSet<Key>,
@@ -200,9 +209,8 @@ impl Core {
         self.counts.refreshes += 1;
         if let Some(link) = self.refresh_link() {
             let place = self.links.get_mut(&link).map_or(self.own, |state| {
-                if self.refresh.pause_ms >= SWEEP_FROM_MS {
-                    state.question.sweep = Some(Sweep::default());
-                }
+                let full = self.refresh.pause_ms >= SWEEP_FROM_MS;
+                state.question.begin_sweep_if(full);
                 state.key.unwrap_or(self.own)
             });
             self.lookup.add(&place, link);

@@ -69,7 +69,10 @@ impl Core {
             // Who dialed us is asked once for each key; an anonymous one knows those that it dialed, and they know of us.
             link.question.wanted = first;
         } else {
-            // The codec has asked already.
+            // The codec has asked already. Of one whom it begins with a node learns everybody: its other links tell the same
+            // again, and an answer without news must not end it.
+            link.question
+                .begin_sweep_if(matches!(dialed, Dialed::Bootstrap(_)));
             self.note_asked(now, up.link, &mut link);
         }
         self.links.insert(up.link, link);
