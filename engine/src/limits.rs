@@ -171,7 +171,7 @@ pub const QUESTION_TIMEOUT_MS: u64 = 10_000;
 pub const KNOWN_IDS_MAX: usize = 2_048;
 
 /// How long an ID is no news after a dial of it failed, and an address is not dialed for other IDs that are hearsay.
-pub const RUMOUR_REST_MS: u64 = 30_000;
+pub const HEARSAY_REST_MS: u64 = 30_000;
 
 /// IDs that a peer has named and that led nowhere, beyond those that led to a peer, after which its news are not pursued:
 /// a peer that makes IDs up would be asked on and on.

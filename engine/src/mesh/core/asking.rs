@@ -115,7 +115,7 @@ impl Core {
     pub fn named(&mut self, now: Millis, link: LinkRef, ids: &[(Key, SocketAddr)]) {
         let mut news = 0;
         for (key, addr) in ids {
-            news += usize::from(self.take_rumour(*key, *addr, link));
+            news += usize::from(self.take_hearsay(*key, *addr, link));
         }
         let Some(mut state) = self.links.remove(&link) else {
             return self.settle(now);

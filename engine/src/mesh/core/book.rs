@@ -7,7 +7,7 @@ use flatend_codec::Millis;
 
 use super::{Core, DialId, Timer};
 use crate::kademlia::{distance, Key};
-use crate::limits::{KNOWN_IDS_MAX, LIES_MAX, RUMOUR_REST_MS};
+use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, LIES_MAX};
 use crate::routing::LinkRef;
 
 /// What a key without a link waits for.
@@ -58,7 +58,7 @@ impl Peer {
 
 impl Core {
     /// Takes one named ID; true if it is news.
-    pub(super) fn take_rumour(&mut self, key: Key, addr: SocketAddr, teller: LinkRef) -> bool {
+    pub(super) fn take_hearsay(&mut self, key: Key, addr: SocketAddr, teller: LinkRef) -> bool {
         self.counts.named += 1;
         if key == self.own {
             return false;
@@ -190,7 +190,7 @@ impl Core {
         }
         if let Some(peer) = self.peers.get_mut(key) {
             peer.lost = None;
-            self.set_wait(key, Wait::Resting(Millis(now.0 + RUMOUR_REST_MS)));
+            self.set_wait(key, Wait::Resting(Millis(now.0 + HEARSAY_REST_MS)));
         }
     }
 }

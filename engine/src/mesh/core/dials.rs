@@ -8,7 +8,7 @@ use super::book::Wait;
 use super::redial::Allowance;
 use super::{Action, Core, DialEnd, DialId, Target, Timer};
 use crate::kademlia::Key;
-use crate::limits::{KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MAX, RUMOUR_REST_MS};
+use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MAX};
 
 /// A bootstrap address.
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,7 +157,7 @@ impl Core {
             self.resting.retain(|_, until| *until > now);
         }
         if self.resting.len() < KNOWN_IDS_MAX {
-            let until = Millis(now.0 + RUMOUR_REST_MS);
+            let until = Millis(now.0 + HEARSAY_REST_MS);
             self.resting.insert(addr, until);
         }
     }
