@@ -95,6 +95,16 @@ impl Shared {
         Ok(())
     }
 
+    /// A peer that makes us answer and does not read gets no more answers.
+    pub(crate) fn check_reads(&self) -> Result<(), ProtocolError> {
+        let queued = self.out.waiting_len();
+        let max = self.limits.transmit_bytes_max.saturating_mul(2);
+        if queued > max {
+            return Err(ProtocolError::NotReading { queued, max });
+        }
+        Ok(())
+    }
+
     /// The caller shows `len` unread bytes.
     pub(super) fn note_input(&mut self, now: Millis, len: usize) {
         if len > self.seen_input {

@@ -123,7 +123,7 @@ impl Link {
             });
         }
         // Whoever asks and does not read gets no further answers, refusals included.
-        self.check_reads(shared)?;
+        shared.check_reads()?;
         let (deadline_ms, services, headers) = message.request()?;
         self.theirs = id;
         if self.said_goodbye || self.grants.theirs == 0 {
@@ -306,7 +306,7 @@ impl Link {
     }
 
     fn on_find_node<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
-        self.check_reads(shared)?;
+        shared.check_reads()?;
         let (token, target) = message.find_node()?;
         if self.tokens.unanswered.len() >= LOOKUPS_PENDING_MAX {
             return Err(ProtocolError::Flood {
@@ -337,18 +337,6 @@ impl Link {
             token: Token(u64::from(token)),
             records,
         }))
-    }
-
-    /// A peer that makes us answer and does not read gets no more answers.
-    pub(super) fn check_reads(&self, shared: &Shared) -> Result<(), ProtocolError> {
-        let (queued, max) = (
-            shared.out.waiting_len(),
-            shared.limits.transmit_bytes_max.saturating_mul(2),
-        );
-        if queued > max {
-            return Err(ProtocolError::NotReading { queued, max });
-        }
-        Ok(())
     }
 
     fn change_recv(&mut self, shared: &mut Shared, id: u64, recv: Recv) {

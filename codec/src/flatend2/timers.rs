@@ -87,7 +87,7 @@ impl Link {
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let payload = message.ping()?;
         if !message.has(flag::ACK) {
-            self.check_reads(shared)?;
+            shared.check_reads()?;
             self.put(shared, kind::PING, flag::ACK, 0, payload.len(), |out| {
                 out.extend_from_slice(&payload);
             });

@@ -4,7 +4,6 @@ use super::{Link, Phase, Question};
 use crate::connection::{Announced, Shared};
 use crate::dialect::PeerKind;
 use crate::error::SendError;
-use crate::packet::Opcode;
 
 impl Link {
     /// Says the list that `shared` holds now.
@@ -21,12 +20,7 @@ impl Link {
                     .rpc
                     .ask(Question::Announce)
                     .ok_or(SendError::NotReady)?;
-                let start = shared.out.begin(seq);
-                let message = shared.out.message();
-                message.push(Opcode::Handshake as u8);
-                message.extend_from_slice(&shared.handshake_body);
-                message.extend_from_slice(self.trailer());
-                shared.out.finish(start, &mut self.sealer);
+                self.shake_hands(shared, seq);
                 Ok(Announced::Sent)
             }
         }

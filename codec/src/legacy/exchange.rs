@@ -21,7 +21,7 @@ fn stream_id(id: u32) -> StreamId {
 impl Link {
     pub(super) fn on_request<'a>(&mut self, shared: &mut Shared, body: &'a [u8]) -> Received<'a> {
         // Whoever asks and does not read gets no further answers, refusals included.
-        self.check_reads(shared)?;
+        shared.check_reads()?;
         let (id, packet) = request::decode(body)?;
         if self.streams.contains(id) {
             return Err(ProtocolError::StreamInUse {

@@ -117,15 +117,20 @@ impl Link {
         };
         if phase == Phase::AwaitReply {
             let seq = link.rpc.ask_handshake();
-            let start = shared.out.begin(seq);
-            let message = shared.out.message();
-            message.push(Opcode::Handshake as u8);
             // One Handshake a connection: Node dies of a second (rule N01).
-            message.extend_from_slice(&shared.handshake_body);
-            message.extend_from_slice(link.trailer());
-            shared.out.finish(start, &mut link.sealer);
+            link.shake_hands(shared, seq);
         }
         Ok(link)
+    }
+
+    /// Sends our Handshake as the request `seq`.
+    fn shake_hands(&mut self, shared: &mut Shared, seq: u32) {
+        let start = shared.out.begin(seq);
+        let message = shared.out.message();
+        message.push(Opcode::Handshake as u8);
+        message.extend_from_slice(&shared.handshake_body);
+        message.extend_from_slice(self.trailer());
+        shared.out.finish(start, &mut self.sealer);
     }
 
     /// What follows our Handshake.

@@ -129,7 +129,7 @@ impl Link {
             }
         }
         self.take_handshake(handshake)?;
-        self.check_reads(shared)?;
+        shared.check_reads()?;
         let start = shared.out.begin(seq);
         let message = shared.out.message();
         message.extend_from_slice(&shared.handshake_body);
@@ -197,17 +197,5 @@ impl Link {
         if !self.dialect().holds_response {
             self.release_all_held(shared);
         }
-    }
-
-    /// A peer that makes us answer and does not read gets no more answers.
-    pub(super) fn check_reads(&self, shared: &Shared) -> Result<(), ProtocolError> {
-        let (queued, max) = (
-            shared.out.waiting_len(),
-            shared.limits.transmit_bytes_max.saturating_mul(2),
-        );
-        if queued > max {
-            return Err(ProtocolError::NotReading { queued, max });
-        }
-        Ok(())
     }
 }

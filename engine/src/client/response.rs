@@ -18,7 +18,7 @@ use super::upload::Upload;
 use super::ProviderInfo;
 use crate::call::Call;
 use crate::error::Fault;
-use crate::rt::{self, Timer};
+use crate::rt::Timer;
 
 /// A response's body could not be read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,11 +189,7 @@ impl Response {
     /// What ends it on our own side.
     fn poll_fault(&mut self, cx: &mut Context<'_>) -> Option<Fault> {
         if let Some(until) = self.until {
-            if rt::now() >= until {
-                return Some(Fault::DeadlinePassed);
-            }
-            self.timer.set(until);
-            if self.timer.poll(cx).is_ready() {
+            if self.timer.is_due(until, cx) {
                 return Some(Fault::DeadlinePassed);
             }
         }

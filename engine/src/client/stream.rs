@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use super::{Client, Response, ResponseHead};
 use crate::call::{BodyRefused, Call};
 use crate::error::{CallError, Fault};
 use crate::limits::UPLOAD_PIECE_BYTES;
-use crate::rt::{self, Ticket, WaitQueue};
+use crate::rt::{self, Ticket, Timer, WaitQueue};
 use crate::shard::ServiceSet;
 
 /// ```text
@@ -92,9 +92,6 @@ pub(super) fn start(
     });
     if let Ok(call) = made {
         rt::spawn(exchange.clone().drive(call));
-        if let Some(until) = until {
-            rt::spawn(stop_at(until, Rc::downgrade(&exchange)));
-        }
     }
     let end = ResponseEnd {
         exchange: exchange.clone(),
@@ -103,25 +100,11 @@ pub(super) fn start(
     let writer = BodyWriter {
         exchange,
         ticket: Ticket::default(),
+        until,
+        timer: Timer::new(),
     };
     (writer, end.answered(until))
 }
-
-/// Stops the writer when the request's deadline has passed; its reader finds that out by itself.
-async fn stop_at(until: Millis, exchange: Weak<Exchange>) {
-    // A moment later, so that the call's own word about its head comes first.
-    rt::sleep((until.0 + AFTER_DEADLINE_MS).saturating_sub(rt::now().0)).await;
-    let Some(exchange) = exchange.upgrade() else {
-        return;
-    };
-    if exchange.written.get() == Written::Open {
-        exchange.written.set(Written::Refused);
-        exchange.give_up();
-    }
-}
-
-/// More than a slot of the timer wheel.
-const AFTER_DEADLINE_MS: u64 = 10;
 
 /// The response's side. Dropping it gives the request up.
 pub(super) struct ResponseEnd {
@@ -166,13 +149,17 @@ impl Drop for ResponseEnd {
 pub struct BodyWriter {
     exchange: Rc<Exchange>,
     ticket: Ticket,
+    /// The request's deadline.
+    until: Option<Millis>,
+    timer: Timer,
 }
 
 impl BodyWriter {
     /// Sends a piece of the body; waits while the provider's link is full or no provider is chosen yet.
     ///
     /// # Errors
-    /// [`BodyRefused`]: stop writing. The response, if any, can still be read, and says why if there is none.
+    /// [`BodyRefused`]: stop writing, for the provider takes no more or the deadline has passed. The response, if any, can still
+    /// be read, and says why if there is none.
     pub async fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), BodyRefused> {
         let mut left = bytes.into();
         while !left.is_empty() {
@@ -209,7 +196,10 @@ impl BodyWriter {
             Poll::Pending => {
                 // The response may be dropped meanwhile.
                 self.exchange.changed.park(cx, &self.ticket);
-                Poll::Pending
+                match self.until {
+                    Some(until) if self.timer.is_due(until, cx) => Poll::Ready(self.refused()),
+                    _ => Poll::Pending,
+                }
             }
         }
     }

@@ -93,6 +93,15 @@ impl Timer {
         self.entry.fired.get()
     }
 
+    /// Whether `at` has passed; if not, who asks is woken then.
+    pub fn is_due(&self, at: Millis, cx: &Context<'_>) -> bool {
+        if reactor::now() >= at {
+            return true;
+        }
+        self.set(at);
+        self.poll(cx).is_ready()
+    }
+
     /// Ready once it has fired.
     pub fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         if self.entry.fired.get() {

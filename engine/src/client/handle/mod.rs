@@ -120,11 +120,7 @@ impl Doors {
         }
         let over = || CallError::Broken(Fault::ShuttingDown);
         let door = self.choose(&request, at).ok_or_else(over)?;
-        let pass = match futures_lite::future::poll_once(door.gate.take()).await {
-            Some(pass) => pass,
-            None => waited(door, &request).await?,
-        }
-        .map_err(|_| over())?;
+        let pass = enter(door, &request).await?.map_err(|_| over())?;
         let written = match streamed {
             true => Written::Open,
             false => Written::Ended,
@@ -145,19 +141,20 @@ impl Doors {
     }
 }
 
-/// A pass of a door at which others wait, for as long as the request may wait.
-async fn waited(door: &Door, request: &Request) -> Result<Result<Pass, Closed>, CallError> {
-    let take = async { Ok(door.gate.take().await) };
-    match request.longest_wait().and_then(Alarm::after) {
-        None => take.await,
-        Some(alarm) => {
-            let late = async {
-                alarm.rung().await;
-                Err(CallError::TimedOut)
-            };
-            futures_lite::future::or(take, late).await
-        }
+/// A pass of a door, for as long as the request may wait where others do.
+async fn enter(door: &Door, request: &Request) -> Result<Result<Pass, Closed>, CallError> {
+    let mut take = door.gate.take();
+    if let Some(pass) = futures_lite::future::poll_once(&mut take).await {
+        return Ok(pass);
     }
+    let Some(alarm) = request.longest_wait().and_then(Alarm::after) else {
+        return Ok(take.await);
+    };
+    let late = async {
+        alarm.rung().await;
+        Err(CallError::TimedOut)
+    };
+    futures_lite::future::or(async { Ok(take.await) }, late).await
 }
 
 type Called = Result<HandleResponse, CallError>;
