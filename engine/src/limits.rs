@@ -35,8 +35,8 @@ pub const OUTLET_LOOK_MS: u64 = 100;
 /// more.
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a response that has begun may wait for its end, while its request could still be repeated: a provider that is
-/// killed within a small answer has then answered nobody. Answers that arrive whole, as nearly all do, never wait.
+/// How long a response that has begun may wait for its end, once its request has left whole or while it could still be
+/// repeated: a provider that is killed within a small answer has then answered nobody. Answers that arrive whole, as nearly all do, never wait.
 pub const WHOLE_RESPONSE_WAIT_MS: u64 = 25;
 
 /// A response of which this much has arrived is passed on without waiting for its end.

