@@ -103,6 +103,7 @@ mod flatend2;
 mod header;
 mod legacy;
 pub mod limits;
+mod named;
 mod names;
 mod node_id;
 mod packet;

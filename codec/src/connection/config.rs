@@ -51,6 +51,8 @@ pub struct Flatend2<'a> {
     pub requests_max: u32,
     /// Name and version, for the peer's log.
     pub software: &'a str,
+    /// Our signed record ([`Record::sign`](crate::Record::sign)), for the peer to pass on; none is not named to others.
+    pub record: Option<Vec<u8>>,
     /// The key that all nodes of the network share.
     pub network_key: Option<[u8; 32]>,
     /// The key that the peer must show.
@@ -82,6 +84,7 @@ impl Flatend2<'_> {
                 lane: self.lane,
                 first_grant: self.requests_max,
                 software: self.software.to_owned(),
+                record: self.record.clone(),
             },
             key: self.key.clone(),
             network_key: self.network_key,

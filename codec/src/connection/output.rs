@@ -60,7 +60,7 @@ impl Connection {
     pub fn open_stream<'n>(
         &mut self,
         now: Millis,
-        services: impl IntoIterator<Item = &'n str>,
+        services: impl IntoIterator<Item = &'n str, IntoIter: Clone>,
         headers: &HeaderBlock,
         extras: &HeaderBlock,
         end: bool,
@@ -81,7 +81,7 @@ impl Connection {
     pub fn ask<'n>(
         &mut self,
         now: Millis,
-        services: impl IntoIterator<Item = &'n str>,
+        services: impl IntoIterator<Item = &'n str, IntoIter: Clone>,
         ask: Ask<'_>,
     ) -> Result<StreamId, OpenError> {
         let result = match &mut self.protocol {
@@ -182,12 +182,23 @@ impl Connection {
         self.check_invariants();
     }
 
-    /// What may be sent on a stream now. Unbounded on legacy links (rule B05): mind [`queued_bytes`](Self::queued_bytes).
+    /// What may be sent on a stream now. Unbounded on legacy links (rule B05): mind [`queued_bytes`](Self::queued_bytes). Unbounded
+    /// too for a stream that is gone: the next piece is told so.
     #[must_use]
     pub fn send_capacity(&self, stream: StreamId) -> usize {
         match &self.protocol {
             Protocol::Agreeing(_) | Protocol::Legacy(_) => usize::MAX,
             Protocol::Flatend2(link) => link.0.send_capacity(stream),
+        }
+    }
+
+    /// Whether a stream is known to be over on both sides, or cut. A legacy caller that has gone cannot say so.
+    #[must_use]
+    pub fn is_gone(&self, stream: StreamId) -> bool {
+        match &self.protocol {
+            _ if self.shared.failed => true,
+            Protocol::Agreeing(_) | Protocol::Legacy(_) => false,
+            Protocol::Flatend2(link) => link.0.is_gone(stream),
         }
     }
 
@@ -249,26 +260,31 @@ impl Connection {
         token: Token,
         ids: impl Iterator<Item = I>,
     ) -> Result<(), SendError> {
-        self.send(
-            |link, shared| link.nodes(shared, now, token, ids),
-            |_, _| Err(SendError::Unsupported),
-        )
+        let result = match &mut self.protocol {
+            _ if self.shared.failed => Err(SendError::StreamGone),
+            Protocol::Agreeing(_) => Err(SendError::NotReady),
+            Protocol::Legacy(link) => link.nodes(&mut self.shared, now, token, ids),
+            Protocol::Flatend2(link) => link.0.legacy_nodes(&mut self.shared, now, token, ids),
+        };
+        self.check_invariants();
+        result
     }
 
-    /// Answers a lookup of a peer on flatend/2 with signed records of others, closest first: 16 at most.
+    /// Answers a lookup of a peer on flatend/2 with signed records of others, closest first: the first 16 of those that were not
+    /// named on this link within the last minute. Peers without one, those that speak legacy alone, are named before with
+    /// [`nodes`](Self::nodes), after which the peer still waits for the records.
     ///
     /// # Errors
     /// As [`nodes`](Self::nodes); [`SendError::Unsupported`] on legacy links.
-    pub fn records<'r>(
+    pub fn records<R: AsRef<[u8]>>(
         &mut self,
         now: Millis,
         token: Token,
-        records: impl IntoIterator<Item = &'r [u8]>,
+        records: impl IntoIterator<Item = R>,
     ) -> Result<(), SendError> {
-        let _ = now;
         self.send(
             |_, _| Err(SendError::Unsupported),
-            |link, shared| link.records(shared, token, records),
+            |link, shared| link.records(shared, now, token, records),
         )
     }
 

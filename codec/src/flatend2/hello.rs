@@ -6,9 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use blake2::{Blake2b512, Digest};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
+use super::record::Record;
 use crate::connection::Role;
 use crate::error::{IdentityFault, ProtocolError};
-use crate::limits::{ADDRESSES_MAX, KEY_BYTES, SIGNATURE_BYTES, SOFTWARE_BYTES_MAX};
+use crate::limits::{
+    ADDRESSES_MAX, KEY_BYTES, RECORD_BYTES_MAX, SIGNATURE_BYTES, SOFTWARE_BYTES_MAX,
+};
 use crate::wire::{put_u16, put_u32, Reader};
 
 /// The version that this page fixes.
@@ -29,6 +32,8 @@ mod tag {
     pub(super) const LANES: u8 = 7;
     pub(super) const FIRST_GRANT: u8 = 8;
     pub(super) const SOFTWARE: u8 = 9;
+    /// The sender's signed record, for the receiver to pass on.
+    pub(super) const RECORD: u8 = 10;
     // 32 and 33 are reserved for an ML-KEM-768 key and its ciphertext.
     pub(super) const SIGNATURE: u8 = 255;
 }
@@ -54,6 +59,8 @@ pub struct Hello {
     pub first_grant: u32,
     /// Name and version, for logs.
     pub software: String,
+    /// Its signed record, for NODES; one that does not verify, or is of another key, is left out.
+    pub record: Option<Vec<u8>>,
 }
 
 fn put_field(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
@@ -76,6 +83,14 @@ fn signed(role: Role, binding: &[u8; KEY_BYTES], fields: &[u8]) -> Vec<u8> {
 }
 
 impl Hello {
+    /// Without a record that is not its sender's: it would be passed on in vain.
+    fn with_own_record(mut self) -> Hello {
+        let key = self.public_key;
+        let own = |bytes: &Vec<u8>| Record::verify(bytes).is_ok_and(|it| it.public_key == key);
+        self.record = self.record.filter(own);
+        self
+    }
+
     /// The body of the HELLO that `role` sends.
     pub(crate) fn encode(
         &self,
@@ -111,6 +126,9 @@ impl Hello {
             software = chars.as_str();
         }
         put_field(&mut out, tag::SOFTWARE, software.as_bytes());
+        if let Some(record) = &self.record {
+            put_field(&mut out, tag::RECORD, record);
+        }
         let signature = key.sign(&signed(role, binding, &out));
         put_field(&mut out, tag::SIGNATURE, &signature.to_bytes());
         out
@@ -154,7 +172,7 @@ impl Hello {
                     tag,
                     bytes,
                 )?;
-                return Ok(hello);
+                return Ok(hello.with_own_record());
             }
             fields.take(tag, bytes)?;
         }
@@ -201,6 +219,7 @@ struct Fields {
     lanes: Option<(u16, u16)>,
     first_grant: Option<u32>,
     software: String,
+    record: Option<Vec<u8>>,
 }
 
 impl Fields {
@@ -231,6 +250,12 @@ impl Fields {
                 }
                 self.software = String::from_utf8_lossy(bytes).into_owned();
             }
+            tag::RECORD => {
+                if bytes.len() > RECORD_BYTES_MAX {
+                    return Err(wrong());
+                }
+                self.record = Some(bytes.to_vec());
+            }
             _ => {}
         }
         Ok(())
@@ -258,6 +283,7 @@ impl Fields {
             lane,
             first_grant: self.first_grant.ok_or(missing(tag::FIRST_GRANT))?,
             software: std::mem::take(&mut self.software),
+            record: self.record.take(),
         })
     }
 }
@@ -333,6 +359,7 @@ mod tests {
             lane: 1,
             first_grant: 1_000,
             software: "flatend 0.1".to_owned(),
+            record: None,
         }
     }
 
@@ -371,6 +398,34 @@ mod tests {
         let signature = key().sign(&signed(Role::Dialer, &BINDING, &body));
         put_field(&mut body, tag::SIGNATURE, &signature.to_bytes());
         body
+    }
+
+    #[test]
+    fn a_record_is_kept_only_if_it_is_the_senders() {
+        let record = |key: &SigningKey| {
+            let record = Record {
+                public_key: [0; 32],
+                addresses: hello().addresses,
+                capabilities: 0,
+                made_s: 1,
+                lifetime_s: 60,
+            };
+            record.sign(key)
+        };
+        let decoded = |record: Vec<u8>| {
+            let hello = Hello {
+                record: Some(record),
+                ..hello()
+            };
+            let body = hello.encode(Role::Dialer, &BINDING, &key());
+            Hello::decode(&body, Role::Dialer, &BINDING).map(|hello| hello.record)
+        };
+        let own = record(&key());
+        assert_eq!(decoded(own.clone()), Ok(Some(own)));
+        assert_eq!(decoded(record(&SigningKey::from_bytes(&[5; 32]))), Ok(None));
+        assert_eq!(decoded(vec![1, 2, 3]), Ok(None));
+        let large = decoded(vec![0; RECORD_BYTES_MAX + 1]);
+        assert_eq!(large, Err(wrong_size(tag::RECORD)));
     }
 
     #[test]

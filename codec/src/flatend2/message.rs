@@ -6,7 +6,7 @@ use crate::error::ProtocolError;
 use crate::event::{GoodbyeCode, ResetCode};
 use crate::header::HeadersRef;
 use crate::limits::MESSAGE_HEADER_BYTES;
-use crate::names::NamesRef;
+use crate::names::{IdsRef, NamesRef};
 use crate::session::MessageHead;
 use crate::wire::Reader;
 
@@ -25,6 +25,8 @@ pub(crate) mod kind {
     pub(crate) const FIND_NODE: u8 = 10;
     pub(crate) const NODES: u8 = 11;
     pub(crate) const CREDIT: u8 = 12;
+    /// IDs of peers that speak legacy alone, and so sign no record; before the NODES of the same token. 13 to 15 are reserved.
+    pub(crate) const LEGACY_NODES: u8 = 16;
     /// From here on an unknown kind closes the link; below it is skipped.
     pub(crate) const CRITICAL: u8 = 128;
 }
@@ -65,7 +67,7 @@ impl<'a> Message<'a> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let (body, behind) = rest.split_at_checked(length).ok_or(truncated)?;
         let of_link = match kind {
-            kind::HELLO | kind::PING..=kind::CREDIT => Some(true),
+            kind::HELLO | kind::PING..=kind::CREDIT | kind::LEGACY_NODES => Some(true),
             kind::REQUEST..=kind::WINDOW => Some(false),
             kind::CRITICAL.. => return Err(ProtocolError::UnknownOpcode(kind)),
             _ => None,
@@ -164,6 +166,11 @@ impl<'a> Message<'a> {
         self.read(|reader| Some((reader.u32()?, RecordsRef::decode(reader)?)))
     }
 
+    /// LEGACY_NODES: token, IDs as in the FindNodeResponse of protocol.md 5.
+    pub(crate) fn legacy_nodes(&self) -> Result<(u32, IdsRef<'a>), ProtocolError> {
+        self.read(|reader| Some((reader.u32()?, IdsRef::decode(reader)?)))
+    }
+
     /// FIND_NODE: token, key.
     pub(crate) fn find_node(&self) -> Result<(u32, [u8; 32]), ProtocolError> {
         self.read(|reader| Some((reader.u32()?, reader.array()?)))
@@ -235,6 +242,7 @@ pub(crate) const fn name(kind: u8) -> &'static str {
         kind::FIND_NODE => "find node",
         kind::NODES => "nodes",
         kind::CREDIT => "credit",
+        kind::LEGACY_NODES => "legacy nodes",
         _ => "message",
     }
 }

@@ -4,6 +4,7 @@
 mod downgrade;
 mod hello;
 mod keys;
+mod lookup;
 mod message;
 mod receive;
 mod record;
@@ -28,6 +29,7 @@ use crate::limits::{
 };
 use crate::session::MessageHead;
 use crate::{Messages, Millis, StreamId};
+use lookup::Lookups;
 use message::kind;
 use seal::{Opener, Sealer};
 use services::Incoming;
@@ -98,20 +100,11 @@ pub(crate) struct Link {
     pings: Pings,
     /// The end behind a piece of a body that was just handed out.
     pending_end: Option<StreamId>,
-    tokens: Tokens,
+    lookups: Lookups,
     said_goodbye: bool,
     heard_goodbye: bool,
     requests_taken: u64,
     dropped: u64,
-}
-
-/// Lookups in both directions: whose answers are awaited.
-#[derive(Debug, Default)]
-struct Tokens {
-    next: u32,
-    asked: Vec<u32>,
-    /// Questions of the peer that were not answered yet.
-    unanswered: Vec<u32>,
 }
 
 impl Link {
@@ -152,7 +145,7 @@ impl Link {
             epoch: 0,
             pings: Pings::new(shared.clock.at(now)),
             pending_end: None,
-            tokens: Tokens::default(),
+            lookups: Lookups::default(),
             said_goodbye: false,
             heard_goodbye: false,
             requests_taken: 0,
@@ -265,11 +258,15 @@ impl Link {
         self.dropped
     }
 
-    /// Bytes that may be sent on a stream now.
+    /// Bytes that may be sent on a stream now; without a bound for one that is gone, which the next piece is told.
     pub(crate) fn send_capacity(&self, stream: StreamId) -> usize {
-        self.streams.get(stream.0).map_or(0, |stream| {
+        self.streams.get(stream.0).map_or(usize::MAX, |stream| {
             usize::try_from(stream.send_window).unwrap_or(usize::MAX)
         })
+    }
+
+    pub(crate) fn is_gone(&self, stream: StreamId) -> bool {
+        self.streams.get(stream.0).is_none()
     }
 
     pub(crate) fn check_invariants(&self) {

@@ -6,13 +6,12 @@ use super::{Hello, Link, Own, Phase};
 use crate::connection::{Peer, Role, Shared};
 use crate::dialect::PeerKind;
 use crate::error::{IdentityFault, ProtocolError};
-use crate::event::{Event, ResetCode, Token};
-use crate::limits::{LOOKUPS_PENDING_MAX, NODES_MAX};
+use crate::event::{Event, ResetCode};
 use crate::node_id::NodeId;
 use crate::stream::{Recv, Send};
 use crate::StreamId;
 
-type Received<'a> = Result<Option<Event<'a>>, ProtocolError>;
+pub(super) type Received<'a> = Result<Option<Event<'a>>, ProtocolError>;
 
 impl Link {
     /// The next event of an opened frame, whose rest stays in `frame`; `None` when it is used up.
@@ -105,6 +104,7 @@ impl Link {
                 what: "sent twice",
             }),
             kind::NODES => self.on_nodes(message),
+            kind::LEGACY_NODES => self.on_legacy_nodes(message),
             // Below CRITICAL what is not known is skipped.
             _ => Ok(None),
         }
@@ -302,40 +302,6 @@ impl Link {
             requests_taken,
             after_ms,
             reason,
-        }))
-    }
-
-    fn on_find_node<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
-        shared.check_reads()?;
-        let (token, target) = message.find_node()?;
-        if self.tokens.unanswered.len() >= LOOKUPS_PENDING_MAX {
-            return Err(ProtocolError::Flood {
-                what: "find node requests",
-                max: LOOKUPS_PENDING_MAX,
-            });
-        }
-        self.tokens.unanswered.push(token);
-        Ok(Some(Event::FindNode {
-            token: Token(u64::from(token)),
-            target,
-        }))
-    }
-
-    fn on_nodes<'a>(&mut self, message: Message<'a>) -> Received<'a> {
-        let (token, records) = message.nodes()?;
-        let Some(at) = self.tokens.asked.iter().position(|asked| *asked == token) else {
-            return Err(ProtocolError::UnknownReply { seq: token });
-        };
-        self.tokens.asked.swap_remove(at);
-        if records.len() > NODES_MAX {
-            return Err(ProtocolError::Flood {
-                what: "records in an answer",
-                max: NODES_MAX,
-            });
-        }
-        Ok(Some(Event::Records {
-            token: Token(u64::from(token)),
-            records,
         }))
     }
 

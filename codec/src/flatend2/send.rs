@@ -4,11 +4,11 @@ use super::message::{flag, kind, wire_code, wire_goodbye};
 use super::{Link, Phase};
 use crate::connection::{Ask, Shared};
 use crate::error::{ApiMisuse, OpenError, SendError};
-use crate::event::{GoodbyeCode, ResetCode, Token};
+use crate::event::{GoodbyeCode, ResetCode};
 use crate::header::HeaderBlock;
 use crate::limits::{
-    HEADERS_MAX, HEAD_BYTES_MAX, KEY_BYTES, MESSAGE_HEADER_BYTES, NAME_BYTES_MAX, NODES_MAX,
-    PLAINTEXT_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, RPC_PENDING_MAX, SERVICES_MAX,
+    HEADERS_MAX, HEAD_BYTES_MAX, MESSAGE_HEADER_BYTES, NAME_BYTES_MAX, PLAINTEXT_BYTES_MAX,
+    REASON_BYTES_MAX, SERVICES_MAX,
 };
 use crate::stream::Send;
 use crate::wire::{put_u16, put_u32};
@@ -21,13 +21,13 @@ impl Link {
     pub(crate) fn open_stream<'n>(
         &mut self,
         shared: &mut Shared,
-        services: impl IntoIterator<Item = &'n str>,
+        services: impl IntoIterator<Item = &'n str, IntoIter: Clone>,
         ask: Ask<'_>,
     ) -> Result<StreamId, OpenError> {
         self.may_open(shared)?;
-        let mut names = Vec::new();
-        let mut count = 0u8;
-        for name in services {
+        let services = services.into_iter();
+        let (mut count, mut names_bytes) = (0u8, 0);
+        for name in services.clone() {
             if name.is_empty() || name.len() > NAME_BYTES_MAX {
                 return Err(OpenError::ApiMisuse(ApiMisuse::ServiceName {
                     bytes: name.len(),
@@ -38,12 +38,11 @@ impl Link {
                 .ok_or(OpenError::ApiMisuse(ApiMisuse::ServiceCount {
                     count: SERVICES_MAX + 1,
                 }))?;
-            names.push(name);
+            names_bytes += 1 + name.len();
         }
         if count == 0 {
             return Err(OpenError::ApiMisuse(ApiMisuse::ServiceCount { count: 0 }));
         }
-        let names_bytes: usize = names.iter().map(|name| 1 + name.len()).sum();
         let bytes = 4 + 1 + names_bytes + 2 + ask.headers.byte_len();
         if bytes > HEAD_BYTES_MAX {
             return Err(OpenError::HeadTooLarge {
@@ -66,7 +65,7 @@ impl Link {
         self.put(shared, kind::REQUEST, flags, id, bytes, |out| {
             put_u32(out, ask.deadline_ms.unwrap_or(0));
             out.push(count);
-            for name in names {
+            for name in services {
                 // Its length was checked above.
                 let _written = crate::wire::put_name(out, name.as_bytes());
             }
@@ -199,7 +198,7 @@ impl Link {
         }
     }
 
-    fn has_room(&self, shared: &Shared) -> Result<(), SendError> {
+    pub(super) fn has_room(&self, shared: &Shared) -> Result<(), SendError> {
         if shared.out.waiting_len() > shared.limits.transmit_bytes_max {
             return Err(SendError::Full);
         }
@@ -283,60 +282,6 @@ impl Link {
             put_u32(out, after_ms);
             out.extend_from_slice(reason.as_bytes());
         });
-    }
-
-    pub(crate) fn find_node(
-        &mut self,
-        shared: &mut Shared,
-        target: [u8; KEY_BYTES],
-    ) -> Result<Token, SendError> {
-        if self.phase != Phase::Up || self.tokens.asked.len() >= RPC_PENDING_MAX {
-            return Err(SendError::NotReady);
-        }
-        self.has_room(shared)?;
-        self.tokens.next = self.tokens.next.wrapping_add(1);
-        let token = self.tokens.next;
-        self.tokens.asked.push(token);
-        self.put(shared, kind::FIND_NODE, 0, 0, 4 + KEY_BYTES, |out| {
-            put_u32(out, token);
-            out.extend_from_slice(&target);
-        });
-        Ok(Token(u64::from(token)))
-    }
-}
-
-impl Link {
-    /// Answers a lookup with signed records, of which those that are too large to be one are left out.
-    pub(crate) fn records<'r>(
-        &mut self,
-        shared: &mut Shared,
-        token: Token,
-        records: impl IntoIterator<Item = &'r [u8]>,
-    ) -> Result<(), SendError> {
-        let unknown = SendError::ApiMisuse(ApiMisuse::UnknownToken);
-        let token = u32::try_from(token.0).map_err(|_| unknown.clone())?;
-        let waits = |asked: &u32| *asked == token;
-        let at = self
-            .tokens
-            .unanswered
-            .iter()
-            .position(waits)
-            .ok_or(unknown)?;
-        self.has_room(shared)?;
-        self.tokens.unanswered.swap_remove(at);
-        let fits = |record: &&[u8]| record.len() <= RECORD_BYTES_MAX;
-        let records: Vec<&[u8]> = records.into_iter().filter(fits).take(NODES_MAX).collect();
-        let bytes = records.iter().map(|record| 2 + record.len()).sum::<usize>();
-        self.put(shared, kind::NODES, 0, 0, 4 + 1 + bytes, |out| {
-            put_u32(out, token);
-            // Sixteen at most, each far below 64 KiB.
-            out.push(records.len() as u8);
-            for record in records {
-                put_u16(out, record.len() as u16);
-                out.extend_from_slice(record);
-            }
-        });
-        Ok(())
     }
 }
 

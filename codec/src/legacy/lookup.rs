@@ -6,22 +6,18 @@ use super::{Link, Question};
 use crate::connection::Shared;
 use crate::error::{ApiMisuse, ProtocolError, SendError};
 use crate::event::Token;
-use crate::limits::{
-    FIRST_TARGET_NODES_MAX, KEY_BYTES, LOOKUPS_PENDING_MAX, NAMED_KEYS_MAX, NAMED_MEMORY_MS,
-    NODES_MAX,
-};
+use crate::limits::{FIRST_TARGET_NODES_MAX, KEY_BYTES, LOOKUPS_PENDING_MAX, NODES_MAX};
+use crate::named::Named;
 use crate::node_id::NodeId;
 use crate::packet::Opcode;
 use crate::Millis;
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     own: Option<Token>,
     unanswered: Vec<(u32, [u8; KEY_BYTES])>,
-    /// When each key was named last.
-    named: BTreeMap<[u8; KEY_BYTES], Millis>,
+    named: Named,
     /// What the peer asked for first, and how many keys it was told for that.
     first: Option<([u8; KEY_BYTES], usize)>,
 }
@@ -56,10 +52,7 @@ impl Lookups {
 
     /// How many keys an answer about `target` may name.
     fn room(&mut self, now: Millis, target: &[u8; KEY_BYTES]) -> usize {
-        if self.named.len() + NODES_MAX > NAMED_KEYS_MAX {
-            self.named.retain(|_, at| is_fresh(now, *at));
-        }
-        let mut room = NODES_MAX.min(NAMED_KEYS_MAX - self.named.len());
+        let mut room = self.named.room(now);
         if let Some((first, told)) = self.first {
             if first == *target {
                 room = room.min(FIRST_TARGET_NODES_MAX.saturating_sub(told));
@@ -67,19 +60,6 @@ impl Lookups {
         }
         room
     }
-
-    /// Notes that a key is named; false if it was a moment ago.
-    fn note_named(&mut self, now: Millis, key: [u8; KEY_BYTES]) -> bool {
-        if self.named.get(&key).is_some_and(|at| is_fresh(now, *at)) {
-            return false;
-        }
-        self.named.insert(key, now);
-        true
-    }
-}
-
-fn is_fresh(now: Millis, named_at: Millis) -> bool {
-    now.0.saturating_sub(named_at.0) < NAMED_MEMORY_MS
 }
 
 impl Link {
@@ -161,7 +141,7 @@ impl Link {
                 && address.port() != 0;
             if !speakable
                 || own == Some(id.public_key)
-                || !self.lookups.note_named(now, id.public_key)
+                || !self.lookups.named.note(now, id.public_key)
             {
                 continue;
             }

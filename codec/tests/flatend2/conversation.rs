@@ -5,8 +5,8 @@ use crate::support::pair::Pair;
 use crate::support::{headers, speaking_both};
 use ed25519_dalek::SigningKey;
 use flatend_codec::{
-    limits, Event, GoodbyeCode, HeaderBlock, Millis, OpenError, Opened, ProtocolError, Record,
-    ResetCode, Retirement, Role, SendError, StreamId,
+    limits, Event, GoodbyeCode, HeaderBlock, Millis, NodeId, OpenError, Opened, ProtocolError,
+    Record, ResetCode, Retirement, Role, SendError, StreamId,
 };
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -312,5 +312,49 @@ fn lookups_are_answered_with_signed_records() {
     let record = Record::verify(records.iter().next().unwrap()).unwrap();
     assert_eq!(record.addresses, [([10, 0, 0, 1], 9000).into()]);
     // Answered once: neither again, nor unasked.
-    assert!(pair.acceptor.conn.records(now, token, []).is_err());
+    let none: [&[u8]; 0] = [];
+    assert!(pair.acceptor.conn.records(now, token, none).is_err());
+}
+
+#[test]
+fn peers_of_the_old_protocol_are_named_before_the_records_and_nobody_twice_a_minute() {
+    let mut pair = up();
+    let id = NodeId::new([3; 32], ([10, 0, 0, 3], 9000).into());
+    let nowhere = NodeId::new([4; 32], ([0, 0, 0, 0], 9000).into());
+    for (at_ms, named) in [
+        (0, 1),
+        (limits::NAMED_MEMORY_MS - 1, 0),
+        (limits::NAMED_MEMORY_MS, 1),
+    ] {
+        let now = Millis(at_ms);
+        pair.dialer.conn.find_node(now, [7; 32]).unwrap();
+        pair.settle();
+        let news = pair.acceptor.news();
+        let Some(Happened::FindNode(token, _)) = news.last().cloned() else {
+            panic!("{news:?}");
+        };
+        let acceptor = &mut pair.acceptor.conn;
+        let ids = [nowhere.clone(), id.clone()].into_iter();
+        acceptor.nodes(now, token, ids).unwrap();
+        let none: [&[u8]; 0] = [];
+        acceptor.records(now, token, none).unwrap();
+        acceptor.seal();
+        let mut bytes = pair.acceptor.take();
+        let Ok(Opened::Frame { mut messages, .. }) = pair.dialer.conn.open(now, &mut bytes) else {
+            panic!("a frame");
+        };
+        let mut seen = 0;
+        loop {
+            match pair.dialer.conn.next_event(now, &mut messages).unwrap() {
+                Some(Event::Nodes { ids, .. }) => {
+                    seen += ids.len();
+                    assert!(ids.iter().all(|named| named == id));
+                }
+                Some(Event::Records { records, .. }) => assert!(records.is_empty()),
+                Some(event) => panic!("{event:?}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen, named, "at {at_ms} ms");
+    }
 }

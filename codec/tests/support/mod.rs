@@ -49,6 +49,7 @@ pub fn speaking_both(role: Role, secret: u8, services: &[String]) -> Config<'_> 
             lane: 0,
             requests_max: 8,
             software: "test",
+            record: None,
             network_key: None,
             expected_key: None,
             legacy: true,
