@@ -195,6 +195,7 @@ mod tests {
             link,
             provider: ProviderKey::Anonymous(link),
             addr: None,
+            record: None,
             from: None,
             services: services.into(),
             ready: true,

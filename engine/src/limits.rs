@@ -3,6 +3,15 @@
 /// Bytes that wait in one link's output before its writers wait: a few round trips of a fast link, little memory.
 pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
+/// How long the signed record of a node is good: it is made anew for each link, and links live for weeks.
+pub const RECORD_LIFETIME_S: u32 = 30 * 24 * 3600;
+/// Requests of one peer on flatend/2 that may be in flight on one link, unless `handler_streams` is lower: their bodies begin with
+/// 64 KiB each.
+pub const GRANTED_REQUESTS_MAX: usize = 16_384;
+
+/// Streams of a link with somebody waiting, from which on those that nobody waits for any more are swept out: see `StreamWaits`.
+pub const STREAM_WAITS_SWEEP_MIN: usize = 64;
+
 /// A link's output is sent at once when it has gathered this much, instead of at the end of the turn.
 pub const LINK_CORK_BYTES_MAX: usize = 64 * 1024;
 

@@ -13,7 +13,7 @@ use super::pick::{Chosen, Through};
 use super::verdict::Verdict;
 use super::{BodyRefused, CallRequest};
 use crate::error::{CallError, Fault};
-use crate::mesh::{Link, Recipient};
+use crate::mesh::{Head, Link, Recipient};
 use crate::routing::{Begun, LinkRef};
 use crate::rt::{self, Ticket};
 use crate::shard::{Inbound, ProviderState, RemoteCall, Shard, Source};
@@ -56,14 +56,14 @@ impl Attempt {
                     .link(*at)
                     .ok_or(CallError::Broken(Fault::LinkLost { left: false }))?;
                 let recipient = Recipient::Local(inbound.clone());
+                let head = Head {
+                    headers: &request.headers,
+                    extras: &request.extras,
+                    deadline: request.deadline,
+                    end,
+                };
                 let stream = link
-                    .open_stream(
-                        &request.services.names,
-                        &request.headers,
-                        &request.extras,
-                        end,
-                        recipient,
-                    )
+                    .open_stream(&request.services.names, &head, recipient)
                     .map_err(|err| not_opened(&err))?;
                 inbound.set_source(Source::Link(link.clone(), stream));
                 Way::Local(link, stream)
@@ -105,7 +105,7 @@ impl Attempt {
     /// Ready when a piece of the body may be sent.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         match &self.way {
-            Way::Local(link, _) => link.poll_room(cx, &self.ticket),
+            Way::Local(link, stream) => link.poll_room(*stream, cx, &self.ticket),
             Way::Remote(call) => call.poll_room(cx, &self.ticket),
             Way::Outlet(stream) => stream.poll_room(cx),
         }
@@ -115,7 +115,7 @@ impl Attempt {
     pub(super) fn has_room(&self) -> bool {
         // Nobody is parked by it: who waits for room has a waker of its own there.
         match &self.way {
-            Way::Local(link, _) => link.has_room(),
+            Way::Local(link, stream) => link.has_room(*stream),
             Way::Remote(call) => call.has_room(),
             Way::Outlet(stream) => stream.has_room(),
         }
@@ -128,7 +128,7 @@ impl Attempt {
     pub(super) fn send(&self, bytes: Bytes) -> Result<(), BodyRefused> {
         match &self.way {
             Way::Local(link, _) if link.is_lost() => Err(BodyRefused),
-            Way::Local(link, stream) => link.send_data(*stream, &bytes).map_err(|_| BodyRefused),
+            Way::Local(link, stream) => link.send_piece(*stream, &bytes).map_err(|_| BodyRefused),
             Way::Remote(call) => call.send(bytes),
             Way::Outlet(stream) => stream.send(bytes),
         }

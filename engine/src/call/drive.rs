@@ -10,6 +10,7 @@ use super::pick::Chosen;
 use super::{Call, State};
 use crate::error::{CallError, Fault};
 use crate::limits::{BROKEN_LINK_TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_WAIT_MS};
+use crate::routing::ProviderKey;
 use crate::rt;
 
 impl Call {
@@ -79,11 +80,19 @@ impl Call {
         }
     }
 
-    /// Whether a response is awaited whole before it is passed on: the request can be repeated, or all of it has left, so
-    /// that its sender gets a status that says what happened instead of a response cut off.
+    /// Whether a response is awaited whole before it is passed on. Old peers write it in several frames: one that is killed
+    /// between them has answered nobody if the request can be repeated, and if not, or all of it has left, its sender
+    /// gets a status that says what happened instead of a response cut off. On flatend/2 a small response is one frame.
     fn awaits_whole(&self, state: &State, headers: &HeaderBlock) -> bool {
         let repeated = self.request.repeatable && state.replay.is_some();
-        (repeated || state.body_done) && !is_event_stream(headers)
+        let waits = match state.tried.at {
+            Some((ProviderKey::Public(_) | ProviderKey::Anonymous(_), _)) => {
+                repeated || state.body_done
+            }
+            Some((ProviderKey::Outlet(_), _)) => repeated,
+            Some((ProviderKey::Instance { .. }, _)) | None => false,
+        };
+        waits && !is_event_stream(headers)
     }
 
     /// A small response is awaited whole for a moment. The fault, if it broke meanwhile.

@@ -22,6 +22,8 @@ pub use request::Request;
 pub use response::{Response, ResponseError};
 pub use stream::BodyWriter;
 
+use flatend_codec::Millis;
+
 use crate::call::Call;
 use crate::error::CallError;
 use crate::shard::{ServiceSet, Shard};
@@ -34,6 +36,8 @@ use upload::Upload;
 #[derive(Clone)]
 pub struct Client {
     shard: Rc<Shard>,
+    /// When the caller of the handler that it belongs to wants its response.
+    deadline: Option<Millis>,
 }
 
 impl Shard {
@@ -41,11 +45,18 @@ impl Shard {
     pub fn client(self: &Rc<Self>) -> Client {
         Client {
             shard: self.clone(),
+            deadline: None,
         }
     }
 }
 
 impl Client {
+    /// Calls of which no head of a response is awaited longer than until `deadline`.
+    pub(crate) fn until(mut self, deadline: Option<Millis>) -> Client {
+        self.deadline = deadline;
+        self
+    }
+
     /// The shard that it calls from.
     pub fn shard(&self) -> &Rc<Shard> {
         &self.shard
@@ -146,6 +157,8 @@ impl Client {
         set: Rc<ServiceSet>,
         body: Body,
     ) -> Result<Call, CallError> {
-        Ok(self.shard.call(request.into_call(set, body)?))
+        let mut request = request.into_call(set, body)?;
+        request.deadline = request.deadline.into_iter().chain(self.deadline).min();
+        Ok(self.shard.call(request))
     }
 }

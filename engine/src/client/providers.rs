@@ -33,10 +33,7 @@ impl ProviderInfo {
 
     /// Its Ed25519 key, if it showed one. On a legacy link it proves nothing.
     pub fn public_key(&self) -> Option<[u8; 32]> {
-        match self.key {
-            ProviderKey::Public(key) => Some(key),
-            ProviderKey::Anonymous(_) | ProviderKey::Outlet(_) => None,
-        }
+        self.key.public_key()
     }
 
     /// Where it says that it can be dialed, if it does.

@@ -6,12 +6,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
-use flatend_codec::{Config, Connection, Limits, Role};
+use flatend_codec::{Config, Connection, Flatend2, Limits, Role};
 
 use super::driver;
 use super::link::{CloseReason, Link};
-use crate::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, UNVERIFIED_LINKS_MAX};
-use crate::node::NodeEvent;
+use crate::limits::{
+    GRANTED_REQUESTS_MAX, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, UNVERIFIED_LINKS_MAX,
+};
+use crate::node::{NodeEvent, SOFTWARE};
 use crate::rt::{self, AcceptRest, Listener, Socket};
 use crate::shard::Shard;
 
@@ -51,7 +53,7 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
 
 fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
     let shown = socket.local_addr()?;
-    let link = new_link(shard, socket, Role::Acceptor, shown)?;
+    let link = new_link(shard, socket, Role::Acceptor, shown, Expected::ANYBODY)?;
     let links = shard.shared.limits.links;
     if shard.live_links.get() >= links {
         link.close(CloseReason::Full { links });
@@ -86,12 +88,29 @@ pub(crate) fn forget_unverified(link: &Rc<Link>) {
     });
 }
 
+/// Whom a link is to lead to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// The key that the peer must show.
+    pub(crate) key: Option<[u8; 32]>,
+    /// Whether it may speak legacy alone, which proves nothing.
+    pub(crate) legacy: bool,
+}
+
+impl Expected {
+    pub(crate) const ANYBODY: Expected = Expected {
+        key: None,
+        legacy: true,
+    };
+}
+
 /// A link over a connected socket. `here`: the address that we show on it unless a public one is configured.
 pub(crate) fn new_link(
     shard: &Rc<Shard>,
     socket: Socket,
     role: Role,
     here: SocketAddr,
+    expected: Expected,
 ) -> io::Result<Rc<Link>> {
     socket.keepalive(KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S);
     let mut ephemeral_secret = [0; 32];
@@ -104,17 +123,33 @@ pub(crate) fn new_link(
         (identity.key.clone(), shown)
     });
     let services = shard.shared.service_names.load_full();
+    let credentials = &shard.shared.credentials;
+    let addresses: Vec<SocketAddr> = identity.iter().map(|(_, shown)| *shown).collect();
+    let limits = &shard.shared.limits;
+    let requests_max = limits.handler_streams.min(GRANTED_REQUESTS_MAX);
+    let flatend2 = Flatend2 {
+        key: credentials.key.clone(),
+        addresses: &addresses,
+        instance: credentials.instance,
+        shards: u16::try_from(shard.shared.shards).unwrap_or(u16::MAX),
+        lane: 0,
+        requests_max: u32::try_from(requests_max).unwrap_or(u32::MAX),
+        software: SOFTWARE,
+        record: credentials.record(&addresses),
+        network_key: None,
+        expected_key: expected.key,
+        legacy: expected.legacy,
+    };
     let config = Config {
         role,
         ephemeral_secret,
         identity,
         services: &services,
         limits: Limits::default(),
-        flatend2: None,
+        flatend2: shard.shared.flatend2.then_some(flatend2),
     };
     let conn =
         Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
-    let limits = &shard.shared.limits;
     Ok(Link::new(
         shard.new_link_ref(),
         socket,

@@ -66,7 +66,7 @@ pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
             shard.draining().wait().await;
             None
         };
-        let connected = async { Some(connect(&shard, &dial.to).await) };
+        let connected = async { Some(connect(&shard, &dial).await) };
         match futures_lite::future::or(connected, drained).await {
             None => {}
             Some(Ok(link)) => {
@@ -92,9 +92,9 @@ fn tell_trouble(shard: &Rc<Shard>, link: &Link, to: &str, what: &str) {
     }
 }
 
-async fn connect(shard: &Rc<Shard>, target: &str) -> Result<Rc<Link>, String> {
+async fn connect(shard: &Rc<Shard>, dial: &Dial) -> Result<Rc<Link>, String> {
     let mut last = "the name has no address".to_owned();
-    for addr in lookup(shard, target).await? {
+    for addr in lookup(shard, &dial.to).await? {
         match Socket::connect(addr, DIAL_TIMEOUT_MS).await {
             Ok(socket) => {
                 let here = socket.local_addr().map_err(|err| err.to_string())?;
@@ -104,7 +104,7 @@ async fn connect(shard: &Rc<Shard>, target: &str) -> Result<Rc<Link>, String> {
                     .as_ref()
                     .map_or(0, |identity| identity.listen_port);
                 let here = SocketAddr::new(here.ip(), port);
-                return accept::new_link(shard, socket, Role::Dialer, here)
+                return accept::new_link(shard, socket, Role::Dialer, here, dial.expected)
                     .map_err(|err| err.to_string());
             }
             Err(err) => last = err.to_string(),

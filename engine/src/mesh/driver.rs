@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use flatend_codec::Retirement;
 use futures_lite::FutureExt;
 
+use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
 use super::reader::{read, BufferSize};
@@ -87,7 +88,11 @@ pub(crate) async fn run(
     if progress.handshaked {
         shard.shared.registry.tell(News::Down {
             link: link.at,
-            again: reason == CloseReason::Renewed,
+            how: match reason {
+                CloseReason::Renewed => Down::Renewed,
+                CloseReason::Superseded => Down::Superseded,
+                _ => Down::Lost,
+            },
         });
     }
     shard.links.borrow_mut().remove(&link.at.id);
@@ -241,6 +246,8 @@ fn check_state(
         Retirement::Retiring if open == 0 => {
             return Err(if shard.draining().is_set() {
                 CloseReason::Drained
+            } else if link.superseded.get() {
+                CloseReason::Superseded
             } else if link.renewing.get() {
                 CloseReason::Renewed
             } else {
@@ -249,7 +256,7 @@ fn check_state(
         }
         Retirement::Retiring | Retirement::Active => {}
     }
-    if !link.conn.borrow().transmit().is_empty() {
+    if link.conn.borrow().queued_bytes() > 0 {
         link.cork();
     } else {
         link.rearm();
@@ -279,11 +286,12 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
         reason,
         CloseReason::Retired
             | CloseReason::Renewed
+            | CloseReason::Superseded
             | CloseReason::Drained
             | CloseReason::PeerLeft
             | CloseReason::Ourselves
     ) {
-        let rest = link.conn.borrow().transmit().to_vec();
+        let rest = link.unsent();
         // A peer that takes nothing loses the rest, after the same wait as for its FIN.
         rt::timeout(FIN_WAIT_MS, link.socket.send_all(&rest))
             .await

@@ -2,19 +2,20 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flatend_codec::{Event, NodeId, ResetCode, Retirement, StreamId};
 
-use super::core::LinkUp;
+use super::core::{Lane, LinkUp};
 use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
-use super::{accept, Recipient};
+use super::{accept, lookup, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
-use crate::node::{self, NodeEvent, PeerName};
+use crate::node::{self, Caller, NodeEvent, PeerName};
 use crate::routing::{LinkInfo, ProviderKey};
 use crate::rt;
 use crate::shard::{Inbound, Shard, Source};
@@ -30,20 +31,29 @@ pub(crate) fn handle(
         Event::Handshake { again } => return handshake(shard, link, progress, again),
         Event::Response {
             stream,
+            status,
             headers,
             end,
-            ..
         } => {
             let mut block = header_block();
             block.copy_from(headers);
+            if let Some(status) = status.filter(|status| *status != 200) {
+                // One header more than the peer could send, and three digits: it fits.
+                block.push(b":status", status.to_string().as_bytes()).ok();
+            }
             link.streams.head(stream, block);
             if end {
                 link.streams.end(stream);
             }
         }
         Event::Data { stream, bytes } => data(link, stream, Bytes::copy_from_slice(bytes)),
-        Event::End { stream } => link.streams.end(stream),
-        Event::Refused { stream } => link.streams.fail(stream, Fault::Refused),
+        // Trailers end the body; what they say is not handed on yet.
+        Event::End { stream } | Event::Trailers { stream, .. } => link.streams.end(stream),
+        Event::Refused { stream } => {
+            link.streams.fail(stream, Fault::Refused);
+            link.cut(stream);
+        }
+        Event::Credit { stream, .. } => link.admitted(stream),
         Event::Reset {
             stream,
             code: ResetCode::Protocol,
@@ -52,15 +62,23 @@ pub(crate) fn handle(
             link.streams
                 .fail(stream, Fault::Malformed(reason.to_owned()));
         }
-        Event::Reset { stream, reason, .. } => {
-            link.streams.fail(stream, Fault::Reset(reason.to_owned()))
+        Event::Reset {
+            stream,
+            code,
+            reason,
+        } => {
+            if code != ResetCode::Done || !link.streams.has_ended(stream) {
+                let reason = reason_of(code, reason);
+                link.streams.fail(stream, Fault::Reset(reason));
+            }
+            link.cut(stream);
         }
         Event::Request {
             stream,
             services,
             headers,
+            deadline_ms,
             end,
-            ..
         } => {
             let service = services.iter().find_map(|name| {
                 std::str::from_utf8(name)
@@ -85,7 +103,6 @@ pub(crate) fn handle(
                         link.streams
                             .insert(stream, Recipient::Local(inbound.clone()), 0);
                     }
-                    let peer = peer_id(link);
                     node::start_handler(
                         shard,
                         link,
@@ -93,7 +110,10 @@ pub(crate) fn handle(
                         service,
                         headers.to_block(),
                         inbound,
-                        peer,
+                        Caller {
+                            id: peer_id(link),
+                            deadline: deadline_ms.map(|ms| rt::now().after(u64::from(ms))),
+                        },
                     );
                 }
                 _ => {
@@ -101,15 +121,33 @@ pub(crate) fn handle(
                 }
             }
         }
-        Event::FindNode { token, target } => answer_find_node(shard, link, token, &target),
-        Event::Nodes { ids, .. } => shard.shared.registry.tell(News::Named {
-            link: link.at,
-            ids: ids.iter().map(|id| (id.public_key, id.address)).collect(),
-        }),
-        // The legacy dialect has none of these; flatend/2 joins behind the same contract.
+        Event::FindNode { token, target } => lookup::answer(shard, link, token, &target),
+        Event::Nodes { ids, .. } => lookup::ids(shard, link, ids.iter()),
+        Event::Records { records, .. } => lookup::records(shard, link, records),
+        // The codec takes no more requests for this link; `check_state` sees that.
+        Event::Goodbye { .. } => {}
+        // Events that a later version of the codec may have.
         _ => {}
     }
     Ok(())
+}
+
+/// Why a stream was cut, in words.
+fn reason_of(code: ResetCode, reason: &str) -> String {
+    if !reason.is_empty() {
+        return reason.to_owned();
+    }
+    match code {
+        ResetCode::Refused => "it was refused",
+        ResetCode::Done => "it ended before its response was whole",
+        ResetCode::Cancel => "it was given up",
+        ResetCode::Deadline => "its deadline has passed",
+        ResetCode::Limit => "a limit was exceeded",
+        ResetCode::Internal => "the handler failed",
+        ResetCode::Protocol => "the protocol was broken on it",
+        ResetCode::Unavailable => "the service cannot answer now",
+    }
+    .to_owned()
 }
 
 /// Hands a piece of a body to its reader.
@@ -117,7 +155,7 @@ pub(crate) fn data(link: &Rc<Link>, stream: StreamId, bytes: Bytes) {
     let len = bytes.len();
     if !link.streams.data(stream, bytes, rt::now()) {
         // Nobody reads it any more: it is gone, so it is credited.
-        link.conn.borrow_mut().credit(rt::now(), stream, len);
+        link.credit(stream, len);
     }
 }
 
@@ -126,9 +164,27 @@ fn peer_id(link: &Link) -> Option<NodeId> {
 }
 
 fn provider_key(link: &Link) -> ProviderKey {
+    if let Some(hello) = link.conn.borrow().hello() {
+        return ProviderKey::Instance {
+            key: hello.public_key,
+            instance: hello.instance,
+        };
+    }
     peer_id(link).map_or(ProviderKey::Anonymous(link.at), |id| {
         ProviderKey::Public(id.public_key)
     })
+}
+
+/// Whether the peer of a link is this node: who shows our key on legacy, or our instance too on flatend/2.
+fn is_ourselves(shard: &Shard, link: &Link) -> bool {
+    let own = &shard.shared.credentials;
+    match provider_key(link) {
+        ProviderKey::Public(key) => key == own.public_key(),
+        ProviderKey::Instance { key, instance } => {
+            key == own.public_key() && instance == own.instance
+        }
+        ProviderKey::Anonymous(_) | ProviderKey::Outlet(_) => false,
+    }
 }
 
 /// Where a peer can be dialed: an ID with an unspecified address is reached where its link came from.
@@ -159,10 +215,8 @@ fn handshake(
     progress: &mut Progress,
     again: bool,
 ) -> Result<(), CloseReason> {
-    if let (Some(id), Some(identity)) = (peer_id(link), &shard.shared.identity) {
-        if id.public_key == identity.public_key() {
-            return Err(CloseReason::Ourselves);
-        }
+    if is_ourselves(shard, link) {
+        return Err(CloseReason::Ourselves);
     }
     accept::forget_unverified(link);
     // The reply to a list of ours shows the peer's own once more.
@@ -175,7 +229,11 @@ fn handshake(
     progress.services = services_of(link);
     if !progress.handshaked {
         progress.handshaked = true;
+        if link.is_flatend2() {
+            link.streams.are_windowed();
+        }
         tell_up(shard, link, progress);
+        lookup::first(shard, link, progress.dialed);
     }
     let (peer, services) = (name_of(link), services_of(link));
     shard.emit(match (again, progress.dialed) {
@@ -204,8 +262,14 @@ pub(crate) fn note_ready(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Prog
 /// Tells the mesh core that a link is there.
 fn tell_up(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) {
     let id = peer_id(link);
+    let lane = link.conn.borrow().hello().map(|hello| Lane {
+        key: hello.public_key,
+        instance: hello.instance,
+        lane: hello.lane,
+    });
     shard.shared.registry.tell(News::Up(LinkUp {
         link: link.at,
+        lane,
         key: id.as_ref().map(|id| id.public_key),
         addr: id.as_ref().and_then(|id| reachable(id, link)),
         from: link.socket.peer_addr().ok().map(canonical),
@@ -217,11 +281,11 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// Asks the peer of a link for nodes: its answer is told to the mesh core. A link that cannot be asked does not answer.
-pub(crate) fn ask(link: &Rc<Link>, target: [u8; 32]) {
-    if link.conn.borrow_mut().find_node(rt::now(), target).is_ok() {
-        link.cork();
-    }
+/// What the peer has signed about itself.
+fn record_of(link: &Link) -> Option<Arc<[u8]>> {
+    let conn = link.conn.borrow();
+    let record = conn.hello()?.record.as_deref()?;
+    Some(record.into())
 }
 
 /// Tells the registry what this link offers now.
@@ -232,26 +296,12 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
         provider: provider_key(link),
         addr: id.as_ref().and_then(|id| reachable(id, link)),
         // A peer that is gone already has none, and will not be asked.
+        record: record_of(link),
         from: link.socket.peer_addr().ok(),
         services: services_of(link).into(),
         ready: progress.announced_ready,
         retiring: progress.announced_retiring,
     });
-}
-
-fn answer_find_node(
-    shard: &Rc<Shard>,
-    link: &Rc<Link>,
-    token: flatend_codec::Token,
-    target: &[u8; 32],
-) {
-    let snapshot = shard.snapshot();
-    // All of them, the closest first: the codec takes those that it has not named a moment ago.
-    let ids = snapshot
-        .closest(target)
-        .map(|peer| NodeId::new(peer.public_key, peer.addr));
-    // A link that is closing cannot answer any more; its end tells the asker.
-    link.conn.borrow_mut().nodes(rt::now(), token, ids).ok();
 }
 
 /// One log line for the end of a link.
@@ -302,6 +352,7 @@ fn text(reason: &CloseReason) -> String {
         CloseReason::Full { links } => {
             format!("this shard has its {links} links, and takes no more")
         }
+        CloseReason::Superseded => "another link leads to it".to_owned(),
         CloseReason::Ourselves => "it is this node itself".to_owned(),
         CloseReason::Renewed => {
             "the link is made again: what this node offers has changed".to_owned()

@@ -1,22 +1,21 @@
-//! A link: the codec's connection, the socket, and what waits for them. Anybody on the shard may encode into it; what was
-//! encoded in a turn leaves in one write at the turn's end. Reading is the business of its task (`driver`).
+//! A link: the codec's connection, the socket, and what waits for them. Anybody on the shard may encode into it (`output`);
+//! reading is the business of its task (`driver`).
 
 use std::cell::{Cell, RefCell};
-use std::io::{ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use flatend_codec::{
-    Connection, GoodbyeCode, HeaderBlock, OpenError, ResetCode, SendError, StreamId,
-};
+use flatend_codec::{Connection, PeerKind, StreamId};
 
-use super::streams::{Recipient, Streams};
+use super::core::Named;
+use super::held::Held;
+use super::streams::Streams;
+use super::waits::StreamWaits;
 use crate::error::Fault;
-use crate::limits::{LINK_CORK_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
 use crate::node::NodeLimits;
 use crate::routing::LinkRef;
-use crate::rt::{self, park, Socket, Ticket, Timer, TurnEnd, WaitQueue};
+use crate::rt::{self, park, Socket, Timer, TurnEnd, WaitQueue};
 
 /// Why a link ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +41,8 @@ pub(crate) enum CloseReason {
     Ourselves,
     /// What this node offers has changed, and only a new link tells this peer.
     Renewed,
+    /// Another link leads to the same instance.
+    Superseded,
 }
 
 /// One connection to a peer.
@@ -60,16 +61,18 @@ pub(crate) struct Link {
     pub(crate) handlers: Cell<usize>,
     /// The codec's next deadline.
     pub(crate) deadline: Timer,
-    corked: Cell<bool>,
+    pub(super) corked: Cell<bool>,
     /// The socket takes no more at the moment.
     pub(crate) write_blocked: Cell<bool>,
-    room: WaitQueue,
-    /// Those who wait for the link's loss.
-    waiting_for_loss: WaitQueue,
+    pub(super) room: WaitQueue,
+    /// Those who wait for the window of a stream, or for its other side to go.
+    pub(crate) waits: StreamWaits,
+    /// What windows do not admit yet.
+    pub(super) held: Held,
     pub(crate) closing: RefCell<Option<CloseReason>>,
-    lost: Cell<bool>,
+    pub(super) lost: Cell<bool>,
     /// We said goodbye: the link ends with its last stream.
-    leaving: Cell<bool>,
+    pub(super) leaving: Cell<bool>,
     /// The services that the peer was shown; with `outdated` it must hear of others.
     pub(crate) shown_services: RefCell<Arc<Vec<String>>>,
     pub(crate) outdated: Cell<bool>,
@@ -78,6 +81,10 @@ pub(crate) struct Link {
     /// When a link whose peer does not show what it is is made again.
     pub(crate) renewal: Timer,
     pub(crate) renewing: Cell<bool>,
+    /// What the answer to a question has named so far.
+    pub(super) named: RefCell<Vec<Named>>,
+    /// Another link leads to the same instance: this one ends with its last stream.
+    pub(crate) superseded: Cell<bool>,
 }
 
 impl Link {
@@ -101,7 +108,8 @@ impl Link {
             corked: Cell::new(false),
             write_blocked: Cell::new(false),
             room: WaitQueue::default(),
-            waiting_for_loss: WaitQueue::default(),
+            waits: StreamWaits::default(),
+            held: Held::default(),
             closing: RefCell::new(None),
             lost: Cell::new(false),
             leaving: Cell::new(false),
@@ -110,6 +118,8 @@ impl Link {
             announcing: Cell::new(false),
             renewal: Timer::new(),
             renewing: Cell::new(false),
+            named: RefCell::default(),
+            superseded: Cell::new(false),
         })
     }
 
@@ -127,184 +137,13 @@ impl Link {
         self.poke();
     }
 
+    /// Whether the peer speaks flatend/2: streams have windows, and can be cut.
+    pub(crate) fn is_flatend2(&self) -> bool {
+        self.conn.borrow().peer_kind() == PeerKind::Flatend2
+    }
+
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.get()
-    }
-
-    /// Waits until the link is lost.
-    pub(crate) async fn gone(&self) {
-        self.waiting_for_loss
-            .until(|| self.lost.get().then_some(()))
-            .await;
-    }
-
-    // ---- writing ------------------------------------------------------------------------------------------------
-
-    /// Opens a stream whose response goes to `recipient`.
-    ///
-    /// # Errors
-    /// As [`OpenError`] says; nothing was sent then.
-    pub(crate) fn open_stream(
-        self: &Rc<Self>,
-        services: &[String],
-        headers: &HeaderBlock,
-        extras: &HeaderBlock,
-        end: bool,
-        recipient: Recipient,
-    ) -> Result<StreamId, OpenError> {
-        let mut conn = self.conn.borrow_mut();
-        let mark = conn.bytes_queued();
-        let stream = conn.open_stream(
-            rt::now(),
-            services.iter().map(String::as_str),
-            headers,
-            extras,
-            end,
-        )?;
-        drop(conn);
-        self.streams.insert(stream, recipient, mark);
-        self.cork();
-        Ok(stream)
-    }
-
-    /// Encodes a piece of a body. The caller has waited for room.
-    pub(crate) fn send_data(
-        self: &Rc<Self>,
-        stream: StreamId,
-        bytes: &[u8],
-    ) -> Result<(), SendError> {
-        let result = self.conn.borrow_mut().send_data(rt::now(), stream, bytes);
-        self.cork();
-        result
-    }
-
-    /// Ends our direction of a stream.
-    pub(crate) fn send_end(self: &Rc<Self>, stream: StreamId) -> Result<(), SendError> {
-        let result = self.conn.borrow_mut().send_end(rt::now(), stream);
-        self.cork();
-        result
-    }
-
-    /// Sends a response's head.
-    pub(crate) fn respond(
-        self: &Rc<Self>,
-        stream: StreamId,
-        headers: &HeaderBlock,
-        end: bool,
-    ) -> Result<(), SendError> {
-        let result = self
-            .conn
-            .borrow_mut()
-            .respond(rt::now(), stream, headers, end);
-        self.cork();
-        result
-    }
-
-    /// Says that we do not handle this request.
-    pub(crate) fn refuse(self: &Rc<Self>, stream: StreamId) {
-        self.conn.borrow_mut().refuse(rt::now(), stream);
-        self.cork();
-    }
-
-    /// The reader of a stream has gone; what still arrives for it is thrown away.
-    pub(crate) fn ignore(&self, stream: StreamId) {
-        let was_paused = self.streams.is_paused();
-        self.streams.ignore(stream);
-        if was_paused && !self.streams.is_paused() {
-            self.poke();
-        }
-    }
-
-    /// Says that this node shuts down: no new requests, what runs is finished.
-    pub(crate) fn goodbye(self: &Rc<Self>, code: GoodbyeCode) {
-        if !self.lost.get() {
-            self.conn
-                .borrow_mut()
-                .goodbye(rt::now(), code, "this node shuts down");
-            self.leaving.set(true);
-            self.cork();
-            self.poke();
-        }
-    }
-
-    /// Gives a stream up, both directions, and forgets its reader.
-    pub(crate) fn reset(self: &Rc<Self>, stream: StreamId, code: ResetCode, reason: &str) {
-        self.streams.remove(stream);
-        if !self.lost.get() {
-            self.conn
-                .borrow_mut()
-                .reset(rt::now(), stream, code, reason);
-            self.cork();
-            // The reset may retire the link, or free it for reading.
-            self.poke();
-        }
-    }
-
-    /// Ready when the output has room. After the link is lost it is always ready: the next send tells.
-    pub(crate) fn poll_room(&self, cx: &Context<'_>, ticket: &Ticket) -> Poll<()> {
-        if self.lost.get() || self.conn.borrow().queued_bytes() < LINK_QUEUE_BYTES_MAX {
-            return Poll::Ready(());
-        }
-        self.room.park(cx, ticket);
-        Poll::Pending
-    }
-
-    /// Whether the output has room now.
-    pub(crate) fn has_room(&self) -> bool {
-        self.conn.borrow().queued_bytes() < LINK_QUEUE_BYTES_MAX
-    }
-
-    /// Waits until the output has room.
-    pub(crate) async fn room(&self) {
-        let ticket = Ticket::default();
-        std::future::poll_fn(|cx| self.poll_room(cx, &ticket)).await;
-    }
-
-    /// Something was encoded: it leaves at the end of the turn, or now if it is much.
-    pub(crate) fn cork(self: &Rc<Self>) {
-        if !self.corked.replace(true) {
-            rt::at_turn_end(self.clone());
-        }
-        if self.conn.borrow().queued_bytes() >= LINK_CORK_BYTES_MAX {
-            self.flush();
-        }
-    }
-
-    /// The socket takes bytes again: the link's task says so.
-    pub(crate) fn unblock(&self) {
-        self.write_blocked.set(false);
-        self.flush();
-        if self.leaving.get() {
-            self.poked.set(true);
-        }
-    }
-
-    /// Writes what the socket takes. While it takes nothing, that is left to the link's task, which waits for it.
-    pub(crate) fn flush(&self) {
-        if self.lost.get() || self.write_blocked.get() {
-            return;
-        }
-        let mut conn = self.conn.borrow_mut();
-        while !conn.transmit().is_empty() {
-            match self.socket.try_send(&[IoSlice::new(conn.transmit())]) {
-                Ok(n) => conn.transmitted(n),
-                Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                    self.write_blocked.set(true);
-                    // The task waits for the socket from now on.
-                    self.poke();
-                    break;
-                }
-                Err(err) => {
-                    drop(conn);
-                    return self.close(CloseReason::Broken(err.to_string()));
-                }
-            }
-        }
-        let has_room = conn.queued_bytes() < LINK_QUEUE_BYTES_MAX / 2;
-        drop(conn);
-        if has_room {
-            self.room.wake_all();
-        }
     }
 
     /// Sets the timer to the codec's next deadline.
@@ -318,12 +157,10 @@ impl Link {
     // ---- reading ------------------------------------------------------------------------------------------------
 
     /// The reader of a stream took `bytes`.
-    pub(crate) fn taken(&self, stream: StreamId, bytes: usize) {
+    pub(crate) fn taken(self: &Rc<Self>, stream: StreamId, bytes: usize) {
         let was_paused = self.streams.is_paused();
         self.streams.taken(stream, bytes, rt::now());
-        if !self.lost.get() {
-            self.conn.borrow_mut().credit(rt::now(), stream, bytes);
-        }
+        self.credit(stream, bytes);
         if was_paused && !self.streams.is_paused() {
             self.poke();
         }
@@ -344,8 +181,9 @@ impl Link {
                 },
             });
         }
+        self.held.forget_all();
         self.room.wake_all();
-        self.waiting_for_loss.wake_all();
+        self.waits.wake_all();
         self.deadline.clear();
     }
 }
@@ -357,7 +195,7 @@ impl TurnEnd for Link {
         if !self.lost.get() {
             self.rearm();
         }
-        if self.leaving.get() && self.conn.borrow().transmit().is_empty() {
+        if self.leaving.get() && self.conn.borrow().queued_bytes() == 0 {
             // What a handler just said may have been the last: the link's task looks whether it is over.
             self.poke();
         }

@@ -2,12 +2,11 @@
 //! shard with the fewest links, a question to the shard of its link.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use flatend_codec::Millis;
 
-use super::core::{Action, Config, Core, DialEnd, DialId, LinkUp, Target};
-use crate::kademlia::Key;
+use super::accept::Expected;
+use super::core::{Action, Config, Core, DialEnd, DialId, Down, LinkUp, Named, Target};
 use crate::node::{Events, NodeEvent};
 use crate::routing::LinkRef;
 use crate::rt::Address;
@@ -19,13 +18,10 @@ pub(crate) enum News {
     Up(LinkUp),
     /// Questions may be sent over a link.
     Ready(LinkRef),
-    /// A link that had shaken hands has ended; `again`: so that it is made again at once.
-    Down { link: LinkRef, again: bool },
+    /// A link that had shaken hands has ended.
+    Down { link: LinkRef, how: Down },
     /// A peer has answered a question.
-    Named {
-        link: LinkRef,
-        ids: Vec<(Key, SocketAddr)>,
-    },
+    Named { link: LinkRef, named: Vec<Named> },
     /// A dial led to no link.
     DialEnded { dial: DialId, end: DialEnd },
     /// The node shuts down.
@@ -40,6 +36,8 @@ pub(crate) struct Dial {
     pub(crate) to: String,
     /// Its failure is worth a line: it is the first of a bootstrap address.
     pub(crate) tell: bool,
+    /// Who is to answer there.
+    pub(crate) expected: Expected,
 }
 
 /// Keeps the core and knows the way to the shards.
@@ -97,15 +95,11 @@ impl Steer {
                 self.core.link_up(now, up);
             }
             News::Ready(link) => self.core.link_ready(now, link),
-            News::Down { link, again } => {
+            News::Down { link, how } => {
                 self.count(link, -1);
-                if again {
-                    self.core.link_renewed(now, link);
-                } else {
-                    self.core.link_down(now, link);
-                }
+                self.core.link_down(now, link, how);
             }
-            News::Named { link, ids } => self.core.named(now, link, &ids),
+            News::Named { link, named } => self.core.named(now, link, &named),
             News::DialEnded { dial, end } => {
                 self.dial_over(dial);
                 self.core.dial_ended(now, dial, end);
@@ -143,6 +137,12 @@ impl Steer {
                     mailbox.post(Message::Ask { link, target }).ok();
                 }
             }
+            Action::Supersede { link } => {
+                if let Some(mailbox) = self.mailboxes.get(link.shard) {
+                    // Where the shard is that busy both links stay, which costs memory and nothing else.
+                    mailbox.post(Message::Supersede { link }).ok();
+                }
+            }
             Action::Pausing {
                 bootstrap,
                 pause_ms,
@@ -162,18 +162,31 @@ impl Steer {
     }
 
     fn dial(&mut self, now: Millis, id: DialId, target: Target, attempt: u32) {
-        let (to, tell) = match target {
+        let (to, tell, expected) = match target {
             Target::Bootstrap(number) => (
                 self.bootstrap.get(number).cloned().unwrap_or_default(),
                 attempt == 0,
+                Expected::ANYBODY,
             ),
-            Target::Peer { addr, .. } => (addr.to_string(), false),
+            // A record proves that its key speaks flatend/2; an ID proves nothing.
+            Target::Peer { key, addr, signed } => {
+                let expected = Expected {
+                    key: signed.then_some(key),
+                    legacy: !signed,
+                };
+                (addr.to_string(), false, expected)
+            }
         };
         let loads = self.load.iter().enumerate();
         let shard = loads
             .min_by_key(|(_, load)| **load)
             .map_or(0, |(shard, _)| shard);
-        let message = Message::Dial(Dial { id, to, tell });
+        let message = Message::Dial(Dial {
+            id,
+            to,
+            tell,
+            expected,
+        });
         let posted = self
             .mailboxes
             .get(shard)

@@ -79,8 +79,8 @@ pub(crate) struct Streams {
     unread: Cell<usize>,
     full: Cell<usize>,
     /// Unread bytes of one stream, and of all together, past which the link stops reading.
-    stream_bytes_max: usize,
-    link_bytes_max: usize,
+    stream_bytes_max: Cell<usize>,
+    link_bytes_max: Cell<usize>,
 }
 
 impl Streams {
@@ -89,9 +89,15 @@ impl Streams {
             table: RefCell::default(),
             unread: Cell::new(0),
             full: Cell::new(0),
-            stream_bytes_max,
-            link_bytes_max,
+            stream_bytes_max: Cell::new(stream_bytes_max),
+            link_bytes_max: Cell::new(link_bytes_max),
         }
+    }
+
+    /// Each stream has a window of its own: what is unread never stops the link.
+    pub(crate) fn are_windowed(&self) {
+        self.stream_bytes_max.set(usize::MAX);
+        self.link_bytes_max.set(usize::MAX);
     }
 
     pub(crate) fn insert(&self, stream: StreamId, recipient: Recipient, mark: u64) {
@@ -139,7 +145,7 @@ impl Streams {
         }
         entry.unread += bytes.len();
         self.unread.set(self.unread.get() + bytes.len());
-        if entry.unread > self.stream_bytes_max && !entry.full {
+        if entry.unread > self.stream_bytes_max.get() && !entry.full {
             entry.full = true;
             self.full.set(self.full.get() + 1);
         }
@@ -164,6 +170,12 @@ impl Streams {
         if entry.unread == 0 {
             table.remove(&stream);
         }
+    }
+
+    /// Whether the peer's direction of a stream is complete. One that is not known was read to its end.
+    pub(crate) fn has_ended(&self, stream: StreamId) -> bool {
+        let table = self.table.borrow();
+        table.get(&stream).is_none_or(|entry| entry.ended)
     }
 
     /// The stream broke.
@@ -216,7 +228,7 @@ impl Streams {
         entry.unread -= bytes;
         entry.progress_at = now;
         self.unread.set(self.unread.get() - bytes);
-        if entry.full && entry.unread <= self.stream_bytes_max / 2 {
+        if entry.full && entry.unread <= self.stream_bytes_max.get() / 2 {
             entry.full = false;
             self.full.set(self.full.get() - 1);
         }
@@ -227,7 +239,7 @@ impl Streams {
 
     /// Whether the link must not read on.
     pub(crate) fn is_paused(&self) -> bool {
-        self.full.get() > 0 || self.unread.get() > self.link_bytes_max
+        self.full.get() > 0 || self.unread.get() > self.link_bytes_max.get()
     }
 
     /// Streams that hold the link up and whose readers took nothing for [`READER_STALL_MS`]: those that are full, and the
@@ -245,8 +257,8 @@ impl Streams {
         idle.sort_unstable_by_key(|(unread, ..)| std::cmp::Reverse(*unread));
         let mut left = self.unread.get();
         // Well below the limit, so that the next body does not stop the link again at once.
-        let low = if left > self.link_bytes_max {
-            self.link_bytes_max / 2
+        let low = if left > self.link_bytes_max.get() {
+            self.link_bytes_max.get() / 2
         } else {
             left
         };

@@ -60,6 +60,7 @@ pub struct NodeBuilder {
     pub(super) reconnect: Reconnect,
     pub(super) limits: NodeLimits,
     pub(super) relays: bool,
+    pub(super) flatend2: bool,
 }
 
 impl Default for NodeBuilder {
@@ -78,6 +79,7 @@ impl Default for NodeBuilder {
             reconnect: Reconnect::default(),
             limits: NodeLimits::default(),
             relays: false,
+            flatend2: true,
         }
     }
 }
@@ -89,6 +91,14 @@ impl NodeBuilder {
     #[must_use]
     pub fn relay(mut self, relays: bool) -> Self {
         self.relays = relays;
+        self
+    }
+
+    /// Whether the node speaks flatend/2 with peers that do (default: yes). Without it the node is as an old one: nothing proves
+    /// who its peers are, and a reader that stops holds up all others of its link. For tests and measurements.
+    #[must_use]
+    pub fn flatend2(mut self, speaks: bool) -> Self {
+        self.flatend2 = speaks;
         self
     }
 

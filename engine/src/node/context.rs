@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flatend_codec::{HeaderBlock, NodeId};
@@ -10,8 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::body_error::ReadError;
 use super::body_io::RequestReader;
+use super::handlers::Caller;
 use super::reply::Reply;
 use crate::client::Client;
+use crate::rt;
 use crate::shard::Shard;
 
 /// One request and its response. Belongs to the shard that received it; lives as long as its handler keeps it.
@@ -54,7 +57,7 @@ pub struct Context {
     shard: Rc<Shard>,
     service: Arc<str>,
     headers: HeaderBlock,
-    peer: Option<NodeId>,
+    caller: Caller,
     pub(super) reply: Rc<Reply>,
 }
 
@@ -63,14 +66,14 @@ impl Context {
         shard: Rc<Shard>,
         service: Arc<str>,
         headers: HeaderBlock,
-        peer: Option<NodeId>,
+        caller: Caller,
         reply: Rc<Reply>,
     ) -> Context {
         Context {
             shard,
             service,
             headers,
-            peer,
+            caller,
             reply,
         }
     }
@@ -84,9 +87,9 @@ impl Context {
         &self.shard
     }
 
-    /// The way to call other services from this handler.
+    /// The way to call other services from this handler, no longer than its own caller waits ([`Context::time_left`]).
     pub fn client(&self) -> Client {
-        self.shard.client()
+        self.shard.client().until(self.caller.deadline)
     }
 
     /// The name that the caller asked for: of the names in its request the first that this node offers.
@@ -97,7 +100,36 @@ impl Context {
     /// The ID of the caller, the node at the other end of the link, if it showed one: a gateway, not its HTTP client. On a
     /// legacy link it proves nothing.
     pub fn id(&self) -> Option<&NodeId> {
-        self.peer.as_ref()
+        self.caller.id.as_ref()
+    }
+
+    /// How long the caller still waits for the response, if it has set a limit and said so: a caller on flatend/2 does. Calls by
+    /// [`Context::client`] wait no longer either, so that nobody works for a caller that has gone.
+    pub fn time_left(&self) -> Option<Duration> {
+        let deadline = self.caller.deadline?;
+        Some(Duration::from_millis(
+            deadline.0.saturating_sub(rt::now().0),
+        ))
+    }
+
+    /// Waits until the caller has gone: it gave the request up, or its link is lost. A caller on legacy cannot say that it gives
+    /// up. Nothing ends by itself then but reading and writing: race the handler's work with it.
+    ///
+    /// ```
+    /// # let _ = flatend::Node::builder().service("search", |context| async move {
+    /// # async fn search() -> String { String::new() }
+    /// let found = futures_lite::future::or(async { Some(search().await) }, async {
+    ///     context.cancelled().await;
+    ///     None
+    /// });
+    /// match found.await {
+    ///     Some(found) => context.send(found).await,
+    ///     None => Ok(()),
+    /// }
+    /// # });
+    /// ```
+    pub async fn cancelled(&self) {
+        self.reply.caller_gone().await;
     }
 
     /// All request headers in the order in which they came. A gateway writes names in lower case; what it says itself, `:method`,

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flatend_codec::{HeaderBlock, NodeId, StreamId};
+use flatend_codec::{HeaderBlock, Millis, NodeId, StreamId};
 use futures_lite::FutureExt;
 
 use super::context::Context;
@@ -149,6 +149,12 @@ fn drop_caught<T>(service: T) {
     }
 }
 
+/// Who asks, and until when an answer is wanted.
+pub(crate) struct Caller {
+    pub(crate) id: Option<NodeId>,
+    pub(crate) deadline: Option<Millis>,
+}
+
 /// Runs a handler for one request, as a task of its own.
 pub(crate) fn start_handler(
     shard: &Rc<Shard>,
@@ -157,7 +163,7 @@ pub(crate) fn start_handler(
     service: Rc<Running>,
     headers: HeaderBlock,
     body: Rc<Inbound>,
-    peer: Option<NodeId>,
+    caller: Caller,
 ) {
     let charge = Charge::new(link, headers.byte_len());
     let reply = Rc::new(Reply::new(link.clone(), stream, body));
@@ -165,7 +171,7 @@ pub(crate) fn start_handler(
         shard.clone(),
         service.name.clone(),
         headers,
-        peer,
+        caller,
         reply.clone(),
     );
     let shard = shard.clone();

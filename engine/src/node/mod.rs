@@ -6,6 +6,7 @@ mod builder;
 mod carry;
 mod check;
 mod context;
+mod credentials;
 mod events;
 mod handler_error;
 mod handlers;
@@ -37,8 +38,9 @@ pub use split::{RequestBody, Responder};
 pub use state::{NodeState, PeerState};
 pub use watch::{Watch, WatchError};
 
+pub(crate) use credentials::{now_s, Credentials, SOFTWARE};
 pub(crate) use events::Events;
-pub(crate) use handlers::{find_relay, start_handler, Handlers};
+pub(crate) use handlers::{find_relay, start_handler, Caller, Handlers};
 pub(crate) use watch::Watchers;
 
 use std::net::SocketAddr;

@@ -152,14 +152,15 @@ impl Reply {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        ready!(self.link.poll_room(cx, ticket));
+        ready!(self.link.poll_room(self.stream, cx, ticket));
         if self.link.is_lost() {
             return Poll::Ready(Err(WriteError::Gone));
         }
         if !self.head_sent.get() {
             self.send_head(false)?;
         }
-        let piece = &bytes[..bytes.len().min(PIPE_PIECE_BYTES)];
+        let admitted = self.link.capacity(self.stream).min(PIPE_PIECE_BYTES);
+        let piece = &bytes[..bytes.len().min(admitted)];
         self.burst.set(self.burst.get() + piece.len());
         let sent = self.link.send_data(self.stream, piece);
         Poll::Ready(sent.map(|()| piece.len()).map_err(|_| WriteError::Gone))
@@ -203,7 +204,7 @@ impl Reply {
     }
 
     pub(super) async fn caller_gone(&self) {
-        self.link.gone().await;
+        self.link.stream_gone(self.stream).await;
     }
 
     /// The handler has ended: whatever it left open is closed honestly. A response that was begun and failed is cut, never
@@ -215,7 +216,7 @@ impl Reply {
         // What of the body was not read is thrown away as it comes, and no longer holds the link up.
         self.body.abandon();
         if !self.body.has_ended() {
-            self.link.ignore(self.stream);
+            self.link.ignore(self.stream, true);
         }
     }
 

@@ -13,7 +13,7 @@ use super::check;
 use super::events::NodeEvent;
 use super::handlers::Service;
 use super::running::Node;
-use super::Identity;
+use super::{Credentials, Identity};
 use crate::client::Doors;
 use crate::control::Registry;
 use crate::error::StartError;
@@ -56,6 +56,8 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             .or(builder.public_addr.as_ref())
             .map_or(0, SocketAddr::port),
     });
+    let credentials = Credentials::new(identity.as_ref().map(|own| &own.key));
+    let credentials = credentials.map_err(StartError::Setting)?;
     let mut services = builder.services;
     services.sort_by(|a, b| a.name.cmp(&b.name));
     let services: Arc<[Service]> = services.into();
@@ -70,10 +72,12 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let shared = Arc::new(Shared {
         registry: registry.clone(),
         identity,
+        credentials,
         service_names: ArcSwap::from_pointee(service_names),
         events: builder.events,
         limits: builder.limits,
         relays: builder.relays,
+        flatend2: builder.flatend2,
         shards: count,
     });
     if let Some(path) = made {
@@ -206,6 +210,7 @@ fn mesh_config(
     let public_addr = shared.identity.as_ref().and_then(|own| own.public_addr);
     Ok(Config {
         own: shared.identity.as_ref().map(Identity::public_key),
+        proved: shared.credentials.public_key(),
         own_addrs: addrs.iter().copied().chain(public_addr).collect(),
         bootstrap,
         redial,

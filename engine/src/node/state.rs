@@ -67,10 +67,7 @@ impl NodeState {
         let mut peers: BTreeMap<ProviderKey, PeerState> = BTreeMap::new();
         for link in self.links() {
             let peer = peers.entry(link.provider).or_insert_with(|| PeerState {
-                public_key: match link.provider {
-                    ProviderKey::Public(key) => Some(key),
-                    ProviderKey::Anonymous(_) | ProviderKey::Outlet(_) => None,
-                },
+                public_key: link.provider.public_key(),
                 name: PeerName(link.addr),
                 from: link.from,
                 services: Vec::new(),
@@ -105,6 +102,7 @@ mod tests {
                 ProviderKey::Public([byte; 32])
             }),
             addr: key.map(|byte| SocketAddr::from(([127, 0, 0, 1], u16::from(byte)))),
+            record: None,
             from: None,
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ready,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::snapshot::{Provider, ProviderKey};
+use super::snapshot::Provider;
 
 /// A provider's name for the log. Cloning it allocates nothing; text is made when it is displayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +22,10 @@ pub enum ProviderName {
 impl ProviderName {
     /// The name of a peer.
     pub fn of(provider: &Provider) -> ProviderName {
-        match (provider.addr, provider.key) {
+        match (provider.addr, provider.key.public_key()) {
             (Some(addr), _) => ProviderName::Addr(addr),
-            (None, ProviderKey::Public([a, b, c, d, ..])) => ProviderName::Key([a, b, c, d]),
-            (None, ProviderKey::Anonymous(_) | ProviderKey::Outlet(_)) => {
-                ProviderName::Anonymous(provider.from)
-            }
+            (None, Some([a, b, c, d, ..])) => ProviderName::Key([a, b, c, d]),
+            (None, None) => ProviderName::Anonymous(provider.from),
         }
     }
 }
@@ -46,7 +44,7 @@ impl fmt::Display for ProviderName {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::LinkRef;
+    use super::super::snapshot::{LinkRef, ProviderKey};
     use super::*;
 
     #[test]

@@ -24,10 +24,27 @@ pub struct LinkRef {
 pub enum ProviderKey {
     /// The Ed25519 key that the peer showed (proved nothing on a legacy link: used for choice only).
     Public([u8; 32]),
+    /// A process that has proved its key (flatend2.md 5): replicas may share one.
+    Instance {
+        /// The Ed25519 key.
+        key: [u8; 32],
+        /// The number of the process.
+        instance: [u8; 16],
+    },
     /// An anonymous peer.
     Anonymous(LinkRef),
     /// An outlet, by its number on its shard: no peer, never in a snapshot.
     Outlet(u64),
+}
+
+impl ProviderKey {
+    /// The Ed25519 key that the peer showed.
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        match self {
+            ProviderKey::Public(key) | ProviderKey::Instance { key, .. } => Some(*key),
+            ProviderKey::Anonymous(_) | ProviderKey::Outlet(_) => None,
+        }
+    }
 }
 
 /// A link as its shard announced it.
@@ -39,6 +56,8 @@ pub struct LinkInfo {
     pub provider: ProviderKey,
     /// Where the peer says that it can be dialed.
     pub addr: Option<SocketAddr>,
+    /// What it has signed about itself for others, on flatend/2.
+    pub record: Option<Arc<[u8]>>,
     /// Where its connection comes from.
     pub from: Option<SocketAddr>,
     /// The names that it offers.
@@ -65,12 +84,14 @@ pub struct Provider {
 }
 
 /// A connected peer that can be dialed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its Ed25519 key.
     pub public_key: [u8; 32],
     /// Its address.
     pub addr: SocketAddr,
+    /// What it has signed about itself, if it speaks flatend/2.
+    pub record: Option<Arc<[u8]>>,
 }
 
 /// The immutable view that every shard routes by.
@@ -92,8 +113,12 @@ impl Snapshot {
         let mut by_name: HashMap<&str, BTreeMap<ProviderKey, Provider>> = HashMap::new();
         let mut peers = BTreeMap::new();
         for info in links {
-            if let (ProviderKey::Public(public_key), Some(addr)) = (info.provider, info.addr) {
-                peers.entry(public_key).or_insert(Peer { public_key, addr });
+            if let (Some(public_key), Some(addr)) = (info.provider.public_key(), info.addr) {
+                peers.entry(public_key).or_insert_with(|| Peer {
+                    public_key,
+                    addr,
+                    record: info.record.clone(),
+                });
             }
             if !info.ready {
                 continue;
@@ -185,7 +210,7 @@ impl Snapshot {
             .collect();
         std::iter::from_fn(move || {
             let Reverse((_, at)) = heap.pop()?;
-            self.peers.get(at).copied()
+            self.peers.get(at).cloned()
         })
     }
 }
@@ -205,6 +230,7 @@ mod tests {
                 ProviderKey::Public([byte; 32])
             }),
             addr: key.map(|byte| SocketAddr::from(([127, 0, 0, 1], u16::from(byte)))),
+            record: None,
             from: None,
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ready: true,

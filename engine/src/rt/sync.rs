@@ -30,7 +30,7 @@ impl Default for Waiting {
 }
 
 /// A waiter's place in a queue: parking twice stores nothing, and dropping it takes its waker out. One ticket belongs to
-/// one queue and one task at a time.
+/// one queue and one task at a time; parked in another queue it leaves the one before.
 #[derive(Default)]
 pub struct Ticket {
     round: Cell<u64>,
@@ -38,14 +38,28 @@ pub struct Ticket {
     queue: RefCell<Option<Rc<Waiting>>>,
 }
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
+impl Ticket {
+    /// Gives its place up, if it has one.
+    fn leave(&self) {
         if let Some(queue) = self.queue.take() {
             if queue.round.get() == self.round.get() {
                 queue.wakers.borrow_mut()[self.at.get()] = None;
                 queue.vacant.borrow_mut().push(self.at.get());
             }
         }
+        // Rounds begin with 1.
+        self.round.set(0);
+    }
+
+    fn is_of(&self, queue: &Rc<Waiting>) -> bool {
+        let own = self.queue.borrow();
+        own.as_ref().is_some_and(|own| Rc::ptr_eq(own, queue))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -64,6 +78,9 @@ impl WaitQueue {
     /// Parks the task until the next [`WaitQueue::wake_all`], in place of the one that waited by this ticket; the caller looks at its condition again when polled.
     pub fn park(&self, cx: &Context<'_>, ticket: &Ticket) {
         let waiting = &self.waiting;
+        if !ticket.is_of(waiting) {
+            ticket.leave();
+        }
         let mut wakers = waiting.wakers.borrow_mut();
         if ticket.round.replace(waiting.round.get()) == waiting.round.get() {
             // Another task waits by it now, or the same one in another combination of futures.
@@ -83,6 +100,11 @@ impl WaitQueue {
             .queue
             .borrow_mut()
             .get_or_insert_with(|| waiting.clone());
+    }
+
+    /// Whether nobody waits.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.wakers.borrow().iter().all(Option::is_none)
     }
 
     /// Waits until `condition` gives a value; it is asked now and after every [`WaitQueue::wake_all`].
@@ -166,6 +188,24 @@ mod tests {
         queue.wake_all();
         let woken = tasks.map(|task| task.0.load(Ordering::Relaxed));
         assert_eq!(woken, [0, 1]);
+    }
+
+    #[test]
+    fn a_ticket_that_is_parked_elsewhere_leaves_its_queue() {
+        let (first, second, ticket) = <(WaitQueue, WaitQueue, Ticket)>::default();
+        let task = Arc::new(Counted::default());
+        let waker = task.clone().into();
+        let cx = Context::from_waker(&waker);
+        first.park(&cx, &ticket);
+        second.park(&cx, &ticket);
+        assert!(first.is_idle() && !second.is_idle());
+        first.wake_all();
+        assert_eq!(task.0.load(Ordering::Relaxed), 0);
+        second.wake_all();
+        assert_eq!(task.0.load(Ordering::Relaxed), 1);
+        first.park(&cx, &ticket);
+        drop(ticket);
+        assert!(first.is_idle() && second.is_idle());
     }
 
     #[test]

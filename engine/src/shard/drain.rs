@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use flatend_codec::GoodbyeCode;
-
 use super::Shard;
 use crate::mesh::{CloseReason, Link};
 use crate::rt;
@@ -24,7 +22,7 @@ impl Shard {
             if idle {
                 link.close(CloseReason::Drained);
             } else {
-                link.goodbye(GoodbyeCode::Drain);
+                link.goodbye();
             }
         }
         self.links_closed().await;

@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flatend_codec::HeaderBlock;
+use flatend_codec::{HeaderBlock, Millis};
 
 use super::Shard;
 use crate::client::Exchange;
 use crate::error::{CallError, Fault};
 use crate::kademlia::Key;
-use crate::mesh::Dial;
+use crate::mesh::{Dial, Head};
 use crate::routing::LinkRef;
 
 /// Names a call between two shards: who asks, and its number there.
@@ -30,6 +30,8 @@ pub(crate) enum Message {
     Offers,
     /// Dial a node, and run the link.
     Dial(Dial),
+    /// Another link leads to the same instance: end this one with its last stream.
+    Supersede { link: LinkRef },
     /// Ask the peer of a link for nodes.
     Ask { link: LinkRef, target: Key },
     /// A piece of a call whose link and caller live on different shards.
@@ -78,5 +80,17 @@ pub(crate) struct Open {
     pub(crate) services: Arc<[String]>,
     pub(crate) headers: HeaderBlock,
     pub(crate) extras: HeaderBlock,
+    pub(crate) deadline: Option<Millis>,
     pub(crate) end: bool,
+}
+
+impl Open {
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head {
+            headers: &self.headers,
+            extras: &self.extras,
+            deadline: self.deadline,
+            end: self.end,
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::client::Served;
 use crate::control::Registry;
 use crate::idmap::IdMap;
 use crate::mesh::{self, Link};
-use crate::node::{Events, Handlers, Identity, NodeEvent, NodeLimits, NodeState};
+use crate::node::{Credentials, Events, Handlers, Identity, NodeEvent, NodeLimits, NodeState};
 use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 
@@ -38,12 +38,16 @@ use submit::Submits;
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Option<Identity>,
+    /// What is shown on flatend/2.
+    pub(crate) credentials: Credentials,
     /// What this node offers, sorted; replaced whole when it changes.
     pub(crate) service_names: ArcSwap<Vec<String>>,
     pub(crate) events: Events,
     pub(crate) limits: NodeLimits,
     /// This node answers for those that it is connected to.
     pub(crate) relays: bool,
+    /// It speaks flatend/2 with those that do.
+    pub(crate) flatend2: bool,
     pub(crate) shards: usize,
 }
 
@@ -216,6 +220,11 @@ impl Shard {
             Message::Drain => self.start_drain(),
             Message::Offers => mesh::services_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),
+            Message::Supersede { link } => {
+                if let Some(link) = self.link(link) {
+                    link.supersede();
+                }
+            }
             Message::Ask { link, target } => {
                 if let Some(link) = self.link(link) {
                     mesh::ask(&link, target);

@@ -157,6 +157,7 @@ impl Shard {
             services: request.services.names.clone(),
             headers: request.headers.clone(),
             extras: request.extras.clone(),
+            deadline: request.deadline,
             end,
         };
         let call = RemoteCall {
@@ -208,7 +209,7 @@ impl Shard {
                             .reset(served.stream, code, "the caller has gone");
                     } else {
                         // What the caller did not take of a complete response is nobody's any more.
-                        served.link.ignore(served.stream);
+                        served.link.ignore(served.stream, true);
                     }
                 }
             }
@@ -260,9 +261,7 @@ impl Shard {
             Some(link) => link
                 .open_stream(
                     &open.services,
-                    &open.headers,
-                    &open.extras,
-                    open.end,
+                    &open.head(),
                     Recipient::Remote(open.call, outbox.clone()),
                 )
                 .map(|stream| (link, stream))
@@ -297,7 +296,7 @@ impl Shard {
         let Some(served) = self.served(call) else {
             return;
         };
-        if served.draining.get() || !served.link.has_room() {
+        if served.draining.get() || !served.link.has_room(served.stream) {
             served.pending.borrow_mut().push_back(bytes);
             if !served.draining.replace(true) {
                 let shard = self.clone();
@@ -308,10 +307,10 @@ impl Shard {
         self.send_served(call, &served, &bytes);
     }
 
-    fn send_served(&self, call: CallId, served: &Served, bytes: &[u8]) {
+    fn send_served(&self, call: CallId, served: &Served, bytes: &Bytes) {
         // A stream that is gone swallows the rest: its reader has heard why.
         if !served.link.is_lost() {
-            served.link.send_data(served.stream, bytes).ok();
+            served.link.send_piece(served.stream, bytes).ok();
         }
         self.outbox(call.shard).send(Message::Relay(Relay::Sent {
             call,
@@ -321,7 +320,7 @@ impl Shard {
 
     async fn drain_served(self: &Rc<Self>, call: CallId, served: &Rc<Served>) {
         loop {
-            served.link.room().await;
+            served.link.room(served.stream).await;
             let next = served.pending.borrow_mut().pop_front();
             match next {
                 Some(_) if served.closed.get() => {}

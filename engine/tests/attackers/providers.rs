@@ -64,7 +64,7 @@ fn data_before_the_head_ends_the_link_and_the_call() {
 }
 
 #[test]
-fn two_heads_end_the_link_and_the_response_is_cut() {
+fn two_heads_end_the_link_and_there_is_no_response() {
     let node = caller();
     let (mut raw, stream, call) = called(&node);
     raw.send(0, &response(stream, 1, &[0, 0]));
@@ -73,7 +73,7 @@ fn two_heads_end_the_link_and_the_response_is_cut() {
     thrown_out(&node, raw);
     let reply = call.wait();
     assert!(
-        matches!(&reply, Err(Failure::Cut(Fault::LinkBroken(how))) if how.contains("second response")),
+        matches!(&reply, Err(Failure::Call(CallError::Broken(Fault::LinkBroken(how)))) if how.contains("second response")),
         "{reply:?}"
     );
 }

@@ -49,7 +49,7 @@ fn hello_json_and_headers_from_a_plain_thread() {
 #[test]
 fn large_bodies_go_both_ways_at_once() {
     const LEN: u64 = 16 * 1024 * 1024;
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair_of(dialer, 2, provider());
         let handle = caller.node().handle();
         // Given whole.
@@ -201,7 +201,7 @@ fn waits_end_as_they_were_set() {
         let error = block_on(handle.call(request)).expect_err("it is silent");
         assert_eq!(error, CallError::TimedOut);
     }
-    let request = Request::to("fail_in_the_middle").deadline(2 * wait);
+    let request = Request::to("stop_in_the_middle").deadline(2 * wait);
     let mut response = block_on(handle.call(request)).expect("a head");
     block_on(response.read()).expect("a piece");
     let cut = block_on(response.read()).expect_err("the deadline");

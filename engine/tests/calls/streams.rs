@@ -10,11 +10,9 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use crate::services::{pair, pair_of, provider, Dialer};
 use crate::support::body;
 
-const BOTH: [Dialer; 2] = [Dialer::Caller, Dialer::Provider];
-
 #[test]
 fn a_body_may_be_written_before_anybody_awaits_the_response() {
-    for dialer in BOTH {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair_of(dialer, 2, provider());
         for shard in 0..2 {
             caller.run(shard, |shard| async move {
@@ -77,7 +75,7 @@ async fn is_usable(shard: &Rc<Shard>) {
 
 #[test]
 fn a_body_that_is_dropped_gives_the_request_up_and_never_looks_whole() {
-    for dialer in BOTH {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair_of(dialer, 2, provider());
         for shard in 0..2 {
             caller.run(shard, |shard| async move {
@@ -154,7 +152,7 @@ fn an_error_of_a_streamed_request_reaches_writer_and_reader() {
 
 #[test]
 fn a_deadline_stops_a_writer_whose_provider_reads_nothing() {
-    for dialer in BOTH {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair_of(dialer, 2, provider());
         for shard in 0..2 {
             caller.run(shard, |shard| async move {

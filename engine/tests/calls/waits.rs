@@ -23,7 +23,7 @@ fn a_timeout_ends_the_wait_for_the_head_and_a_deadline_all_of_it() {
         }
         assert!(begun.elapsed() >= Duration::from_millis(90));
         // A body that stops in its middle; the timeout is for the head alone.
-        let request = Request::to("fail_in_the_middle")
+        let request = Request::to("stop_in_the_middle")
             .timeout(Duration::from_secs(5))
             .deadline(Duration::from_millis(200));
         let mut response = client.call(request).await.expect("a head");

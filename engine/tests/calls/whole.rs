@@ -6,11 +6,9 @@ use futures_lite::AsyncReadExt;
 use crate::services::{pair, pair_of, provider, Dialer};
 use crate::support::body;
 
-const BOTH: [Dialer; 2] = [Dialer::Caller, Dialer::Provider];
-
 #[test]
 fn hello_whoever_dialed() {
-    for dialer in BOTH {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         let provider = caller.run(0, |shard| async move {
             let client = shard.client();
@@ -71,7 +69,7 @@ fn json_goes_out_and_comes_back() {
 #[test]
 fn a_large_body_goes_out_while_its_response_is_read() {
     const LEN: usize = 16 * 1024 * 1024;
-    for dialer in BOTH {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair_of(dialer, 2, provider());
         for shard in 0..2 {
             caller.run(shard, |shard| async move {

@@ -13,7 +13,7 @@ const SIZES: [usize; 12] = [
 
 #[test]
 fn every_size_comes_back_whole() {
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         for size in SIZES {
             let body = body::bytes(0, size);
@@ -53,7 +53,7 @@ fn an_empty_body_that_was_announced_ends_too() {
 #[test]
 fn thirty_two_megabytes_up_and_down_and_both_at_once() {
     const LEN: u64 = 32 * 1024 * 1024;
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         let counted = caller.run(0, |shard| async move {
             let request = CallRequest {
@@ -84,7 +84,7 @@ fn thirty_two_megabytes_up_and_down_and_both_at_once() {
 #[test]
 fn thirty_two_megabytes_are_piped_through() {
     // The provider dials, as services behind a gateway do.
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         caller.run(0, |shard| async move {
             stream_through(&shard, "pipe", 32 * 1024 * 1024).await;
@@ -94,7 +94,7 @@ fn thirty_two_megabytes_are_piped_through() {
 
 #[test]
 fn a_handler_that_ignores_a_large_body_answers_and_the_link_lives_on() {
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         for _ in 0..3 {
             let reply = caller.run(0, |shard| async move {

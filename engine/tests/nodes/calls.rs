@@ -12,7 +12,7 @@ use crate::support::wait_until;
 
 #[test]
 fn hello_whoever_dialed() {
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (provider, caller) = pair(dialer);
         let reply = get(&caller, 0, "hello").expect("a response");
         assert_eq!(reply.text(), "Hello world!");
@@ -26,26 +26,31 @@ fn hello_whoever_dialed() {
 
 #[test]
 fn headers_travel_both_ways_in_order() {
-    let (_provider, caller) = pair(Dialer::Provider);
-    let reply = caller.run(0, |shard| async move {
-        let request = CallRequest {
-            headers: headers(&[("a", "1"), ("empty", ""), ("a", "2"), ("ü", "ö")]),
-            extras: headers(&[("extra", "kept")]),
-            ..request(&shard, "headers")
-        };
-        exchange(&shard, request, &[]).await
-    });
-    let expected = [
-        ("got-a", "1"),
-        ("got-empty", ""),
-        ("got-a", "2"),
-        ("got-ü", "ö"),
-        ("got-extra", "kept"),
-        (":status", "201"),
-        ("content-length", "0"),
-    ];
-    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(reply.expect("a response").headers, expected);
+    for dialer in Dialer::ALL {
+        let (_provider, caller) = pair(dialer);
+        let reply = caller.run(0, |shard| async move {
+            let request = CallRequest {
+                headers: headers(&[("a", "1"), ("empty", ""), ("a", "2"), ("ü", "ö")]),
+                extras: headers(&[("extra", "kept")]),
+                ..request(&shard, "headers")
+            };
+            exchange(&shard, request, &[]).await
+        });
+        let mut reply = reply.expect("a response");
+        assert_eq!(reply.header(":status"), Some("201"));
+        // On flatend/2 it has a field of its own, and so no place among the headers.
+        reply.headers.retain(|(name, _)| name != ":status");
+        let expected = [
+            ("got-a", "1"),
+            ("got-empty", ""),
+            ("got-a", "2"),
+            ("got-ü", "ö"),
+            ("got-extra", "kept"),
+            ("content-length", "0"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(reply.headers, expected);
+    }
 }
 
 #[test]
@@ -105,7 +110,7 @@ fn a_panic_of_a_handler_costs_its_request_alone() {
 
 #[test]
 fn a_response_that_fails_in_the_middle_is_cut_not_ended() {
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         let reply = caller.run(0, |shard| async move {
             let request = CallRequest {
@@ -131,7 +136,7 @@ fn a_response_that_fails_in_the_middle_is_cut_not_ended() {
 
 #[test]
 fn two_hundred_calls_at_once() {
-    for dialer in [Dialer::Caller, Dialer::Provider] {
+    for dialer in Dialer::ALL {
         let (_provider, caller) = pair(dialer);
         let lens = caller.run(0, |shard| async move {
             let lens = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -184,11 +189,14 @@ fn a_head_that_the_provider_cannot_take_is_refused_before_it_is_sent() {
     };
     assert_eq!(max_bytes, 4_076);
     // A node of this project takes more, whoever dialed: it has asked for nodes with a number of ours.
-    for dialer in [Dialer::Provider, Dialer::Caller] {
+    for (dialer, most) in Dialer::ALL
+        .into_iter()
+        .zip([56_000, 56_000, 65_535, 65_535])
+    {
         let (_provider, caller) = pair(dialer);
         assert_eq!(with_value(&caller, 3_000), Ok(3_000));
         wait_until("a provider that is known", || {
-            with_value(&caller, 65_535) == Ok(65_535)
+            with_value(&caller, most) == Ok(most)
         });
     }
 }

@@ -37,7 +37,8 @@ fn a_provider_that_dies_in_mid_response_is_a_fault_not_an_end() {
         .respond(now, stream, &HeaderBlock::new(), false)
         .expect("a head");
     peer.conn
-        .send_data(now, stream, b"half of it")
+        // More than is awaited whole.
+        .send_data(now, stream, &[b'x'; 17_000])
         .expect("a piece");
     peer.flush();
     drop(peer);

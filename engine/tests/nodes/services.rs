@@ -11,6 +11,22 @@ use crate::support::node::TestNode;
 pub(crate) enum Dialer {
     Caller,
     Provider,
+    /// The same with nodes that speak legacy alone.
+    CallerOnLegacy,
+    ProviderOnLegacy,
+}
+
+impl Dialer {
+    pub(crate) const ALL: [Dialer; 4] = [
+        Dialer::Caller,
+        Dialer::Provider,
+        Dialer::CallerOnLegacy,
+        Dialer::ProviderOnLegacy,
+    ];
+
+    fn is_legacy(self) -> bool {
+        matches!(self, Dialer::CallerOnLegacy | Dialer::ProviderOnLegacy)
+    }
 }
 
 /// A node with every service.
@@ -74,6 +90,10 @@ pub(crate) fn provider() -> NodeBuilder {
             context.write(b"the first half").await?;
             Err(HandlerError::new("on purpose"))
         })
+        .service("stop_in_the_middle", |mut context| async move {
+            context.write(b"the first half").await?;
+            std::future::pending().await
+        })
         .service("silent", |_context| std::future::pending())
 }
 
@@ -89,16 +109,20 @@ pub(crate) fn pair_of(
     provider: NodeBuilder,
 ) -> (TestNode, TestNode) {
     let listen = "127.0.0.1:0";
+    let (provider, builder) = match dialer.is_legacy() {
+        true => (provider.flatend2(false), Node::builder().flatend2(false)),
+        false => (provider, Node::builder()),
+    };
     let (provider, caller) = match dialer {
-        Dialer::Caller => {
+        Dialer::Caller | Dialer::CallerOnLegacy => {
             let provider = TestNode::with_shards(shards, provider.bind(listen));
             let to = provider.addr().to_string();
             // A caller that dials shows an ID: on a link that we dialed an anonymous one must not ask.
-            let caller = TestNode::with_shards(shards, Node::builder().bind(listen).bootstrap(to));
+            let caller = TestNode::with_shards(shards, builder.bind(listen).bootstrap(to));
             (provider, caller)
         }
-        Dialer::Provider => {
-            let caller = TestNode::with_shards(shards, Node::builder().bind(listen));
+        Dialer::Provider | Dialer::ProviderOnLegacy => {
+            let caller = TestNode::with_shards(shards, builder.bind(listen));
             let to = caller.addr().to_string();
             (
                 TestNode::with_shards(shards, provider.bootstrap(to)),

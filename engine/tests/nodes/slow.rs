@@ -55,8 +55,8 @@ fn a_slow_reader_stops_its_writer_and_gets_everything_in_the_end() {
 }
 
 #[test]
-fn a_reader_that_stalls_the_link_is_given_up_and_the_others_go_on() {
-    let (_provider, caller) = pair(Dialer::Provider);
+fn a_reader_that_stalls_a_legacy_link_is_given_up_and_the_others_go_on() {
+    let (_provider, caller) = pair(Dialer::ProviderOnLegacy);
     let (stalled, others) = caller.run(0, |shard| async move {
         let call = shard.call(CallRequest {
             headers: headers(&[("len", "100000000")]),
@@ -77,4 +77,34 @@ fn a_reader_that_stalls_the_link_is_given_up_and_the_others_go_on() {
     });
     assert_eq!(stalled, Err(Fault::Stalled));
     assert_eq!(others.expect("a response").text(), "Hello world!");
+}
+
+#[test]
+fn a_reader_that_stalls_on_flatend2_holds_nobody_up_and_loses_nothing() {
+    let (_provider, caller) = pair(Dialer::Provider);
+    let (len, others) = caller.run(0, |shard| async move {
+        let call = shard.call(CallRequest {
+            headers: headers(&[("len", "20000000")]),
+            ..request(&shard, "pattern")
+        });
+        call.response().await.expect("a head");
+        // Longer than a stalled reader is borne on legacy; meanwhile everybody else is served at once.
+        let until = rt::now().0 + 11_000;
+        let mut others = 0;
+        while rt::now().0 < until {
+            let before = rt::now().0;
+            let other = exchange(&shard, request(&shard, "hello"), &[]).await;
+            assert_eq!(other.expect("a response").text(), "Hello world!");
+            assert!(rt::now().0 - before < 2_000);
+            others += 1;
+            rt::sleep(50).await;
+        }
+        let mut check = body::Checker::default();
+        while let Some(bytes) = call.data().await.expect("a whole body") {
+            check.take(&bytes);
+        }
+        (check.len, others)
+    });
+    assert_eq!(len, 20_000_000);
+    assert!(others > 10, "{others}");
 }

@@ -109,7 +109,7 @@ fn headers_and_statuses_that_cannot_be_sent_are_refused_and_change_nothing() {
     let node = Node::builder().service("limits", |mut context| async move {
         let (name, value) = ("n".repeat(255), "v".repeat(65_535));
         context.set_header(&name, "the longest name")?;
-        context.set_header("x-value", &value)?;
+        context.set_header("x-value", &value[..50_000])?;
         let too_long = [
             context.set_header(&format!("{name}n"), ""),
             context.set_header("", ""),
@@ -126,7 +126,7 @@ fn headers_and_statuses_that_cannot_be_sent_are_refused_and_change_nothing() {
     let reply = Pair::start("limits", node).ask("limits", &[], b"");
     assert_eq!(status(&reply), ("599", ""));
     assert_eq!(all(&reply, &"n".repeat(255)), ["the longest name"]);
-    assert_eq!(all(&reply, "x-value")[0].len(), 65_535);
+    assert_eq!(all(&reply, "x-value")[0].len(), 50_000);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_head_that_the_caller_cannot_take_becomes_an_error_that_it_can() {
         let (status, text) = status(&reply);
         assert_eq!(status, "500");
         assert!(
-            text.contains("and the caller takes 131052 at most"),
+            text.contains("and the caller takes 57344 at most"),
             "{text}"
         );
     }

@@ -1,6 +1,9 @@
 //! What a host does with what reaches it: a node of ours tells its core and does what the core wants, an old peer does as it does.
 
-use flatend::discovery::{Action, DialEnd, LinkUp, Target};
+use std::net::SocketAddr;
+
+use flatend::discovery::{Action, DialEnd, Down, LinkUp, Named, Target};
+use flatend::kademlia::Key;
 use flatend::Millis;
 
 use super::kinds::{Dialer, Event, Msg, Running};
@@ -36,6 +39,7 @@ impl World {
                 let state = self.new_link(key, shown, from, services);
                 let up = LinkUp {
                     link,
+                    lane: None,
                     key,
                     addr: state.shown,
                     from: Some((from.ip(), 40_000).into()),
@@ -74,6 +78,7 @@ impl World {
                 state.ready = true;
                 let up = LinkUp {
                     link,
+                    lane: None,
                     key,
                     addr: state.shown,
                     from: Some(addr),
@@ -103,7 +108,9 @@ impl World {
             }
             Msg::Nodes { ids } => {
                 if let Some(ours) = self.ours_mut(host) {
-                    ours.core.named(now, link, &ids);
+                    let named: Vec<Named> =
+                        ids.iter().map(|(key, addr)| hearsay(*key, *addr)).collect();
+                    ours.core.named(now, link, &named);
                 }
             }
             Msg::Services { services } => {
@@ -146,11 +153,8 @@ impl World {
         match &mut self.hosts[host].running {
             Some(Running::Ours(ours)) => {
                 if ours.remove((conn, to)).is_some() {
-                    if renewed {
-                        ours.core.link_renewed(now, link_ref(conn, to));
-                    } else {
-                        ours.core.link_down(now, link_ref(conn, to));
-                    }
+                    let how = if renewed { Down::Renewed } else { Down::Lost };
+                    ours.core.link_down(now, link_ref(conn, to), how);
                 } else if let (To::Dialer, Dialer::Ours(dial)) = (to, by) {
                     if ours.dials.remove(&dial).is_some() {
                         ours.core.dial_ended(now, dial, DialEnd::Failed);
@@ -219,7 +223,7 @@ impl World {
                 Action::Dial { dial, target, .. } => {
                     let (expected, addr) = match target {
                         Target::Bootstrap(number) => (None, self.hosts[seeds[number]].addr),
-                        Target::Peer { key, addr } => (Some(key), addr),
+                        Target::Peer { key, addr, .. } => (Some(key), addr),
                     };
                     self.check_dial(host, expected, addr);
                     if let Some(ours) = self.ours_mut(host) {
@@ -236,6 +240,7 @@ impl World {
                     };
                     self.send(conn, to, Msg::FindNode { target });
                 }
+                Action::Supersede { .. } => panic!("links of old peers have no lanes"),
                 Action::Discovered { .. } => {
                     assert!(!ours.discovered, "the first lookup ends once");
                     ours.discovered = true;
@@ -252,5 +257,14 @@ impl World {
                 self.at(at, Event::Timeout { host });
             }
         }
+    }
+}
+
+/// An ID as old peers name it: nothing proves it.
+fn hearsay(key: Key, addr: SocketAddr) -> Named {
+    Named {
+        key,
+        addr,
+        signed: false,
     }
 }

@@ -97,6 +97,7 @@ impl Ours {
     ) -> Ours {
         let config = Config {
             own,
+            proved: own.unwrap_or_default(),
             own_addrs: vec![addr],
             bootstrap,
             redial: Redial::default(),

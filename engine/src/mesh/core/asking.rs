@@ -7,12 +7,11 @@
 //! were evicted while others kept them.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 use flatend_codec::Millis;
 
 use super::links::{Dialed, Link};
-use super::{Action, Core, Timer};
+use super::{Action, Core, Named, Timer};
 use crate::kademlia::{target_in_bucket, Entry, Key, ZERO};
 use crate::limits::{
     LIES_MAX, QUESTION_TIMEOUT_MS, REFRESH_FIRST_MS, REFRESH_MAX_MS, SWEEP_BARREN_MAX,
@@ -112,10 +111,10 @@ impl Core {
     }
 
     /// A peer has answered a question.
-    pub fn named(&mut self, now: Millis, link: LinkRef, ids: &[(Key, SocketAddr)]) {
+    pub fn named(&mut self, now: Millis, link: LinkRef, ids: &[Named]) {
         let mut news = 0;
-        for (key, addr) in ids {
-            news += usize::from(self.take_hearsay(*key, *addr, link));
+        for named in ids {
+            news += usize::from(self.take_hearsay(*named, link));
         }
         let Some(mut state) = self.links.remove(&link) else {
             return self.settle(now);
@@ -266,9 +265,9 @@ impl Core {
 
 impl Sweep {
     /// Whether another question is worth it after this answer.
-    fn goes_on(&mut self, ids: &[(Key, SocketAddr)]) -> bool {
+    fn goes_on(&mut self, ids: &[Named]) -> bool {
         let before = self.seen.len();
-        self.seen.extend(ids.iter().map(|(key, _)| *key));
+        self.seen.extend(ids.iter().map(|named| named.key));
         self.questions += 1;
         self.barren = if self.seen.len() > before {
             0

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use flatend_codec::Millis;
 
-use super::{Core, DialId, Timer};
+use super::{Core, DialId, Named, Timer};
 use crate::kademlia::{distance, Key};
 use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, LIES_MAX};
 use crate::routing::LinkRef;
@@ -41,6 +41,8 @@ pub(super) struct Peer {
     pub(super) lost: Option<u32>,
     /// Who named it, as long as it is hearsay.
     pub(super) teller: Option<LinkRef>,
+    /// It has proved its key, or signed where it is: nobody else is to answer there.
+    pub(super) signed: bool,
 }
 
 impl Peer {
@@ -52,13 +54,15 @@ impl Peer {
             wait: Wait::Nothing,
             lost: None,
             teller: None,
+            signed: false,
         }
     }
 }
 
 impl Core {
     /// Takes one named ID; true if it is news.
-    pub(super) fn take_hearsay(&mut self, key: Key, addr: SocketAddr, teller: LinkRef) -> bool {
+    pub(super) fn take_hearsay(&mut self, named: Named, teller: LinkRef) -> bool {
+        let Named { key, addr, signed } = named;
         self.counts.named += 1;
         if key == self.own {
             return false;
@@ -79,6 +83,7 @@ impl Core {
             }
             peer.addr = Some(addr);
             peer.teller = Some(teller);
+            peer.signed = signed;
             self.make_ready(&key);
         } else {
             if self.unlinked >= KNOWN_IDS_MAX {
@@ -87,6 +92,7 @@ impl Core {
             }
             let mut peer = Peer::new(Some(addr));
             peer.teller = Some(teller);
+            peer.signed = signed;
             self.peers.insert(key, peer);
             self.unlinked += 1;
             self.make_ready(&key);

@@ -60,7 +60,7 @@ impl Core {
     fn check_dials(&self) {
         let mut peers = 0;
         for (dial, target) in &self.dials {
-            if let Target::Peer { key, addr } = target {
+            if let Target::Peer { key, addr, .. } = target {
                 peers += 1;
                 debug_assert!(self.busy.contains_key(addr));
                 debug_assert_eq!(self.peers.get(key).and_then(|peer| peer.dial), Some(*dial));

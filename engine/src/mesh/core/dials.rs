@@ -6,7 +6,7 @@ use flatend_codec::Millis;
 
 use super::book::Wait;
 use super::redial::Allowance;
-use super::{Action, Core, DialEnd, DialId, Target, Timer};
+use super::{Action, Core, DialEnd, DialId, Lane, Target, Timer};
 use crate::kademlia::Key;
 use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MAX};
 
@@ -15,6 +15,8 @@ use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MA
 pub(super) struct Bootstrap {
     /// Dials in a row that failed.
     pub(super) attempt: u32,
+    /// It led to a process that another link leads to, and is not dialed while that lives.
+    pub(super) awaits: Option<Lane>,
 }
 
 impl Core {
@@ -66,10 +68,10 @@ impl Core {
             let Some((_, key)) = self.ready.first().copied() else {
                 return;
             };
-            let Some((addr, lost)) = self
+            let Some((addr, lost, signed)) = self
                 .peers
                 .get(&key)
-                .and_then(|peer| Some((peer.addr?, peer.lost)))
+                .and_then(|peer| Some((peer.addr?, peer.lost, peer.signed)))
             else {
                 self.forget(&key);
                 continue;
@@ -100,7 +102,7 @@ impl Core {
             }
             self.set_wait(&key, Wait::Nothing);
             self.busy.insert(addr, Vec::new());
-            let dial = self.begin(Target::Peer { key, addr }, lost.unwrap_or(0));
+            let dial = self.begin(Target::Peer { key, addr, signed }, lost.unwrap_or(0));
             if let Some(peer) = self.peers.get_mut(&key) {
                 peer.dial = Some(dial);
             }
@@ -110,7 +112,7 @@ impl Core {
     /// A dial has ended, with a link or without: its address is free again.
     pub(super) fn end_dial(&mut self, dial: DialId) -> Option<Target> {
         let target = self.dials.remove(&dial)?;
-        if let Target::Peer { key, addr } = target {
+        if let Target::Peer { key, addr, .. } = target {
             if let Some(peer) = self.peers.get_mut(&key) {
                 peer.dial = None;
             }
@@ -138,7 +140,7 @@ impl Core {
                 }
                 self.pause_bootstrap(now, number);
             }
-            Some(Target::Peer { key, addr }) => {
+            Some(Target::Peer { key, addr, .. }) => {
                 self.counts.dials_failed += 1;
                 if end == DialEnd::Ourselves && self.own_addrs.len() < OWN_ADDRS_MAX {
                     self.own_addrs.push(addr);

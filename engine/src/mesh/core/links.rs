@@ -6,7 +6,7 @@ use flatend_codec::Millis;
 
 use super::asking::Question;
 use super::book::{Peer, Wait};
-use super::{Core, LinkUp, Target, Timer};
+use super::{Core, Down, Lane, LinkUp, Target, Timer};
 use crate::kademlia::{Entry, Key};
 use crate::routing::LinkRef;
 
@@ -27,6 +27,7 @@ pub(super) struct Link {
     pub(super) key: Option<Key>,
     pub(super) dialed: Dialed,
     pub(super) from: Option<SocketAddr>,
+    pub(super) lane: Option<Lane>,
     /// Questions may be sent.
     pub(super) ready: bool,
     pub(super) question: Question,
@@ -56,11 +57,14 @@ impl Core {
         if let (true, Some(from)) = (target.is_some(), up.from) {
             self.verified.insert(from, (up.link, up.key));
         }
-        let first = up.key.is_some_and(|key| self.add_link(key, up.addr));
+        let first = up
+            .key
+            .is_some_and(|key| self.add_link(key, up.addr, up.lane.is_some()));
         let mut link = Link {
             key: up.key,
             dialed,
             from: up.from,
+            lane: up.lane,
             ready: dialed != Dialed::Them,
             question: Question::default(),
             lies: 0,
@@ -76,6 +80,7 @@ impl Core {
             self.note_asked(now, up.link, &mut link);
         }
         self.links.insert(up.link, link);
+        self.enter_lane(up.link);
         self.arm_refresh(now, first);
         self.settle(now);
     }
@@ -92,19 +97,12 @@ impl Core {
     }
 
     /// A link has ended.
-    pub fn link_down(&mut self, now: Millis, link: LinkRef) {
-        self.end_link(now, link, false);
-    }
-
-    /// A link was ended by ourselves, so that it is made again: if we had dialed it, at once.
-    pub fn link_renewed(&mut self, now: Millis, link: LinkRef) {
-        self.end_link(now, link, true);
-    }
-
-    fn end_link(&mut self, now: Millis, link: LinkRef, again: bool) {
+    pub fn link_down(&mut self, now: Millis, link: LinkRef, how: Down) {
         let Some(state) = self.links.remove(&link) else {
             return;
         };
+        let again = how == Down::Renewed;
+        let kept = self.leave_lane(link, &state);
         self.clear_question(link, &state);
         if let Some(from) = state.from {
             if self.verified.get(&from).is_some_and(|(by, _)| *by == link) {
@@ -112,6 +110,7 @@ impl Core {
             }
         }
         match state.dialed {
+            Dialed::Bootstrap(number) if kept.is_some() => self.await_lane(number, kept),
             Dialed::Bootstrap(number) if again && !self.stopped => self.dial_bootstrap(number),
             Dialed::Bootstrap(number) if !self.stopped => self.pause_bootstrap(now, number),
             _ => {}
@@ -119,11 +118,12 @@ impl Core {
         if let Some(key) = state.key {
             self.remove_link(now, &key, state.dialed, again);
         }
+        self.lane_lost(now, &state);
         self.settle(now);
     }
 
     /// Counts a link of `key`; true if it is the first.
-    fn add_link(&mut self, key: Key, addr: Option<SocketAddr>) -> bool {
+    fn add_link(&mut self, key: Key, addr: Option<SocketAddr>, proved: bool) -> bool {
         if key == self.own {
             return false;
         }
@@ -137,6 +137,7 @@ impl Core {
             return false;
         };
         peer.lost = None;
+        peer.signed = proved;
         peer.addr = addr.or(peer.addr);
         peer.links += 1;
         if let Some(addr) = peer.addr {

@@ -14,6 +14,7 @@ mod asking;
 mod book;
 mod checks;
 mod dials;
+mod lanes;
 mod links;
 mod redial;
 mod words;
@@ -24,7 +25,7 @@ use std::net::SocketAddr;
 use flatend_codec::Millis;
 
 pub use redial::Redial;
-pub use words::{Action, Config, Counts, DialEnd, DialId, LinkUp, Target};
+pub use words::{Action, Config, Counts, DialEnd, DialId, Down, Lane, LinkUp, Named, Target};
 
 use crate::kademlia::{Key, Lookup, Table, ZERO};
 use crate::limits::REFRESH_FIRST_MS;
@@ -54,6 +55,8 @@ enum Timer {
 #[derive(Clone, Debug)]
 pub struct Core {
     own: Key,
+    /// As in [`Config`].
+    proved: Key,
     own_addrs: Vec<SocketAddr>,
     redial: Redial,
     rng: Rng,
@@ -62,6 +65,8 @@ pub struct Core {
     /// Entries of `peers` without a link.
     unlinked: usize,
     links: BTreeMap<LinkRef, Link>,
+    /// The link that is kept of each.
+    lanes: BTreeMap<Lane, LinkRef>,
     /// Addresses that lead to a key: found by dialing, as long as that link lives. What a peer says of itself proves nothing.
     verified: BTreeMap<SocketAddr, (LinkRef, Option<Key>)>,
     bootstraps: Vec<Bootstrap>,
@@ -90,6 +95,7 @@ impl Core {
         let own = config.own.unwrap_or(ZERO);
         let mut core = Core {
             own,
+            proved: config.proved,
             own_addrs: config.own_addrs,
             redial: config.redial,
             rng: Rng::new(config.seed),
@@ -97,6 +103,7 @@ impl Core {
             peers: BTreeMap::new(),
             unlinked: 0,
             links: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             verified: BTreeMap::new(),
             bootstraps: vec![Bootstrap::default(); config.bootstrap],
             dials: BTreeMap::new(),

@@ -11,6 +11,8 @@ use crate::routing::LinkRef;
 pub struct Config {
     /// Our public key; `None`: this node is anonymous.
     pub own: Option<Key>,
+    /// The key that we prove on flatend/2: `own`, or one for this run.
+    pub proved: Key,
     /// Where we listen and what we show: never dialed.
     pub own_addrs: Vec<SocketAddr>,
     /// How many bootstrap addresses there are; they are known by their numbers here.
@@ -36,7 +38,42 @@ pub enum Target {
         key: Key,
         /// Where.
         addr: SocketAddr,
+        /// The key has signed that it is there (flatend2.md 4): nobody else is to answer.
+        signed: bool,
     },
+}
+
+/// What an answer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Whose key.
+    pub key: Key,
+    /// Where it is said to be.
+    pub addr: SocketAddr,
+    /// The key has signed that, on flatend/2.
+    pub signed: bool,
+}
+
+/// A process, and which of the links to it this is (flatend2.md 6): one link is kept of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane {
+    /// The key that it has proved.
+    pub key: Key,
+    /// The number of the process.
+    pub instance: [u8; 16],
+    /// Which link.
+    pub lane: u16,
+}
+
+/// How a link ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    /// It is lost, or the peer has left.
+    Lost,
+    /// By ourselves, so that it is made again: if we had dialed it, at once.
+    Renewed,
+    /// By either side, since another leads to the same process.
+    Superseded,
 }
 
 /// A handshake is done.
@@ -44,6 +81,8 @@ pub enum Target {
 pub struct LinkUp {
     /// Which link.
     pub link: LinkRef,
+    /// Which process it has proved to be, and the lane; `None` on legacy.
+    pub lane: Option<Lane>,
     /// Whose key the peer shows; `None`: it is anonymous.
     pub key: Option<Key>,
     /// Where it can be dialed.
@@ -81,6 +120,11 @@ pub enum Action {
         link: LinkRef,
         /// For which key.
         target: Key,
+    },
+    /// End a link with its last stream: another leads to the same process.
+    Supersede {
+        /// Which link.
+        link: LinkRef,
     },
     /// For the log: a bootstrap address is dialed again after a pause.
     Pausing {
@@ -126,4 +170,6 @@ pub struct Counts {
     pub forgotten: u64,
     /// Refreshes.
     pub refreshes: u64,
+    /// Links that were ended for another to the same process.
+    pub superseded: u64,
 }

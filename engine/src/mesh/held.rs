@@ -1,0 +1,115 @@
+//! Pieces of bodies that a stream's window does not admit yet (flatend2.md 4). Who sends waits for room first, so that at most one
+//! piece a stream is held, and its end. The invariant that a change is likeliest to break: while something is held, nothing
+//! of the same stream passes it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use flatend_codec::{Connection, Millis, SendError, StreamId};
+
+use crate::idmap::IdMap;
+
+#[derive(Default)]
+pub(crate) struct Held {
+    streams: RefCell<IdMap<StreamId, Pieces>>,
+}
+
+#[derive(Default)]
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl Held {
+    pub(crate) fn is_holding(&self, stream: StreamId) -> bool {
+        let streams = self.streams.borrow();
+        !streams.is_empty() && streams.contains_key(&stream)
+    }
+
+    /// Sends what the window admits of a piece, and keeps the rest.
+    pub(crate) fn send(
+        &self,
+        conn: &mut Connection,
+        now: Millis,
+        stream: StreamId,
+        bytes: &Bytes,
+    ) -> Result<(), SendError> {
+        let capacity = conn.send_capacity(stream);
+        if !self.is_holding(stream) && bytes.len() <= capacity {
+            return conn.send_data(now, stream, bytes);
+        }
+        let mut streams = self.streams.borrow_mut();
+        let pieces = streams.entry(stream).or_default();
+        pieces.pieces.push_back(bytes.clone());
+        pieces.flush(conn, now, stream)
+    }
+
+    /// Ends a stream behind what is held of it.
+    pub(crate) fn end(
+        &self,
+        conn: &mut Connection,
+        now: Millis,
+        stream: StreamId,
+    ) -> Result<(), SendError> {
+        if self.is_holding(stream) {
+            if let Some(pieces) = self.streams.borrow_mut().get_mut(&stream) {
+                pieces.ended = true;
+            }
+            return Ok(());
+        }
+        conn.send_end(now, stream)
+    }
+
+    /// The window has opened: sends what it admits. A stream that is gone meanwhile loses what was held.
+    pub(crate) fn flush(&self, conn: &mut Connection, now: Millis, stream: StreamId) {
+        let mut streams = self.streams.borrow_mut();
+        let Some(pieces) = streams.get_mut(&stream) else {
+            return;
+        };
+        let flushed = pieces.flush(conn, now, stream);
+        if flushed.is_ok() && !pieces.pieces.is_empty() {
+            return;
+        }
+        let ended = pieces.ended;
+        streams.remove(&stream);
+        if flushed.is_ok() && ended {
+            // A stream that is gone needs no end.
+            conn.send_end(now, stream).ok();
+        }
+    }
+
+    /// Forgets what is held of a stream.
+    pub(crate) fn forget(&self, stream: StreamId) {
+        let mut streams = self.streams.borrow_mut();
+        if !streams.is_empty() {
+            streams.remove(&stream);
+        }
+    }
+
+    pub(crate) fn forget_all(&self) {
+        self.streams.take();
+    }
+}
+
+impl Pieces {
+    fn flush(
+        &mut self,
+        conn: &mut Connection,
+        now: Millis,
+        stream: StreamId,
+    ) -> Result<(), SendError> {
+        while let Some(mut piece) = self.pieces.pop_front() {
+            let capacity = conn.send_capacity(stream);
+            let admitted = piece.split_to(piece.len().min(capacity));
+            if !admitted.is_empty() {
+                conn.send_data(now, stream, &admitted)?;
+            }
+            if !piece.is_empty() {
+                self.pieces.push_front(piece);
+                break;
+            }
+        }
+        Ok(())
+    }
+}
