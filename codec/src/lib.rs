@@ -100,6 +100,9 @@ pub mod dialect;
 mod error;
 mod event;
 mod flatend2;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod legacy;
 pub mod limits;

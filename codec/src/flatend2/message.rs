@@ -178,7 +178,7 @@ impl<'a> Message<'a> {
 }
 
 /// A reason is for people: what of it is no UTF-8 is cut off.
-fn text(bytes: &[u8]) -> &str {
+pub(super) fn text(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => bytes
@@ -244,6 +244,45 @@ pub(crate) const fn name(kind: u8) -> &'static str {
         kind::CREDIT => "credit",
         kind::LEGACY_NODES => "legacy nodes",
         _ => "message",
+    }
+}
+
+/// Takes all messages of a plaintext and reads the body of each; for fuzzing.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn decode_any(mut plaintext: &[u8], look_at: fn(HeadersRef<'_>)) {
+    let mut services = super::services::Incoming::default();
+    while let Ok(Some(message)) = Message::take(&mut plaintext) {
+        match message.head.kind {
+            kind::REQUEST => {
+                if let Ok((_, names, headers)) = message.request() {
+                    assert_eq!(names.iter().count(), names.len());
+                    look_at(headers);
+                }
+            }
+            kind::RESPONSE => drop(message.response().map(|(_, headers)| look_at(headers))),
+            kind::TRAILERS => drop(message.trailers().map(look_at)),
+            kind::RESET => drop(message.reset()),
+            kind::WINDOW | kind::CREDIT => drop(message.amount()),
+            kind::PING => drop(message.ping()),
+            kind::GOODBYE => drop(message.goodbye()),
+            kind::SERVICES => {
+                if let Ok(Some(names)) = services.take(message) {
+                    assert!(names.len() <= crate::limits::SERVICES_MAX);
+                }
+            }
+            kind::FIND_NODE => drop(message.find_node()),
+            kind::NODES => {
+                if let Ok((_, records)) = message.nodes() {
+                    assert_eq!(records.iter().count(), records.len());
+                }
+            }
+            kind::LEGACY_NODES => {
+                if let Ok((_, ids)) = message.legacy_nodes() {
+                    assert!(ids.iter().count() <= ids.len());
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A link that speaks flatend/2. Owns its session, streams with their windows, grants of requests, and timers. Refuses to act on
 //! anything that a peer says before its HELLO is verified.
 
+mod address;
+mod control;
 mod downgrade;
 mod hello;
 mod keys;
@@ -13,11 +15,16 @@ mod send;
 mod services;
 mod streams;
 mod timers;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use downgrade::{Downgrade, TRAILER_BYTES};
 pub use hello::Hello;
 pub(crate) use keys::{Opening, Secrets};
 pub use record::{Record, RecordsRef};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use message::decode_any;
 
 use ed25519_dalek::SigningKey;
 

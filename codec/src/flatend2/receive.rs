@@ -1,7 +1,6 @@
 //! Messages in: what each means for the link and its streams.
 
 use super::message::{flag, kind, name, Message};
-use super::streams::Left;
 use super::{Hello, Link, Own, Phase};
 use crate::connection::{Peer, Role, Shared};
 use crate::dialect::PeerKind;
@@ -276,35 +275,6 @@ impl Link {
         }))
     }
 
-    fn on_credit<'a>(&mut self, message: Message<'a>) -> Received<'a> {
-        // More than 2⁶³ requests are never made.
-        self.grants.ours = self
-            .grants
-            .ours
-            .saturating_add(u64::from(message.amount()?));
-        Ok(None)
-    }
-
-    fn on_goodbye<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
-        let (requests_taken, code, after_ms, reason) = message.goodbye()?;
-        self.heard_goodbye = true;
-        // Numbers go in steps of two, so the nth request of ours has the number first + 2 (n - 1).
-        let first = 2 - self.next % 2;
-        let beyond = requests_taken.saturating_mul(2).saturating_add(first);
-        for id in self.streams.unanswered_from(beyond) {
-            self.leave(shared, id);
-            shared.events.push_back(Event::Refused {
-                stream: StreamId(id),
-            });
-        }
-        Ok(Some(Event::Goodbye {
-            code,
-            requests_taken,
-            after_ms,
-            reason,
-        }))
-    }
-
     fn change_recv(&mut self, shared: &mut Shared, id: u64, recv: Recv) {
         if let Some(((), left)) = self.streams.update(id, |stream, _| stream.recv = recv) {
             self.note_left(shared, left);
@@ -321,26 +291,5 @@ impl Link {
     pub(super) fn leave(&mut self, shared: &mut Shared, id: u64) {
         let left = self.streams.remove(id);
         self.note_left(shared, left);
-    }
-}
-
-impl Link {
-    /// A request of theirs that has ended makes room for another: granted in parcels, so that the grants cost little.
-    fn note_left(&mut self, shared: &mut Shared, left: Left) {
-        if left != Left::Theirs {
-            return;
-        }
-        self.grants.ended += 1;
-        if self.said_goodbye
-            || (self.grants.theirs > 0 && self.grants.ended < self.grants.theirs / 2)
-        {
-            return;
-        }
-        let granted = u32::try_from(self.grants.ended).unwrap_or(u32::MAX);
-        self.grants.ended -= u64::from(granted);
-        self.grants.theirs += u64::from(granted);
-        self.put(shared, kind::CREDIT, 0, 0, 4, |out| {
-            out.extend_from_slice(&granted.to_be_bytes());
-        });
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
-use super::hello::{put_addresses, take_address};
+use super::address::{put_addresses, take_address};
 use crate::error::{IdentityFault, ProtocolError};
 use crate::limits::{ADDRESSES_MAX, KEY_BYTES, RECORD_BYTES_MAX, SIGNATURE_BYTES};
 use crate::wire::{put_u32, Reader};
@@ -74,7 +74,7 @@ impl Record {
         Ok(record)
     }
 
-    fn decode(said: &[u8]) -> Result<Record, ProtocolError> {
+    pub(crate) fn decode(said: &[u8]) -> Result<Record, ProtocolError> {
         let mut reader = Reader::new(said);
         let public_key = reader.array().ok_or(TRUNCATED)?;
         let count = usize::from(reader.u8().ok_or(TRUNCATED)?);

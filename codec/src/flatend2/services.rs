@@ -4,12 +4,12 @@
 use super::message::{flag, kind, Message};
 use super::{Link, Phase};
 use crate::connection::Shared;
-use crate::error::ProtocolError;
+use crate::error::{IdentityFault, ProtocolError};
 use crate::event::Event;
 use crate::limits::{HEAD_BYTES_MAX, SERVICES_MAX};
 use crate::wire::{put_name, put_u16, Reader};
 
-const PACKET: &str = "services";
+const TRUNCATED: ProtocolError = ProtocolError::Truncated { packet: "services" };
 
 /// A list that has begun and not ended.
 #[derive(Debug, Default)]
@@ -69,32 +69,9 @@ impl Link {
         &mut self,
         message: Message<'a>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let truncated = ProtocolError::Truncated { packet: PACKET };
-        let mut reader = Reader::new(message.body);
-        let epoch = reader
-            .array()
-            .map(u64::from_be_bytes)
-            .ok_or(truncated.clone())?;
-        if self.incoming.epoch.replace(epoch) != Some(epoch) {
-            self.incoming.names.clear();
-        }
-        while !reader.is_empty() {
-            let name = entry(&mut reader).ok_or(truncated.clone())?;
-            if self.incoming.names.len() == SERVICES_MAX {
-                return Err(ProtocolError::Flood {
-                    what: "services of one peer",
-                    max: SERVICES_MAX,
-                });
-            }
-            let name = std::str::from_utf8(name)
-                .map_err(|_| ProtocolError::Identity(crate::error::IdentityFault::NameEncoding))?;
-            self.incoming.names.push(name.to_owned());
-        }
-        if message.has(flag::MORE) {
+        let Some(names) = self.incoming.take(message)? else {
             return Ok(None);
-        }
-        self.incoming.epoch = None;
-        let names = std::mem::take(&mut self.incoming.names);
+        };
         let again = self.phase == Phase::Up;
         self.phase = Phase::Up;
         if let Some(peer) = &mut self.peer {
@@ -104,6 +81,37 @@ impl Link {
             peer.services = names;
         }
         Ok(Some(Event::Handshake { again }))
+    }
+}
+
+impl Incoming {
+    /// Takes a part of a list; gives all of it with the last one. A part of another epoch begins anew.
+    pub(super) fn take(
+        &mut self,
+        message: Message<'_>,
+    ) -> Result<Option<Vec<String>>, ProtocolError> {
+        let mut reader = Reader::new(message.body);
+        let epoch = reader.array().map(u64::from_be_bytes).ok_or(TRUNCATED)?;
+        if self.epoch.replace(epoch) != Some(epoch) {
+            self.names.clear();
+        }
+        while !reader.is_empty() {
+            let name = entry(&mut reader).ok_or(TRUNCATED)?;
+            if self.names.len() == SERVICES_MAX {
+                return Err(ProtocolError::Flood {
+                    what: "services of one peer",
+                    max: SERVICES_MAX,
+                });
+            }
+            let name = std::str::from_utf8(name)
+                .map_err(|_| ProtocolError::Identity(IdentityFault::NameEncoding))?;
+            self.names.push(name.to_owned());
+        }
+        if message.has(flag::MORE) {
+            return Ok(None);
+        }
+        self.epoch = None;
+        Ok(Some(std::mem::take(&mut self.names)))
     }
 }
 

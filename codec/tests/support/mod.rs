@@ -6,6 +6,8 @@
 pub mod happened;
 pub mod pair;
 pub mod raw;
+pub mod raw2;
+pub mod script;
 pub mod split;
 pub mod xorshift;
 

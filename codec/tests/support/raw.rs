@@ -18,7 +18,7 @@ pub struct RawPeer {
     opened: u64,
 }
 
-fn nonce(counter: u64) -> Nonce {
+pub fn nonce(counter: u64) -> Nonce {
     let mut bytes = [0; 12];
     bytes[..8].copy_from_slice(&counter.to_be_bytes());
     Nonce::assume_unique_for_key(bytes)

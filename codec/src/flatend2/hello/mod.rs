@@ -1,7 +1,9 @@
 //! HELLO (flatend2.md 5): who a peer is, signed for this link alone. Fields `u8 tag, u16 length, bytes` in rising order, duplicates
 //! refused, unknown tags skipped, the signature last. Refuses to give anything of it out before the signature is verified.
 
-use std::net::{IpAddr, SocketAddr};
+mod fields;
+
+use std::net::SocketAddr;
 
 use blake2::{Blake2b512, Digest};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -9,10 +11,11 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use super::record::Record;
 use crate::connection::Role;
 use crate::error::{IdentityFault, ProtocolError};
-use crate::limits::{
-    ADDRESSES_MAX, KEY_BYTES, RECORD_BYTES_MAX, SIGNATURE_BYTES, SOFTWARE_BYTES_MAX,
-};
+use crate::limits::{KEY_BYTES, SIGNATURE_BYTES, SOFTWARE_BYTES_MAX};
 use crate::wire::{put_u16, put_u32, Reader};
+
+use super::address::put_addresses;
+use fields::Fields;
 
 /// The version that this page fixes.
 const VERSION: u16 = 2;
@@ -129,9 +132,19 @@ impl Hello {
         if let Some(record) = &self.record {
             put_field(&mut out, tag::RECORD, record);
         }
-        let signature = key.sign(&signed(role, binding, &out));
-        put_field(&mut out, tag::SIGNATURE, &signature.to_bytes());
-        out
+        Self::sign_fields(out, role, binding, key)
+    }
+
+    /// Puts the signature behind all other fields.
+    pub(crate) fn sign_fields(
+        mut fields: Vec<u8>,
+        role: Role,
+        binding: &[u8; KEY_BYTES],
+        key: &SigningKey,
+    ) -> Vec<u8> {
+        let signature = key.sign(&signed(role, binding, &fields));
+        put_field(&mut fields, tag::SIGNATURE, &signature.to_bytes());
+        fields
     }
 
     /// Decodes what `role` sent, and verifies it.
@@ -207,140 +220,10 @@ fn wrong_size(field: u8) -> ProtocolError {
     }
 }
 
-/// The fields as they come.
-#[derive(Default)]
-struct Fields {
-    version: Option<u16>,
-    capabilities: u32,
-    plaintext_log2: u8,
-    public_key: Option<[u8; KEY_BYTES]>,
-    addresses: Vec<SocketAddr>,
-    instance: Option<[u8; 16]>,
-    lanes: Option<(u16, u16)>,
-    first_grant: Option<u32>,
-    software: String,
-    record: Option<Vec<u8>>,
-}
-
-impl Fields {
-    fn take(&mut self, tag: u8, bytes: &[u8]) -> Result<(), ProtocolError> {
-        let wrong = || wrong_size(tag);
-        match tag {
-            tag::VERSION => self.version = Some(u16::from_be_bytes(exact(tag, bytes)?)),
-            tag::CAPABILITIES => self.capabilities = u32::from_be_bytes(exact(tag, bytes)?),
-            tag::PLAINTEXT_LOG2 => {
-                let [log2] = exact(tag, bytes)?;
-                self.plaintext_log2 = log2.min(8);
-            }
-            tag::PUBLIC_KEY => self.public_key = Some(exact(tag, bytes)?),
-            tag::ADDRESSES => self.addresses = addresses(bytes)?,
-            tag::INSTANCE => self.instance = Some(exact(tag, bytes)?),
-            tag::LANES => {
-                let mut reader = Reader::new(bytes);
-                let lanes = reader.u16().zip(reader.u16()).ok_or_else(wrong)?;
-                if !reader.is_empty() {
-                    return Err(wrong());
-                }
-                self.lanes = Some(lanes);
-            }
-            tag::FIRST_GRANT => self.first_grant = Some(u32::from_be_bytes(exact(tag, bytes)?)),
-            tag::SOFTWARE => {
-                if bytes.len() > SOFTWARE_BYTES_MAX {
-                    return Err(wrong());
-                }
-                self.software = String::from_utf8_lossy(bytes).into_owned();
-            }
-            tag::RECORD => {
-                if bytes.len() > RECORD_BYTES_MAX {
-                    return Err(wrong());
-                }
-                self.record = Some(bytes.to_vec());
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<Hello, ProtocolError> {
-        match self.version {
-            Some(VERSION) => {}
-            Some(_) => {
-                return Err(ProtocolError::Hello {
-                    field: tag::VERSION,
-                    what: "of a version that is not known",
-                })
-            }
-            None => return Err(missing(tag::VERSION)),
-        }
-        let (shards, lane) = self.lanes.ok_or(missing(tag::LANES))?;
-        Ok(Hello {
-            capabilities: self.capabilities,
-            plaintext_log2: self.plaintext_log2,
-            public_key: self.public_key.ok_or(missing(tag::PUBLIC_KEY))?,
-            addresses: std::mem::take(&mut self.addresses),
-            instance: self.instance.ok_or(missing(tag::INSTANCE))?,
-            shards,
-            lane,
-            first_grant: self.first_grant.ok_or(missing(tag::FIRST_GRANT))?,
-            software: std::mem::take(&mut self.software),
-            record: self.record.take(),
-        })
-    }
-}
-
-fn exact<const N: usize>(tag: u8, bytes: &[u8]) -> Result<[u8; N], ProtocolError> {
-    bytes.try_into().map_err(|_| wrong_size(tag))
-}
-
-fn addresses(bytes: &[u8]) -> Result<Vec<SocketAddr>, ProtocolError> {
-    let mut reader = Reader::new(bytes);
-    let mut addresses = Vec::new();
-    while !reader.is_empty() {
-        let address = take_address(&mut reader)?;
-        if addresses.len() == ADDRESSES_MAX {
-            return Err(ProtocolError::Flood {
-                what: "addresses in a hello",
-                max: ADDRESSES_MAX,
-            });
-        }
-        addresses.push(address);
-    }
-    Ok(addresses)
-}
-
-/// Appends the first 16 addresses, each `u8 kind, address, u16 port`.
-pub(super) fn put_addresses(out: &mut Vec<u8>, addresses: &[SocketAddr]) {
-    for address in addresses.iter().take(ADDRESSES_MAX) {
-        match address.ip() {
-            IpAddr::V4(ip) => {
-                out.push(0);
-                out.extend_from_slice(&ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                out.push(1);
-                out.extend_from_slice(&ip.octets());
-            }
-        }
-        put_u16(out, address.port());
-    }
-}
-
-/// One address; an IPv4-mapped one is IPv4, and port 0 is none.
-pub(super) fn take_address(reader: &mut Reader<'_>) -> Result<SocketAddr, ProtocolError> {
-    let ip: IpAddr = match reader.u8().ok_or(TRUNCATED)? {
-        0 => IpAddr::from(reader.array::<4>().ok_or(TRUNCATED)?),
-        1 => IpAddr::from(reader.array::<16>().ok_or(TRUNCATED)?).to_canonical(),
-        kind => return Err(ProtocolError::Identity(IdentityFault::AddressKind(kind))),
-    };
-    match reader.u16().ok_or(TRUNCATED)? {
-        0 => Err(ProtocolError::Identity(IdentityFault::PortZero)),
-        port => Ok(SocketAddr::new(ip, port)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::RECORD_BYTES_MAX;
 
     const BINDING: [u8; 32] = [9; 32];
 
@@ -395,9 +278,7 @@ mod tests {
         let mut body = hello().encode(Role::Dialer, &BINDING, &key());
         body.truncate(body.len() - 3 - SIGNATURE_BYTES);
         change(&mut body);
-        let signature = key().sign(&signed(Role::Dialer, &BINDING, &body));
-        put_field(&mut body, tag::SIGNATURE, &signature.to_bytes());
-        body
+        Hello::sign_fields(body, Role::Dialer, &BINDING, &key())
     }
 
     #[test]
