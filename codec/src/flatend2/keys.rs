@@ -119,14 +119,23 @@ impl Secrets {
         Ok(Self::derive(&shared, opening, network_key))
     }
 
+    /// `secret_0`, from which all else follows.
+    pub(crate) fn secret_0(
+        shared: &[u8; KEY_BYTES],
+        opening: Opening,
+        network_key: Option<&[u8; KEY_BYTES]>,
+    ) -> [u8; SECRET_BYTES] {
+        let Opening { dialer, acceptor } = opening;
+        let extract: [&[u8]; 4] = [b"flatend/2 extract", shared, &dialer, &acceptor];
+        out(network_key.unwrap_or(&[0; KEY_BYTES]), &extract)
+    }
+
     fn derive(
         shared: &[u8; KEY_BYTES],
         opening: Opening,
         network_key: Option<&[u8; KEY_BYTES]>,
     ) -> Secrets {
-        let Opening { dialer, acceptor } = opening;
-        let extract: [&[u8]; 4] = [b"flatend/2 extract", shared, &dialer, &acceptor];
-        let secret = out(network_key.unwrap_or(&[0; KEY_BYTES]), &extract);
+        let secret = Self::secret_0(shared, opening, network_key);
         let mut binding = [0; KEY_BYTES];
         for (to, from) in binding
             .iter_mut()

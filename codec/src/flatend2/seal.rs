@@ -25,6 +25,16 @@ impl Direction {
         })
     }
 
+    #[cfg(test)]
+    fn at(mut chain: Chain, frames: u64) -> Self {
+        for _ in 0..frames >> FRAMES_A_KEY_LOG2 {
+            chain.step();
+        }
+        let mut direction = Self::new(chain).expect("a key of 32 bytes");
+        direction.counter = frames;
+        direction
+    }
+
     /// The frame is through: the next one has the next number, and perhaps the next key.
     fn advance(&mut self) -> Option<()> {
         let before = self.counter >> FRAMES_A_KEY_LOG2;
@@ -45,6 +55,12 @@ impl Sealer {
     /// `None` only if the AEAD refuses a 32-byte key, which it does not.
     pub(crate) fn new(chain: Chain) -> Option<Self> {
         Direction::new(chain).map(Self)
+    }
+
+    /// One that has sealed `frames` frames.
+    #[cfg(test)]
+    pub(crate) fn at(chain: Chain, frames: u64) -> Self {
+        Self(Direction::at(chain, frames))
     }
 }
 
@@ -72,6 +88,12 @@ impl Opener {
     /// As [`Sealer::new`].
     pub(crate) fn new(chain: Chain) -> Option<Self> {
         Direction::new(chain).map(Self)
+    }
+
+    /// One that has opened `frames` frames.
+    #[cfg(test)]
+    pub(crate) fn at(chain: Chain, frames: u64) -> Self {
+        Self(Direction::at(chain, frames))
     }
 
     /// Number of the next frame.
