@@ -2,7 +2,10 @@
 
 mod attackers;
 mod conversation;
+mod floods;
 mod flow;
+mod impostors;
+mod memory;
 mod recognition;
 #[path = "../support/mod.rs"]
 mod support;
