@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod data;
 pub mod exchange;
+pub mod flatend2;
 pub mod floor;
 pub mod head;
 pub mod link;

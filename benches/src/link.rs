@@ -1,7 +1,7 @@
 //! Two connections of the codec with hands shaken, and memory to carry bytes between them.
 
 use ed25519_dalek::SigningKey;
-use flatend_codec::{Config, Connection, Event, Limits, Millis, Opened, Role};
+use flatend_codec::{Config, Connection, Event, Flatend2, Limits, Millis, Opened, Role};
 
 /// The moment at which everything happens.
 pub const NOW: Millis = Millis(1_000);
@@ -39,6 +39,7 @@ impl Buffer {
 
     /// Takes over everything that `from` wants to send.
     pub(crate) fn fill(&mut self, from: &mut Connection) {
+        from.seal();
         let waiting = from.transmit();
         self.len = waiting.len();
         self.bytes.resize(self.bytes.len().max(self.len + 64), 0);
@@ -53,20 +54,44 @@ impl Buffer {
 }
 
 impl Pair {
-    /// Makes the two and lets them shake hands.
+    /// Makes the two and lets them shake hands, on legacy.
     pub fn new() -> Pair {
+        Pair::of(Limits::default(), false)
+    }
+
+    /// The same on flatend/2; windows may be widened by `extra` bytes in all.
+    pub fn flatend2(extra: u64) -> Pair {
+        let limits = Limits {
+            extra_window_bytes_max: extra,
+            ..Limits::default()
+        };
+        Pair::of(limits, true)
+    }
+
+    fn of(limits: Limits, flatend2: bool) -> Pair {
         let services = [SERVICE.to_owned()];
         let side = |role, secret, port: u16, services| {
+            let key = SigningKey::from_bytes(&[secret; 32]);
+            let flatend2 = flatend2.then(|| Flatend2 {
+                key: key.clone(),
+                addresses: &[],
+                instance: [secret; 16],
+                shards: 1,
+                lane: 0,
+                requests_max: 1_000,
+                software: "bench",
+                record: None,
+                network_key: None,
+                expected_key: None,
+                legacy: false,
+            });
             let config = Config {
                 role,
                 ephemeral_secret: [secret; 32],
-                identity: Some((
-                    SigningKey::from_bytes(&[secret; 32]),
-                    ([127, 0, 0, 1], port).into(),
-                )),
+                identity: Some((key, ([127, 0, 0, 1], port).into())),
                 services,
-                limits: Limits::default(),
-                flatend2: None,
+                limits,
+                flatend2,
             };
             Connection::new(NOW, config).expect("a sound configuration")
         };
@@ -136,6 +161,7 @@ fn open_whole(
 }
 
 fn hand_over(from: &mut Connection, to: &mut Connection, unread: &mut Vec<u8>) {
+    from.seal();
     unread.extend_from_slice(from.transmit());
     from.transmitted(from.queued_bytes());
     let taken = open_whole(to, unread, &mut |_| {});

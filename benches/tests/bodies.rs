@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use flatend_benches::{calls, codec_cases, head, router, Case};
+use flatend_benches::{calls, codec_cases, flatend2, head, router, Case};
 
 fn run(cases: Vec<Box<dyn Case>>, at_least: usize) {
     let names = names_of(cases, at_least);
@@ -32,6 +32,11 @@ fn calls() {
 #[test]
 fn codec() {
     run(codec_cases(), 36);
+}
+
+#[test]
+fn frames_and_windows() {
+    run(flatend2::cases(), 30);
 }
 
 #[test]

@@ -79,7 +79,7 @@ class Peer:
         self.node, self.reader, self.writer = node, reader, writer
         self.link = Link(role, node)
         self.exchanges, self.answers, self.tasks = {}, {}, set()
-        self.fault, self.closed, self.goodbye, self.pongs = None, False, None, []
+        self.fault, self.closed, self.goodbye, self.pongs, self.hearsay = None, False, None, [], set()
         self.changed = asyncio.Event()
         self.flush()
         self.task = asyncio.ensure_future(self.run())
@@ -139,6 +139,8 @@ class Peer:
             self.link.answer(rest[0], self.node.records)
         elif what == "nodes":
             self.answers[rest[0]] = rest[1]
+        elif what == "hearsay":
+            self.hearsay |= set(rest[1])
         elif what == "goodbye":
             self.goodbye = rest[0]
         elif what == "pong":

@@ -1,0 +1,223 @@
+"""flatend/2 between the gateway, nodes of the Rust SDK and the second implementation in Python."""
+
+import asyncio
+import hashlib
+import signal
+import threading
+import time
+
+from harness.checks import case, equal, true, until
+from harness.process import free_port
+from harness.python_peer import PythonPeer, answer, session, wire
+
+BODY = bytes(at // 997 % 256 for at in range(8_000_000))
+
+
+async def echo(exchange):
+    exchange.peer.link.respond(exchange.number, 200, [(b"content-type", b"application/octet-stream")])
+    while (piece := await exchange.piece()) is not None:
+        await exchange.write(piece)
+    exchange.peer.link.end(exchange.number)
+    await exchange.peer.drain()
+
+
+async def teapot(exchange):
+    deadline = exchange.said["deadline_ms"]
+    await answer(exchange, 418, f"{deadline}".encode(), [(b"x-kept", b"yes")])
+
+
+async def fail(exchange):
+    exchange.peer.link.reset(exchange.number, 5, b"on purpose")
+    await exchange.peer.drain()
+
+
+def waiting(seen):
+    """A handler that answers a head and a piece, then notes how its stream was cut."""
+
+    async def wait(exchange):
+        seen["began"] = True
+        exchange.peer.link.respond(exchange.number, 200)
+        await exchange.write(b"a piece")
+        await exchange.until(lambda: exchange.code is not None)
+        seen["code"] = exchange.code
+
+    return wait
+
+
+@case("flatend2-python-service")
+def python_service(world):
+    """A service in Python behind the gateway: bodies both ways through windows, a status, a deadline, a handler that fails."""
+    gateway = world.gateway(("POST /echo", "echo"), ("GET /teapot", "teapot"), ("GET /fail", "fail"))
+    python = PythonPeer(world, gateway.address, {"echo": echo, "teapot": teapot, "fail": fail})
+    gateway.process.wait_line(r"has connected\. Services: \[echo teapot fail\]")
+    equal(python.peer.link.phase, "up", "what they speak")
+    with gateway.connect() as client:
+        response = client.upload("POST", "/echo", len(BODY), [BODY])
+        equal((response.status, response.digest()), (200, (len(BODY), hashlib.sha256(BODY).hexdigest())), "8 MB there and back")
+    status, fields, body = gateway.get("/teapot")
+    equal((status, fields["x-kept"]), (418, "yes"), "a status and a header of its own")
+    true(body.isdigit() and int(body) <= 3_600_000, f"the deadline in the request: {body}")
+    status, _, body = gateway.get("/fail")
+    equal(status, 502, f"a handler that fails ({body})")
+    equal(python.fault(), None, "a fault of the link")
+    return f"8 MB each way, a grant of {python.peer.link.hello.first_grant} requests"
+
+
+@case("flatend2-cancel")
+def cancel(world):
+    """A client that goes away cancels its own stream, at once and by name; a second one goes on."""
+    gateway, seen = world.gateway(("GET /wait", "wait"), ("GET /teapot", "teapot")), {}
+    python = PythonPeer(world, gateway.address, {"wait": waiting(seen), "teapot": teapot})
+    client = gateway.connect()
+    client.send_head("GET", "/wait")
+    until(lambda: "began" in seen, "the request")
+    equal(client.response().status, 200, "its head")
+    client.reset()
+    until(lambda: "code" in seen, "a RESET")
+    equal(seen["code"], 2, "CANCEL")
+    equal(gateway.get("/teapot")[0], 418, "the link afterwards")
+    equal(python.is_closed(), False, "the link")
+    return "RESET CANCEL"
+
+
+@case("flatend2-stalled-client")
+def stalled_client(world):
+    """A client that stops reading stops its own stream, within a bounded number of bytes, and no other on the same link."""
+    sent = {}
+
+    async def flood(exchange):
+        exchange.peer.link.respond(exchange.number, 200)
+        sent[exchange.number] = 0
+        while sent[exchange.number] < 200_000_000:
+            await exchange.write(bytes(60_000))
+            sent[exchange.number] += 60_000
+
+    gateway = world.gateway(("GET /flood", "flood"), ("POST /echo", "echo"))
+    PythonPeer(world, gateway.address, {"flood": flood, "echo": echo})
+    gateway.process.wait_line(r"has connected")
+    stalled = gateway.connect(receive_buffer=4_096)
+    stalled.send_head("GET", "/flood")
+    until(lambda: sent and (before := list(sent.values())) and still(sent, before), "the stalled stream to stand still")
+    for _ in range(3):
+        with gateway.connect() as client:
+            equal(client.upload("POST", "/echo", len(BODY), [BODY]).digest()[0], len(BODY), "beside it")
+    (stopped_at,) = sent.values()
+    true(stopped_at < 40_000_000, f"{stopped_at} bytes for a client that reads nothing")
+    stalled.reset()
+    return f"stopped after {stopped_at >> 10} KiB"
+
+
+def still(sent, before):
+    """Nothing was added within the time of three round trips through the handlers' loop."""
+    for _ in range(3):
+        time.sleep(0.1)  # between two looks
+        if list(sent.values()) != before:
+            return False
+    return True
+
+
+@case("flatend2-goodbye")
+def goodbye(world):
+    """A gateway that drains says GOODBYE, finishes what runs, ends the link by FIN."""
+    release, seen = threading.Event(), {}
+
+    async def held(exchange):
+        seen["began"] = True
+        await asyncio.get_running_loop().run_in_executor(None, release.wait, 20)
+        await answer(exchange, 200, b"finished")
+
+    gateway = world.gateway(("GET /held", "held"))
+    python = PythonPeer(world, gateway.address, {"held": held})
+    gateway.process.wait_line(r"has connected")
+    client = gateway.connect()
+    client.send_head("GET", "/held")
+    until(lambda: "began" in seen, "the request")
+    gateway.process.signal(signal.SIGTERM)
+    python.until(lambda peer: peer.goodbye)
+    said = python.peer.goodbye
+    equal((said["requests_taken"], said["code"] in (0, 1)), (0, True), f"GOODBYE ({said})")
+    release.set()
+    equal(client.response().text(), "finished", "what ran")
+    until(python.is_closed, "FIN")
+    equal(python.fault(), None, "a fault of the link")
+    return f"GOODBYE {said}"
+
+
+@case("flatend2-beside-npm")
+def beside_npm(world):
+    """A service that npm and a peer on flatend/2 both offer: both answer; with either gone the other does."""
+
+    async def name(exchange):
+        await answer(exchange, 200, b"python")
+
+    gateway = world.gateway(("GET /name", "name"))
+    npm = world.npm(gateway, "name=name", name="npm")
+    python = PythonPeer(world, gateway.address, {"name": name})
+    answers = set()
+    until(lambda: answers.add(gateway.get("/name")[2].decode().strip()) or len(answers) == 2, f"both to answer ({answers})")
+    python.end()
+    until(lambda: {gateway.get("/name")[2] for _ in range(8)} == {b"npm"}, "npm alone")
+    python = PythonPeer(world, gateway.address, {"name": name})
+    npm.kill()
+    until(lambda: {gateway.get("/name")[2] for _ in range(8)} == {b"python"}, "Python alone")
+    return "both, and each alone"
+
+
+@case("flatend2-rust-node")
+def rust_node(world):
+    """The Python peer asks a node of the SDK, and learns through the gateway who else is there: records and hearsay."""
+    gateway = world.gateway(("GET /hello", "hello_world"))
+    node, address = world.rust_node(gateway.address)
+    bind = f"127.0.0.1:{free_port()}"
+    world.npm(gateway, "name=name", name="npm", bind=bind)
+    gateway.process.wait_line(r"Services: \[hello_world\]")
+    direct = PythonPeer(world, address)
+    equal(direct.ask(["nobody", "hello_world"])[::2], (200, b"Hello world!"), "a call")
+    equal(direct.ask(["nobody"])[::3], (None, 0), "a name that nobody has is REFUSED")
+    python = PythonPeer(world, gateway.address)
+    records = [session.read_record(record) for record in python.run(python.peer.find_node(bytes(32)))]
+    named = {f"{'.'.join(map(str, ip))}:{port}" for record in records for ip, port in record["addresses"]}
+    true(address in named, f"the record of the node: {named}, {address}")
+    hearsay = {f"{'.'.join(map(str, ip))}:{port}" for ip, port in python.hearsay()}
+    true(bind in hearsay, f"the address of npm: {hearsay}, {bind}")
+    equal((direct.fault(), python.fault()), (None, None), "a fault of a link")
+    return f"{len(records)} records, {len(hearsay)} by hearsay"
+
+
+HOSTILE = {
+    "a message that is cut": bytes(5),
+    "a type that must be known": wire.Message(200, 0, 0, b"").encode(),
+    "DATA for a stream that was never used": wire.Message(wire.DATA, 0, 99, b"x").encode(),
+    "a request of the other side's number": wire.Message(wire.REQUEST, wire.END, 2, b"\0\0\0\0\1\1a\0\0").encode(),
+    "NODES that nobody asked for": wire.Message(wire.NODES, 0, 0, b"\0\0\0\1\0").encode(),
+    "a second HELLO": wire.Message(wire.HELLO, 0, 0, b"").encode(),
+    "a link message on a stream": wire.Message(wire.PING, 0, 1, bytes(8)).encode(),
+}
+
+
+@case("flatend2-hostile")
+def hostile(world):
+    """Whoever breaks the protocol loses its link, and nobody else loses anything."""
+    gateway = world.gateway(("GET /teapot", "teapot"))
+    good = PythonPeer(world, gateway.address, {"teapot": teapot})
+    gateway.process.wait_line(r"has connected")
+    for what, plaintext in HOSTILE.items():
+        bad = PythonPeer(world, gateway.address)
+
+        async def write():
+            bad.peer.writer.write(bad.peer.link.sealer.seal(plaintext))
+            await bad.peer.drain()
+
+        bad.run(write())
+        until(bad.is_closed, f"the end of a link after {what}")
+    altered = PythonPeer(world, gateway.address)
+
+    async def flip():
+        altered.peer.link.ping(bytes(8))
+        altered.peer.link.out[-1] ^= 1
+        await altered.peer.drain()
+
+    altered.run(flip())
+    until(altered.is_closed, "the end of a link whose frame was altered")
+    equal((gateway.get("/teapot")[0], good.is_closed()), (418, False), "the others")
+    return f"{len(HOSTILE) + 1} ways"
