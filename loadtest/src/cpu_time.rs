@@ -10,7 +10,7 @@ use crate::proc_stat::{self, of_family, process_stat};
 
 /// A reading.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CpuTime {
+pub struct CpuTime {
     ticks: u64,
     /// Nanoseconds on a core of each thread; empty if the kernel does not count them.
     threads_ns: BTreeMap<u32, u64>,
@@ -21,7 +21,7 @@ impl CpuTime {
     ///
     /// # Errors
     /// The first one has ended, or `/proc` cannot be read.
-    pub(crate) fn read(family: &[u32]) -> Result<CpuTime, String> {
+    pub fn read(family: &[u32]) -> Result<CpuTime, String> {
         let ticks = of_family(family, |pid| {
             let stat = process_stat(&pid.to_string())?;
             Ok(stat.ticks + stat.waited_ticks)
@@ -34,7 +34,7 @@ impl CpuTime {
     }
 
     /// Seconds that passed since `earlier`, a reading of the same family.
-    pub(crate) fn since(&self, earlier: &CpuTime) -> f64 {
+    pub fn since(&self, earlier: &CpuTime) -> f64 {
         let known = |thread: &u32| self.threads_ns.contains_key(thread);
         if earlier.threads_ns.is_empty() || !earlier.threads_ns.keys().all(known) {
             return proc_stat::seconds(self.ticks.saturating_sub(earlier.ticks));

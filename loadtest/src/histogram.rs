@@ -12,7 +12,7 @@ const BUCKETS: usize = (64 - OCTAVE_BITS as usize + 1) * OCTAVE_BUCKETS;
 
 /// Counts of values, here nanoseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     counts: Vec<u64>,
     count: u64,
     sum: u128,
@@ -48,7 +48,7 @@ fn upper_bound(bucket: usize) -> u64 {
 
 impl Histogram {
     /// Adds one value.
-    pub(crate) fn record(&mut self, value: u64) {
+    pub fn record(&mut self, value: u64) {
         if let Some(count) = self.counts.get_mut(bucket(value)) {
             *count += 1;
         }
@@ -58,29 +58,39 @@ impl Histogram {
         self.max = self.max.max(value);
     }
 
+    /// Adds all values of `other`.
+    pub fn merge(&mut self, other: &Histogram) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
     /// How many values there are.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.count
     }
 
     /// The smallest value, exactly; 0 of none.
-    pub(crate) fn min(&self) -> u64 {
+    pub fn min(&self) -> u64 {
         self.min.min(self.max)
     }
 
     /// The largest value, exactly; 0 of none.
-    pub(crate) fn max(&self) -> u64 {
+    pub fn max(&self) -> u64 {
         self.max
     }
 
     /// The mean, exactly; 0 of none.
-    pub(crate) fn mean(&self) -> f64 {
+    pub fn mean(&self) -> f64 {
         self.sum as f64 / self.count.max(1) as f64
     }
 
     /// The smallest value that at least `share` (0 to 1) of all values do not exceed, rounded up to its bucket's end; 0 of none.
-    pub(crate) fn quantile(&self, share: f64) -> u64 {
+    pub fn quantile(&self, share: f64) -> u64 {
         let rank = ((share * self.count as f64).ceil() as u64).max(1);
         let mut seen = 0;
         for (at, count) in self.counts.iter().enumerate() {
@@ -145,6 +155,30 @@ mod tests {
         );
         let mean = values.iter().map(|value| *value as f64).sum::<f64>() / 20_001.0;
         assert!((histogram.mean() / mean - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn merged_ones_are_as_one_that_saw_all() {
+        let (mut all, mut parts) = (
+            Histogram::default(),
+            [Histogram::default(), Histogram::default()],
+        );
+        for value in 0..1_000_u64 {
+            all.record(value * value);
+            parts[(value % 2) as usize].record(value * value);
+        }
+        let mut merged = Histogram::default();
+        parts.iter().for_each(|part| merged.merge(part));
+        merged.merge(&Histogram::default());
+        let facts = |of: &Histogram| {
+            let ends = (of.min(), of.max(), of.count());
+            (
+                [0.1, 0.5, 0.99].map(|share| of.quantile(share)),
+                of.mean(),
+                ends,
+            )
+        };
+        assert_eq!(facts(&merged), facts(&all));
     }
 
     #[test]

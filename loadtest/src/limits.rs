@@ -1,77 +1,78 @@
 //! Bounds of the load test, each with its reason. Units come last in the names.
 
 /// A started process answers within this time, or the run ends: nginx takes 10 ms, a node 100 ms.
-pub(crate) const READY_TIMEOUT_MS: u64 = 10_000;
+pub const READY_TIMEOUT_MS: u64 = 10_000;
 /// Pause between two looks at something that we wait for.
-pub(crate) const POLL_MS: u64 = 10;
+pub const POLL_MS: u64 = 10;
 /// How long a process may take to end after SIGTERM before it gets SIGKILL; a drain of the gateway takes up to 3 s.
-pub(crate) const END_GRACE_MS: u64 = 5_000;
+pub const END_GRACE_MS: u64 = 5_000;
 /// A check of a configuration ends within this time.
-pub(crate) const CHECK_TIMEOUT_MS: u64 = 10_000;
+pub const CHECK_TIMEOUT_MS: u64 = 10_000;
 /// Time over which the load of others is measured before a run.
-pub(crate) const QUIET_WINDOW_MS: u64 = 1_000;
+pub const QUIET_WINDOW_MS: u64 = 1_000;
 /// Share of all cores that others may use in a quiet machine.
-pub(crate) const QUIET_SHARE_MAX: f64 = 0.05;
+pub const QUIET_SHARE_MAX: f64 = 0.05;
 /// Time between two readings of a process's memory.
-pub(crate) const MEMORY_SAMPLE_MS: u64 = 50;
+pub const MEMORY_SAMPLE_MS: u64 = 50;
 /// Readings of memory that a report keeps of one run.
-pub(crate) const MEMORY_POINTS: usize = 10;
+pub const MEMORY_POINTS: usize = 10;
 /// Body bytes of a run from which costs a gigabyte are reported.
-pub(crate) const BULK_BYTES_MIN: u64 = 100_000_000;
+pub const BULK_BYTES_MIN: u64 = 100_000_000;
 /// Lines of a process's log that an error shows.
-pub(crate) const LOG_LINES_SHOWN: usize = 5;
+pub const LOG_LINES_SHOWN: usize = 5;
 /// Bytes that the test pattern gives at once.
-pub(crate) const PATTERN_PIECE_BYTES: usize = 64 * 1024;
+pub const PATTERN_PIECE_BYTES: usize = 64 * 1024;
 /// Rounds thrown away because others disturbed them, for each one that is wanted; after that they are kept and reported as they are.
-pub(crate) const DISCARDS_A_ROUND_MAX: u32 = 10;
+pub const DISCARDS_A_ROUND_MAX: u32 = 10;
 
 /// Largest head of a response that the client takes.
-pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Bytes a read: what a large body needs to come in few calls, of one buffer for all connections.
-pub(crate) const CLIENT_BUFFER_BYTES: usize = 256 * 1024;
+pub const CLIENT_BUFFER_BYTES: usize = 256 * 1024;
 /// A `recv` into memory that does not begin at a cache line costs several times as much.
-pub(crate) const CLIENT_BUFFER_ALIGN_BYTES: usize = 64;
+pub const CLIENT_BUFFER_ALIGN_BYTES: usize = 64;
 /// Pieces of an upload that one event sends before the other connections have their turn: 512 KiB.
-pub(crate) const UPLOAD_PIECES_A_TURN_MAX: usize = 8;
+pub const UPLOAD_PIECES_A_TURN_MAX: usize = 8;
 /// Events that one wait takes.
-pub(crate) const EVENTS_MAX: usize = 256;
+pub const EVENTS_MAX: usize = 256;
 /// Timers of the client's thread are this exact.
-pub(crate) const TIMER_SLACK_NS: u64 = 1;
+pub const TIMER_SLACK_NS: u64 = 1;
 /// Shorter waits do not go by whole milliseconds.
-pub(crate) const EXACT_WAIT_BELOW_NS: i64 = 10_000_000;
+pub const EXACT_WAIT_BELOW_NS: i64 = 10_000_000;
 /// Time between two looks at signals and at requests without progress.
-pub(crate) const TICK_MS: u64 = 100;
+pub const TICK_MS: u64 = 100;
 /// Connections that are being opened at once: below the accept queue of any server.
-pub(crate) const CONNECTS_AT_ONCE_MAX: usize = 128;
+pub const CONNECTS_AT_ONCE_MAX: usize = 128;
 /// Pause after a connection was refused.
-pub(crate) const RECONNECT_PAUSE_MS: u64 = 100;
+pub const RECONNECT_PAUSE_MS: u64 = 100;
 /// Reasons of failures that are told apart.
-pub(crate) const FAILURES_SHOWN_MAX: usize = 16;
+pub const FAILURES_SHOWN_MAX: usize = 16;
 
 /// Runs of a plan, and rounds of a comparison.
-pub(crate) const ROUNDS_MAX: u32 = 1_000;
+pub const ROUNDS_MAX: u32 = 1_000;
 /// What an answer's status can be expected to be: those of RFC 9110.
-pub(crate) const STATUS_MIN: u16 = 100;
-pub(crate) const STATUS_MAX: u16 = 599;
+pub const STATUS_MIN: u16 = 100;
+/// The other end of that range.
+pub const STATUS_MAX: u16 = 599;
 /// Connections of a plan: what 20,000 descriptors leave room for.
-pub(crate) const CONNECTIONS_MAX: u64 = 19_000;
+pub const CONNECTIONS_MAX: u64 = 19_000;
 /// Requests that a connection has outstanding.
-pub(crate) const PIPELINE_MAX: u32 = 1_024;
+pub const PIPELINE_MAX: u32 = 1_024;
 /// Requests a second of an open loop: more than one core can send.
-pub(crate) const RATE_MAX: f64 = 1e6;
+pub const RATE_MAX: f64 = 1e6;
 /// Any time of a plan; what is longer would overflow the clock long before anybody sees a figure.
-pub(crate) const DURATION_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
+pub const DURATION_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Bytes of one body that is made: 1 TiB, hours at any speed.
-pub(crate) const BODY_BYTES_MAX: u64 = 1 << 40;
+pub const BODY_BYTES_MAX: u64 = 1 << 40;
 /// Different requests of a group.
-pub(crate) const PATHS_MAX: usize = 10_000;
+pub const PATHS_MAX: usize = 10_000;
 /// Bytes of all requests of a group.
-pub(crate) const TEMPLATES_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const TEMPLATES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of a plan file.
-pub(crate) const PLAN_BYTES_MAX: u64 = 1024 * 1024;
+pub const PLAN_BYTES_MAX: u64 = 1024 * 1024;
 /// Time for a server to settle after connections came, before its memory is read.
-pub(crate) const IDLE_SETTLE_MS: u64 = 500;
+pub const IDLE_SETTLE_MS: u64 = 500;
 /// Wait for the first answer on a connection that is to rest.
-pub(crate) const IDLE_WAIT_MS: u64 = 10_000;
+pub const IDLE_WAIT_MS: u64 = 10_000;
 
 const _: () = assert!(PATTERN_PIECE_BYTES <= CLIENT_BUFFER_BYTES);

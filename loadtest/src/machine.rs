@@ -13,20 +13,24 @@ use crate::stop;
 
 /// The machine and the code.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Machine {
-    pub(crate) processor: String,
+pub struct Machine {
+    /// The model of its processor.
+    pub processor: String,
     /// Cores that we may use.
-    pub(crate) cores: usize,
-    pub(crate) memory_mib: u64,
-    pub(crate) kernel: String,
-    pub(crate) congestion_control: String,
+    pub cores: usize,
+    /// All of its memory.
+    pub memory_mib: u64,
+    /// Its release.
+    pub kernel: String,
+    /// That of TCP.
+    pub congestion_control: String,
     /// Of the load test, and of the working tree if that is another; the binaries under test may be older.
-    pub(crate) commit: String,
+    pub commit: String,
 }
 
 impl Machine {
     /// Reads what this machine is; what cannot be read is called unknown.
-    pub(crate) fn read() -> Machine {
+    pub fn read() -> Machine {
         let text = |path| read_text(path).map(|text| text.trim().to_owned());
         let unknown = |_| "unknown".to_owned();
         Machine {
@@ -80,7 +84,7 @@ fn commit() -> String {
 ///
 /// # Errors
 /// `/proc` cannot be read, or a signal came.
-pub(crate) fn wait_quiet(seconds: u64) -> Result<bool, String> {
+pub fn wait_quiet(seconds: u64) -> Result<bool, String> {
     for _ in 0..seconds.saturating_mul(1000) / QUIET_WINDOW_MS {
         stop::check()?;
         let before = MachineStat::read()?;

@@ -7,30 +7,24 @@
 mod cli;
 mod client;
 mod compare;
-mod cpu_time;
-mod histogram;
 mod idle;
-mod limits;
-mod machine;
 mod measure;
+mod of_run;
 mod pattern;
-mod placement;
 mod plan;
-mod proc_stat;
-mod process;
-mod report;
 mod run;
 mod services;
 mod sink;
-mod stats;
-mod stop;
 mod subjects;
-mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+// What the library has; the modules here find it as `crate::…`.
+use flatend_loadtest::{
+    histogram, latency, limits, machine, placement, proc_stat, process, report, stop, usage,
+};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {

@@ -7,37 +7,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::client::{self, Job, Tally};
-use crate::histogram::Histogram;
+use crate::latency::Latency;
+use crate::report::Disturbance;
 use crate::usage::{Meter, Usage, Watched};
-
-/// Latencies, microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) min_us: f64,
-    pub(crate) mean_us: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p90_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) p999_us: f64,
-    pub(crate) max_us: f64,
-}
-
-impl Latency {
-    /// Of counted nanoseconds.
-    pub(crate) fn of(histogram: &Histogram) -> Latency {
-        let us = |nanos: u64| nanos as f64 / 1e3;
-        let quantile = |share| us(histogram.quantile(share));
-        Latency {
-            min_us: us(histogram.min()),
-            mean_us: histogram.mean() / 1e3,
-            p50_us: quantile(0.5),
-            p90_us: quantile(0.9),
-            p99_us: quantile(0.99),
-            p999_us: quantile(0.999),
-            max_us: us(histogram.max()),
-        }
-    }
-}
 
 /// What one group found in one run.
 #[derive(Clone, Debug, Serialize)]
@@ -92,6 +64,14 @@ impl Run {
             .iter()
             .filter(|process| process.name == name);
         own.next().map_or(0.0, |process| process.cpu_s)
+    }
+
+    /// What disturbed it.
+    pub(crate) fn disturbance(&self) -> Disturbance {
+        Disturbance {
+            steal: self.usage.machine.steal,
+            others: self.others_share,
+        }
     }
 
     /// Body bytes both ways.

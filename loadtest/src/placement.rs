@@ -9,11 +9,11 @@ use serde::Serialize;
 
 /// The two cores of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Cores {
+pub struct Cores {
     /// For the proxy under test alone.
-    pub(crate) proxy: usize,
+    pub proxy: usize,
     /// For the client and for the server behind the proxy.
-    pub(crate) others: usize,
+    pub others: usize,
 }
 
 impl Cores {
@@ -21,7 +21,7 @@ impl Cores {
     ///
     /// # Errors
     /// There is only one.
-    pub(crate) fn choose(allowed: &[usize]) -> Result<Cores, String> {
+    pub fn choose(allowed: &[usize]) -> Result<Cores, String> {
         match *allowed {
             [proxy, others, ..] => Ok(Cores { proxy, others }),
             _ => Err(
@@ -33,7 +33,7 @@ impl Cores {
 }
 
 /// The order of `subjects` in a round: turned round every time, so that none always runs first.
-pub(crate) fn order(subjects: usize, round: u32) -> impl Iterator<Item = usize> {
+pub fn order(subjects: usize, round: u32) -> impl Iterator<Item = usize> {
     let backwards = round % 2 == 1;
     (0..subjects).map(move |at| if backwards { subjects - 1 - at } else { at })
 }
@@ -42,7 +42,7 @@ pub(crate) fn order(subjects: usize, round: u32) -> impl Iterator<Item = usize> 
 ///
 /// # Errors
 /// The system has no port to give.
-pub(crate) fn free_addrs<const N: usize>() -> Result<[SocketAddr; N], String> {
+pub fn free_addrs<const N: usize>() -> Result<[SocketAddr; N], String> {
     let refused = |error| format!("cannot find a free port: {error}");
     // All are held until all are known, so that no two are the same.
     let mut held = Vec::with_capacity(N);
@@ -59,7 +59,7 @@ pub(crate) fn free_addrs<const N: usize>() -> Result<[SocketAddr; N], String> {
 ///
 /// # Errors
 /// It cannot be made.
-pub(crate) fn directory(given: Option<&Path>) -> Result<PathBuf, String> {
+pub fn directory(given: Option<&Path>) -> Result<PathBuf, String> {
     let dir = given.map_or_else(
         || env::temp_dir().join(format!("flatend-loadtest-{}", std::process::id())),
         Path::to_owned,

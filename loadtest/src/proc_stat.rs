@@ -8,32 +8,37 @@ use serde::Serialize;
 
 /// Of `/proc/PID/stat`, in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProcessStat {
-    pub(crate) parent: u32,
+pub struct ProcessStat {
+    /// Who started it.
+    pub parent: u32,
     /// Own time, user and system.
-    pub(crate) ticks: u64,
+    pub ticks: u64,
     /// Time of the children that were waited for.
-    pub(crate) waited_ticks: u64,
+    pub waited_ticks: u64,
 }
 
 /// Of the first line of `/proc/stat`, in clock ticks since boot, all cores together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MachineStat {
-    pub(crate) busy: u64,
-    pub(crate) idle: u64,
+pub struct MachineStat {
+    /// What was worked.
+    pub busy: u64,
+    /// What nobody wanted.
+    pub idle: u64,
     /// Time that the hypervisor gave to others while we wanted to run.
-    pub(crate) steal: u64,
+    pub steal: u64,
 }
 
 /// Of `/proc/PID/status`, in KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Memory {
-    pub(crate) resident_kib: u64,
-    pub(crate) peak_kib: u64,
+pub struct Memory {
+    /// What is resident.
+    pub resident_kib: u64,
+    /// The most that was.
+    pub peak_kib: u64,
 }
 
 /// Parses `/proc/PID/stat`; the name in brackets may hold anything.
-pub(crate) fn parse_process_stat(text: &str) -> Option<ProcessStat> {
+pub fn parse_process_stat(text: &str) -> Option<ProcessStat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     // `state` is field 3 of proc(5) and index 0 here.
@@ -46,7 +51,7 @@ pub(crate) fn parse_process_stat(text: &str) -> Option<ProcessStat> {
 }
 
 /// Parses the first line of `/proc/stat`. Guest time is part of user time and not counted again.
-pub(crate) fn parse_machine_stat(text: &str) -> Option<MachineStat> {
+pub fn parse_machine_stat(text: &str) -> Option<MachineStat> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<u64> = line
         .split_ascii_whitespace()
@@ -63,7 +68,7 @@ pub(crate) fn parse_machine_stat(text: &str) -> Option<MachineStat> {
 }
 
 /// Parses `/proc/PID/status`.
-pub(crate) fn parse_memory(text: &str) -> Option<Memory> {
+pub fn parse_memory(text: &str) -> Option<Memory> {
     let kib = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().strip_suffix(" kB")?.parse().ok()
@@ -76,12 +81,13 @@ pub(crate) fn parse_memory(text: &str) -> Option<Memory> {
 
 /// Shares of the machine's time that passed between two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Shares {
-    pub(crate) busy: f64,
+pub struct Shares {
+    /// What was worked.
+    pub busy: f64,
     /// What the hypervisor gave to others.
-    pub(crate) steal: f64,
+    pub steal: f64,
     /// All cores together.
-    pub(crate) total_s: f64,
+    pub total_s: f64,
 }
 
 impl MachineStat {
@@ -89,13 +95,13 @@ impl MachineStat {
     ///
     /// # Errors
     /// `/proc` cannot be read.
-    pub(crate) fn read() -> Result<MachineStat, String> {
+    pub fn read() -> Result<MachineStat, String> {
         let text = read_text("/proc/stat")?;
         parse_machine_stat(&text).ok_or_else(|| "cannot understand /proc/stat".to_owned())
     }
 
     /// What happened since `earlier`.
-    pub(crate) fn since(self, earlier: MachineStat) -> Shares {
+    pub fn since(self, earlier: MachineStat) -> Shares {
         let busy = self.busy.saturating_sub(earlier.busy);
         let steal = self.steal.saturating_sub(earlier.steal);
         let total = busy + steal + self.idle.saturating_sub(earlier.idle);
@@ -112,7 +118,7 @@ impl MachineStat {
 ///
 /// # Errors
 /// The process has ended, or `/proc` cannot be read.
-pub(crate) fn family(pid: u32) -> Result<Vec<u32>, String> {
+pub fn family(pid: u32) -> Result<Vec<u32>, String> {
     process_stat(&pid.to_string())?;
     let entries = fs::read_dir("/proc").map_err(|error| format!("cannot read /proc: {error}"))?;
     let parents: Vec<(u32, u32)> = entries
@@ -138,7 +144,7 @@ pub(crate) fn family(pid: u32) -> Result<Vec<u32>, String> {
 ///
 /// # Errors
 /// That of the first member.
-pub(crate) fn of_family<T>(
+pub fn of_family<T>(
     family: &[u32],
     read: impl Fn(u32) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
@@ -149,7 +155,7 @@ pub(crate) fn of_family<T>(
 }
 
 /// CPU seconds of the calling thread.
-pub(crate) fn thread_seconds() -> f64 {
+pub fn thread_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
@@ -158,7 +164,7 @@ pub(crate) fn thread_seconds() -> f64 {
 ///
 /// # Errors
 /// The first one has ended, or `/proc` cannot be read.
-pub(crate) fn memory_of(family: &[u32]) -> Result<Memory, String> {
+pub fn memory_of(family: &[u32]) -> Result<Memory, String> {
     let all = of_family(family, memory)?;
     Ok(Memory {
         resident_kib: all.iter().map(|one| one.resident_kib).sum(),
@@ -167,7 +173,7 @@ pub(crate) fn memory_of(family: &[u32]) -> Result<Memory, String> {
 }
 
 /// Makes the peaks of these processes begin anew (proc(5), clear_refs). False if the system does not allow it.
-pub(crate) fn reset_peaks(family: &[u32]) -> bool {
+pub fn reset_peaks(family: &[u32]) -> bool {
     family
         .iter()
         .all(|pid| fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok())
@@ -177,7 +183,7 @@ pub(crate) fn reset_peaks(family: &[u32]) -> bool {
 ///
 /// # Errors
 /// The process has ended, or `/proc` cannot be read.
-pub(crate) fn memory(pid: u32) -> Result<Memory, String> {
+pub fn memory(pid: u32) -> Result<Memory, String> {
     let path = format!("/proc/{pid}/status");
     parse_memory(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
 }
@@ -186,13 +192,13 @@ pub(crate) fn memory(pid: u32) -> Result<Memory, String> {
 ///
 /// # Errors
 /// It has ended, or `/proc` cannot be read.
-pub(crate) fn process_stat(pid: &str) -> Result<ProcessStat, String> {
+pub fn process_stat(pid: &str) -> Result<ProcessStat, String> {
     let path = format!("/proc/{pid}/stat");
     parse_process_stat(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
 }
 
 /// Seconds of clock ticks.
-pub(crate) fn seconds(ticks: u64) -> f64 {
+pub fn seconds(ticks: u64) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
@@ -200,7 +206,7 @@ pub(crate) fn seconds(ticks: u64) -> f64 {
 ///
 /// # Errors
 /// It is not there.
-pub(crate) fn read_text(path: &str) -> Result<String, String> {
+pub fn read_text(path: &str) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))
 }
 

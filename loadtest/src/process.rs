@@ -19,20 +19,20 @@ use crate::stop;
 
 /// A child process, alone in its process group.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     name: String,
     child: Child,
     log: PathBuf,
 }
 
-/// Starts `command` on `core`. Its output goes to `DIR/NAME.log`; its standard input stays open as long as it is wanted.
+/// Starts `command` on `cores`. Its output goes to `DIR/NAME.log`; its standard input stays open as long as it is wanted.
 ///
 /// # Errors
 /// It cannot be started; `install` says what to do if the program is not there.
-pub(crate) fn start(
+pub fn start(
     name: &str,
     command: &mut Command,
-    core: usize,
+    cores: &[usize],
     dir: &Path,
     install: &str,
 ) -> Result<Running, String> {
@@ -46,7 +46,7 @@ pub(crate) fn start(
         .stdout(output.0)
         .stderr(output.1)
         .process_group(0);
-    let child = on_core(core, || command.spawn())?.map_err(|error| {
+    let child = on_cores(cores, || command.spawn())?.map_err(|error| {
         let program = command.get_program().to_string_lossy();
         match error.kind() {
             ErrorKind::NotFound => format!("{program} is not there: {install}"),
@@ -57,14 +57,14 @@ pub(crate) fn start(
     Ok(Running { name, child, log })
 }
 
-/// Starts this program again with these arguments, on `core`. It ends with us.
+/// Starts this program again with these arguments, on `cores`. It ends with us.
 ///
 /// # Errors
 /// It cannot be started.
-pub(crate) fn start_this(
+pub fn start_this(
     args: &[&str],
     name: &str,
-    core: usize,
+    cores: &[usize],
     dir: &Path,
 ) -> Result<Running, String> {
     let program =
@@ -72,7 +72,7 @@ pub(crate) fn start_this(
     start(
         name,
         Command::new(program).args(args),
-        core,
+        cores,
         dir,
         "build it again",
     )
@@ -82,13 +82,22 @@ pub(crate) fn start_this(
 ///
 /// # Errors
 /// The core is not ours to use.
-pub(crate) fn on_core<T>(core: usize, work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn on_core<T>(core: usize, work: impl FnOnce() -> T) -> Result<T, String> {
+    on_cores(&[core], work)
+}
+
+/// Runs `work` with this thread on `cores` and no others; what it spawns stays there.
+///
+/// # Errors
+/// None of the cores is ours to use.
+pub fn on_cores<T>(cores: &[usize], work: impl FnOnce() -> T) -> Result<T, String> {
     let before =
         sched_getaffinity(None).map_err(|error| format!("cannot read the cores: {error}"))?;
     let mut only = CpuSet::new();
-    only.set(core);
+    cores.iter().for_each(|core| only.set(*core));
     let pin = |set: &CpuSet| {
-        sched_setaffinity(None, set).map_err(|error| format!("cannot run on core {core}: {error}"))
+        sched_setaffinity(None, set)
+            .map_err(|error| format!("cannot run on cores {cores:?}: {error}"))
     };
     pin(&only)?;
     let value = work();
@@ -98,7 +107,7 @@ pub(crate) fn on_core<T>(core: usize, work: impl FnOnce() -> T) -> Result<T, Str
 
 impl Running {
     /// The process's id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -106,7 +115,7 @@ impl Running {
     ///
     /// # Errors
     /// The system cannot say.
-    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, String> {
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, String> {
         let status = self.child.try_wait();
         status.map_err(|error| format!("cannot watch {}: {error}", self.name))
     }
@@ -115,7 +124,7 @@ impl Running {
     ///
     /// # Errors
     /// It fails, or it does not end within `timeout`.
-    pub(crate) fn output(mut self, timeout: Duration) -> Result<String, String> {
+    pub fn output(mut self, timeout: Duration) -> Result<String, String> {
         match stop::poll_until(timeout, || self.ended())? {
             None => Err(format!(
                 "{} did not end within {timeout:?}{}",
@@ -132,7 +141,7 @@ impl Running {
     ///
     /// # Errors
     /// The process ends first, or nobody ever does.
-    pub(crate) fn listens(&mut self, addr: SocketAddr) -> Result<(), String> {
+    pub fn listens(&mut self, addr: SocketAddr) -> Result<(), String> {
         let timeout = Duration::from_millis(READY_TIMEOUT_MS);
         let ready = stop::poll_until(timeout, || match self.ended()? {
             Some(status) => Err(self.failure(status)),
@@ -151,7 +160,7 @@ impl Running {
     ///
     /// # Errors
     /// The process ends first, or it never answers so.
-    pub(crate) fn answers(&mut self, addr: SocketAddr, path: &str) -> Result<(), String> {
+    pub fn answers(&mut self, addr: SocketAddr, path: &str) -> Result<(), String> {
         let timeout = Duration::from_millis(READY_TIMEOUT_MS);
         let mut last = String::from("nobody listens");
         let ready = stop::poll_until(timeout, || {
@@ -244,8 +253,8 @@ mod tests {
         dir
     }
 
-    fn first_core() -> usize {
-        flatend::rt::allowed_cpus()[0]
+    fn first_core() -> [usize; 1] {
+        [flatend::rt::allowed_cpus()[0]]
     }
 
     #[test]
@@ -256,7 +265,7 @@ mod tests {
             start(
                 name,
                 shell.args(["-c", script]),
-                first_core(),
+                &first_core(),
                 &dir,
                 "install it",
             )
@@ -276,7 +285,8 @@ mod tests {
     fn a_missing_program_is_told_with_the_remedy() {
         let dir = dir("missing");
         let mut command = Command::new("no-such-program-at-all");
-        let error = start("x", &mut command, first_core(), &dir, "apt-get install it").unwrap_err();
+        let error =
+            start("x", &mut command, &first_core(), &dir, "apt-get install it").unwrap_err();
         assert_eq!(
             error,
             "no-such-program-at-all is not there: apt-get install it"
@@ -289,7 +299,7 @@ mod tests {
         let dir = dir("drop");
         let mut shell = Command::new("sh");
         let shell = shell.args(["-c", "sleep 1000 & echo $!; wait"]);
-        let running = start("tree", shell, first_core(), &dir, "install it").unwrap();
+        let running = start("tree", shell, &first_core(), &dir, "install it").unwrap();
         let log = dir.join("tree.log");
         let printed = || -> Result<Option<u32>, String> {
             let text = fs::read_to_string(&log).unwrap();

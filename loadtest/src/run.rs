@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use crate::cli::RunOptions;
 use crate::machine::Machine;
 use crate::measure::{self, GroupFigures, Run};
+use crate::of_run::{self, Report};
 use crate::pattern::Pattern;
 use crate::plan::{self, Plan};
 use crate::process::on_core;
-use crate::report::{self, Output, Report};
+use crate::report::{self, Output};
 use crate::usage::{Meter, Watched};
 use crate::{client::Job, idle, stop};
 
@@ -51,7 +52,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), String> {
         idle,
         idle_closed,
     };
-    let text = report::markdown(&report);
+    let text = of_run::markdown(&report);
     print!("{text}");
     if let Some(file) = json {
         file.write_json(&report)?;

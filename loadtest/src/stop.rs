@@ -15,7 +15,7 @@ static STOPPED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 ///
 /// # Errors
 /// The system refuses the handler.
-pub(crate) fn watch() -> Result<(), String> {
+pub fn watch() -> Result<(), String> {
     let flag = STOPPED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, flag.clone())
@@ -28,7 +28,7 @@ pub(crate) fn watch() -> Result<(), String> {
 ///
 /// # Errors
 /// A signal came.
-pub(crate) fn check() -> Result<(), String> {
+pub fn check() -> Result<(), String> {
     match STOPPED.get() {
         Some(flag) if flag.load(Ordering::Relaxed) => {
             Err("stopped by a signal; all processes are ended".to_owned())
@@ -41,7 +41,7 @@ pub(crate) fn check() -> Result<(), String> {
 ///
 /// # Errors
 /// That of `ready`, or a signal came.
-pub(crate) fn poll_until<T>(
+pub fn poll_until<T>(
     timeout: Duration,
     mut ready: impl FnMut() -> Result<Option<T>, String>,
 ) -> Result<Option<T>, String> {

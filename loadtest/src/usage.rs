@@ -16,39 +16,45 @@ use crate::proc_stat::{self, MachineStat, Shares};
 
 /// A process whose use is of interest, with its descendants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Watched {
-    pub(crate) name: String,
-    pub(crate) pid: u32,
+pub struct Watched {
+    /// What reports call it.
+    pub name: String,
+    /// The first process.
+    pub pid: u32,
 }
 
 /// What one process and its descendants used.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct ProcessUse {
-    pub(crate) name: String,
-    pub(crate) cpu_s: f64,
+pub struct ProcessUse {
+    /// What reports call it.
+    pub name: String,
+    /// Seconds on a core.
+    pub cpu_s: f64,
     /// Largest memory within the window: the sum of the processes' peaks.
-    pub(crate) peak_kib: u64,
+    pub peak_kib: u64,
     /// Resident memory over the window, evenly spread readings.
-    pub(crate) resident_kib: Vec<u64>,
+    pub resident_kib: Vec<u64>,
 }
 
 /// All that was used within the window.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Usage {
-    pub(crate) processes: Vec<ProcessUse>,
-    pub(crate) machine: Shares,
+pub struct Usage {
+    /// Each that was watched, in the order given.
+    pub processes: Vec<ProcessUse>,
+    /// All cores.
+    pub machine: Shares,
 }
 
 /// The reading thread.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     stop: Sender<()>,
     thread: JoinHandle<Result<Usage, String>>,
 }
 
 impl Meter {
     /// Reads from `begin` to `end`, or until [`Meter::finish`] if there is no end.
-    pub(crate) fn start(watched: &[Watched], begin: Instant, end: Option<Instant>) -> Meter {
+    pub fn start(watched: &[Watched], begin: Instant, end: Option<Instant>) -> Meter {
         let (stop, stopped) = mpsc::channel();
         let watched = watched.to_vec();
         let thread = thread::spawn(move || read(&watched, begin, end, &stopped));
@@ -59,7 +65,7 @@ impl Meter {
     ///
     /// # Errors
     /// A process has ended, or the run was over before its window began.
-    pub(crate) fn finish(self) -> Result<Usage, String> {
+    pub fn finish(self) -> Result<Usage, String> {
         // An error means that the thread has ended already.
         self.stop.send(()).ok();
         self.thread

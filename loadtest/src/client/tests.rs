@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{run, Job, Outcome, Pace};
+use crate::latency::Latency;
 use crate::limits::FAILURES_SHOWN_MAX;
-use crate::measure::Latency;
 use crate::pattern::Pattern;
 use crate::plan::{self, Expect, Group, Plan, Request};
 use crate::sink;

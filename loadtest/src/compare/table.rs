@@ -63,7 +63,7 @@ fn peak_mib(sample: &Sample) -> Option<f64> {
     Some(peak_kib as f64 / 1024.0)
 }
 
-fn latency_ms(sample: &Sample, value: fn(&crate::measure::Latency) -> f64) -> Option<f64> {
+fn latency_ms(sample: &Sample, value: fn(&crate::latency::Latency) -> f64) -> Option<f64> {
     Some(value(&sample.run.as_ref()?.groups.first()?.latency) / 1e3)
 }
 
@@ -175,7 +175,11 @@ pub(crate) fn markdown(all: &Comparison) -> String {
         all.rounds,
         all.cores.proxy,
         all.cores.others,
-        report::disturbance(all.samples.iter().filter_map(|sample| sample.run.as_ref()))
+        report::disturbance(
+            all.samples
+                .iter()
+                .filter_map(|sample| Some(sample.run.as_ref()?.disturbance()))
+        )
     );
     let quiet = all
         .samples

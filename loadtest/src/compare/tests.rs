@@ -3,8 +3,9 @@
 use super::rounds::Sample;
 use super::{table, Comparison, Workload};
 use crate::idle::Slope;
+use crate::latency::Latency;
 use crate::machine::Machine;
-use crate::measure::{GroupFigures, Latency, Run};
+use crate::measure::{GroupFigures, Run};
 use crate::placement::Cores;
 use crate::proc_stat::Shares;
 use crate::subjects::{PROXY, SERVER};

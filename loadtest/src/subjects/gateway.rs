@@ -104,7 +104,7 @@ pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
     let mut proxy = process::start(
         "gateway",
         &mut command(&[]),
-        place.cores.proxy,
+        &[place.cores.proxy],
         &place.dir,
         BUILD,
     )?;
@@ -116,7 +116,7 @@ pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
     let server = process::start_this(
         &["serve-node", "--node", &mesh.to_string()],
         "services",
-        place.cores.others,
+        &[place.cores.others],
         &place.dir,
     )?;
     Subject::once_it_answers(addr, proxy, Some(server), "/hello")

@@ -98,7 +98,7 @@ pub(crate) fn start(task: Task, fields: Fields, place: &Place) -> Result<Subject
     let proxy = process::start(
         "haproxy",
         command().arg("-db"),
-        place.cores.proxy,
+        &[place.cores.proxy],
         &place.dir,
         INSTALL,
     )?;

@@ -130,7 +130,7 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 /// Runs a program's own check of a configuration.
 fn check(name: &str, command: &mut Command, place: &Place, install: &str) -> Result<(), String> {
     let name = format!("{name}-check");
-    process::start(&name, command, place.cores.others, &place.dir, install)?
+    process::start(&name, command, &[place.cores.others], &place.dir, install)?
         .output(Duration::from_millis(CHECK_TIMEOUT_MS))
         .map(drop)
         .map_err(|error| format!("a generated configuration is refused: {error}"))

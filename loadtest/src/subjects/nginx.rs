@@ -138,7 +138,7 @@ pub(super) fn start_behind(task: Task, addr: SocketAddr, place: &Place) -> Resul
         process::start_this(
             &["serve-sink", "--addr", &addr.to_string()],
             "sink",
-            place.cores.others,
+            &[place.cores.others],
             &place.dir,
         )?
     } else {
@@ -168,7 +168,7 @@ fn run(name: &str, config: &str, core: usize, place: &Place) -> Result<Running, 
         command
     };
     check(name, command().arg("-t"), place, INSTALL)?;
-    process::start(name, &mut command(), core, &place.dir, INSTALL)
+    process::start(name, &mut command(), &[core], &place.dir, INSTALL)
 }
 
 #[cfg(test)]

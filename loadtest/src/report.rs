@@ -1,7 +1,5 @@
 //! Figures as people and programs read them: the parts that all reports share.
 
-mod of_run;
-
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -10,13 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::machine::Machine;
-use crate::measure::Run;
 use crate::stats::{median, range};
 
-pub(crate) use of_run::{markdown, Report};
-
 /// How this program was called, without the directories of files.
-pub(crate) fn command_line() -> String {
+pub fn command_line() -> String {
     let bare = |(at, word): (usize, String)| {
         let path = Path::new(&word);
         let shown = match path.file_name() {
@@ -37,7 +32,7 @@ pub(crate) fn command_line() -> String {
 }
 
 /// The machine, as a list.
-pub(crate) fn machine(machine: &Machine) -> String {
+pub fn machine(machine: &Machine) -> String {
     format!(
         "- {}, {} cores, {} MiB, Linux {}, TCP congestion control {}\n- commit {}\n",
         machine.processor,
@@ -50,7 +45,7 @@ pub(crate) fn machine(machine: &Machine) -> String {
 }
 
 /// Median and range of `values` with `digits` after the point; the range only if there are several.
-pub(crate) fn cell(digits: usize, values: impl IntoIterator<Item = f64>) -> String {
+pub fn cell(digits: usize, values: impl IntoIterator<Item = f64>) -> String {
     // Of nothing: a cost a request where no request was answered.
     let values: Vec<f64> = values
         .into_iter()
@@ -68,9 +63,18 @@ pub(crate) fn cell(digits: usize, values: impl IntoIterator<Item = f64>) -> Stri
     }
 }
 
+/// What disturbed a run, as shares of all cores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Disturbance {
+    /// What the hypervisor took.
+    pub steal: f64,
+    /// What processes used that are no part of the measurement.
+    pub others: f64,
+}
+
 /// What disturbed the runs, as one line of a list.
-pub(crate) fn disturbance<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> String {
-    let percent = |value: fn(&Run) -> f64| {
+pub fn disturbance(runs: impl Iterator<Item = Disturbance> + Clone) -> String {
+    let percent = |value: fn(Disturbance) -> f64| {
         let values = || runs.clone().map(value);
         let middle = median(values()).unwrap_or_default() * 100.0;
         let (_, high) = range(values()).unwrap_or_default();
@@ -78,8 +82,8 @@ pub(crate) fn disturbance<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> St
     };
     format!(
         "- of all cores the hypervisor took {}, other processes used {}\n",
-        percent(|run| run.usage.machine.steal),
-        percent(|run| run.others_share)
+        percent(|run| run.steal),
+        percent(|run| run.others)
     )
 }
 
@@ -87,7 +91,7 @@ pub(crate) fn disturbance<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> St
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<(), String> {
+pub fn write_json(file: &Path, value: &impl Serialize) -> Result<(), String> {
     write_text(file, &json(file, value)?)
 }
 
@@ -101,7 +105,7 @@ fn json(file: &Path, value: &impl Serialize) -> Result<String, String> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write_text(file: &Path, text: &str) -> Result<(), String> {
+pub fn write_text(file: &Path, text: &str) -> Result<(), String> {
     fs::write(file, text).map_err(|error| cannot_write(file, error))
 }
 
@@ -111,7 +115,7 @@ fn cannot_write(file: &Path, error: impl Display) -> String {
 
 /// A file that a report will go to, opened before the run: one that cannot be written is known before the time is spent.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub struct Output {
     path: PathBuf,
     file: File,
 }
@@ -121,7 +125,7 @@ impl Output {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn open(path: Option<&PathBuf>) -> Result<Option<Output>, String> {
+    pub fn open(path: Option<&PathBuf>) -> Result<Option<Output>, String> {
         let Some(path) = path.cloned() else {
             return Ok(None);
         };
@@ -136,7 +140,7 @@ impl Output {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn write(mut self, text: &str) -> Result<(), String> {
+    pub fn write(mut self, text: &str) -> Result<(), String> {
         // What is no file (a pipe, a terminal) has no length to set.
         let is_file = self
             .file
@@ -156,7 +160,7 @@ impl Output {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn write_json(self, value: &impl Serialize) -> Result<(), String> {
+    pub fn write_json(self, value: &impl Serialize) -> Result<(), String> {
         let text = json(&self.path, value)?;
         self.write(&text)
     }

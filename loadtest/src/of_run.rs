@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{cell, disturbance, machine};
 use crate::idle::Slope;
+use crate::latency::Latency;
 use crate::limits::BULK_BYTES_MIN;
 use crate::machine::Machine;
-use crate::measure::{GroupFigures, Latency, Run};
+use crate::measure::{GroupFigures, Run};
+use crate::report::{cell, disturbance, machine};
 
 /// All of `loadtest run`.
 #[derive(Clone, Debug, Serialize)]
@@ -40,7 +41,7 @@ pub(crate) fn markdown(all: &Report) -> String {
         all.command,
         all.server,
         all.runs.len(),
-        disturbance(all.runs.iter())
+        disturbance(all.runs.iter().map(Run::disturbance))
     );
     if let Some(first) = all.runs.first() {
         text.push_str(
