@@ -180,6 +180,12 @@ pub(crate) fn not_opened(err: &OpenError) -> CallError {
             max_bytes: *max,
         },
         OpenError::IdsExhausted | OpenError::Full | OpenError::NotGranted => CallError::Saturated,
+        OpenError::Anonymous => CallError::Unsendable {
+            status: 500,
+            why: "this node shows no identity, and the provider may be of a kind that a request from somebody unknown kills; \
+                  give this node an address to listen at (`NodeBuilder::bind`), and it has an identity"
+                .to_owned(),
+        },
         // The link cannot take it, another may: nothing has left.
         _ => CallError::Broken(Fault::LinkLost { left: false }),
     }

@@ -190,7 +190,12 @@ impl Call {
     fn note_failure(&self, error: CallError, whole_provider: bool) -> Result<(), CallError> {
         let mut state = self.state.borrow_mut();
         let tried = &mut state.tried;
-        let whole_provider = whole_provider || matches!(error, CallError::HeadTooLarge { .. });
+        // Another link to the same provider would take it no better.
+        let hopeless = matches!(
+            error,
+            CallError::HeadTooLarge { .. } | CallError::Unsendable { .. }
+        );
+        let whole_provider = whole_provider || hopeless;
         match tried.at.take() {
             Some((_, Some(link))) if !whole_provider => tried.links.push(link),
             Some((provider, _)) => {

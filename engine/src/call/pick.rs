@@ -169,9 +169,11 @@ impl Call {
             }
             Pick::Full => Choice::Never(CallError::Saturated),
             Pick::Nobody => match &tried.error {
-                Some(error @ (CallError::Refused | CallError::HeadTooLarge { .. })) => {
-                    Choice::Never(error.clone())
-                }
+                Some(
+                    error @ (CallError::Refused
+                    | CallError::HeadTooLarge { .. }
+                    | CallError::Unsendable { .. }),
+                ) => Choice::Never(error.clone()),
                 // All of them were tried: no snapshot brings another. Where none could be reached it is worth a wait.
                 Some(error)
                     if self.request.services.outlets

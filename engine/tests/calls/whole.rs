@@ -1,10 +1,13 @@
 //! Requests whose body is given whole.
 
-use flatend::{CallError, Request, ResponseError};
+use std::time::{Duration, Instant};
+
+use flatend::{CallError, Node, Request, ResponseError};
 use futures_lite::AsyncReadExt;
 
 use crate::services::{pair, pair_of, provider, Dialer};
 use crate::support::body;
+use crate::support::node::TestNode;
 
 #[test]
 fn hello_whoever_dialed() {
@@ -117,7 +120,7 @@ fn what_cannot_be_asked_says_why() {
     let (_provider, caller) = pair(Dialer::Provider);
     caller.run(0, |shard| async move {
         let client = shard.client();
-        let error = client.call(Request::to("nobody_has_this").hold(std::time::Duration::ZERO));
+        let error = client.call(Request::to("nobody_has_this").hold(Duration::ZERO));
         assert_eq!(error.await.expect_err("nobody"), CallError::NoProvider);
         let error = client.call(Request::to("")).await.expect_err("no name");
         assert!(matches!(error, CallError::Unsendable { .. }), "{error}");
@@ -126,6 +129,21 @@ fn what_cannot_be_asked_says_why() {
             .await
             .expect("an error is a response");
         assert_eq!(response.status(), 418);
+    });
+}
+
+#[test]
+fn who_has_no_identity_is_told_at_once_that_an_old_peer_wants_one() {
+    let provider = TestNode::start(provider().flatend2(false).bind("127.0.0.1:0"));
+    let caller = TestNode::start(Node::builder().bootstrap(provider.addr().to_string()));
+    caller.wait_providers("hello", 1);
+    caller.run(0, |shard| async move {
+        let request = Request::to("hello").hold(Duration::from_secs(60));
+        let begun = Instant::now();
+        let error = shard.client().call(request).await.expect_err("no identity");
+        assert!(matches!(error, CallError::Unsendable { status: 500, .. }));
+        assert!(error.to_string().contains("`NodeBuilder::bind`"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(30));
     });
 }
 
