@@ -26,9 +26,11 @@ fn a_provider_that_dies_in_mid_response_is_a_fault_not_an_end() {
     let node = gateway();
     let mut peer = Peer::dial(node.addr(), Some(7), &["file"]);
     node.wait_providers("file", 1);
-    let call = node.begin(0, |shard| async move {
+    let (headed, heads) = std::sync::mpsc::channel();
+    let call = node.begin(0, move |shard| async move {
         let call = shard.call(request(&shard, "file"));
         call.response().await.expect("a head");
+        headed.send(()).expect("it is awaited");
         rest(&call).await
     });
     let stream = request_at(&mut peer);
@@ -41,6 +43,10 @@ fn a_provider_that_dies_in_mid_response_is_a_fault_not_an_end() {
         .send_data(now, stream, &[b'x'; 17_000])
         .expect("a piece");
     peer.flush();
+    // Who dies before the head was passed on has answered nobody.
+    heads
+        .recv_timeout(std::time::Duration::from_secs(10))
+        .expect("a head in time");
     drop(peer);
     assert_eq!(call.wait(), Err(Fault::LinkLost { left: true }));
 }
