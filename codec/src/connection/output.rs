@@ -171,7 +171,7 @@ impl Connection {
         )
     }
 
-    /// The reader of a stream took `bytes`. Nothing on legacy links: TCP is the only flow control (rule B05).
+    /// The reader of a stream took `bytes`; more than has arrived counts as all of it. Nothing on legacy links: TCP is the only flow control (rule B05).
     pub fn credit(&mut self, now: Millis, stream: StreamId, bytes: usize) {
         let _ = now;
         if let Protocol::Flatend2(link) = &mut self.protocol {

@@ -1,6 +1,7 @@
 //! The messages of an opened frame (flatend2.md 3 and 4): which there are, where they may stand, and how their bodies are read.
 //! Owns bounds checks; refuses to know streams.
 
+use super::codes::{goodbye_code, reset_code};
 use super::record::RecordsRef;
 use crate::error::ProtocolError;
 use crate::event::{GoodbyeCode, ResetCode};
@@ -148,13 +149,7 @@ impl<'a> Message<'a> {
     pub(crate) fn goodbye(&self) -> Result<(u64, GoodbyeCode, u32, &'a str), ProtocolError> {
         self.read(|reader| {
             let taken = reader.array().map(u64::from_be_bytes)?;
-            let code = match reader.u8()? {
-                1 => GoodbyeCode::Restart,
-                2 => GoodbyeCode::Protocol,
-                3 => GoodbyeCode::Key,
-                // What is not known asks no more than the least.
-                _ => GoodbyeCode::Drain,
-            };
+            let code = goodbye_code(reader.u8()?);
             let after_ms = reader.u32()?;
             let reason = reader.take(reader.rest().len())?;
             Some((taken, code, after_ms, text(reason)))
@@ -185,44 +180,6 @@ pub(super) fn text(bytes: &[u8]) -> &str {
             .get(..error.valid_up_to())
             .and_then(|valid| std::str::from_utf8(valid).ok())
             .unwrap_or_default(),
-    }
-}
-
-/// The codes of RESET on the wire.
-pub(crate) const fn wire_code(code: ResetCode) -> u8 {
-    match code {
-        ResetCode::Refused => 0,
-        ResetCode::Done => 1,
-        ResetCode::Cancel => 2,
-        ResetCode::Deadline => 3,
-        ResetCode::Limit => 4,
-        ResetCode::Internal => 5,
-        ResetCode::Protocol => 6,
-        ResetCode::Unavailable => 7,
-    }
-}
-
-const fn reset_code(byte: u8) -> ResetCode {
-    match byte {
-        0 => ResetCode::Refused,
-        1 => ResetCode::Done,
-        2 => ResetCode::Cancel,
-        3 => ResetCode::Deadline,
-        4 => ResetCode::Limit,
-        6 => ResetCode::Protocol,
-        7 => ResetCode::Unavailable,
-        // One that is not known means no more than that it failed.
-        _ => ResetCode::Internal,
-    }
-}
-
-/// The codes of GOODBYE on the wire.
-pub(crate) const fn wire_goodbye(code: GoodbyeCode) -> u8 {
-    match code {
-        GoodbyeCode::Drain => 0,
-        GoodbyeCode::Restart => 1,
-        GoodbyeCode::Protocol => 2,
-        GoodbyeCode::Key => 3,
     }
 }
 
@@ -367,20 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_come_back_and_reasons_are_cut_where_they_are_no_text() {
-        for code in [
-            ResetCode::Refused,
-            ResetCode::Done,
-            ResetCode::Cancel,
-            ResetCode::Deadline,
-            ResetCode::Limit,
-            ResetCode::Internal,
-            ResetCode::Protocol,
-            ResetCode::Unavailable,
-        ] {
-            assert_eq!(reset_code(wire_code(code)), code);
-        }
-        assert_eq!(reset_code(99), ResetCode::Internal);
+    fn reasons_are_cut_where_they_are_no_text() {
         let bytes = message(kind::RESET, 0, 1, b"\x02gone\xff!");
         let reset = Message::take(&mut &bytes[..]).unwrap().unwrap();
         assert_eq!(reset.reset(), Ok((ResetCode::Cancel, "gone")));

@@ -2,6 +2,7 @@
 //! anything that a peer says before its HELLO is verified.
 
 mod address;
+mod codes;
 mod control;
 mod downgrade;
 mod hello;

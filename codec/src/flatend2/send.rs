@@ -1,6 +1,7 @@
 //! Messages out: requests, responses, bodies, their ends, resets, credit, goodbye.
 
-use super::message::{flag, kind, wire_code, wire_goodbye};
+use super::codes::{wire_code, wire_goodbye};
+use super::message::{flag, kind};
 use super::{Link, Phase};
 use crate::connection::{Ask, Shared};
 use crate::error::{ApiMisuse, OpenError, SendError};
@@ -213,6 +214,8 @@ impl Link {
         code: ResetCode,
         reason: &str,
     ) {
+        // No event about it follows, neither the end behind a piece that was just handed out.
+        self.pending_end.take_if(|pending| *pending == stream);
         if self.streams.get(stream.0).is_some() {
             self.send_reset(shared, stream.0, code, reason);
             self.leave(shared, stream.0);

@@ -59,8 +59,8 @@ impl Stream {
         Ok(())
     }
 
-    /// The reader took `bytes`; `extra` is what may still be granted beyond the windows that all streams begin with. Gives the
-    /// credit to send, if it is worth a message.
+    /// The reader took `bytes`, all that has arrived at most; `extra` is what may still be granted beyond the windows that all
+    /// streams begin with. Gives the credit to send, if it is worth a message.
     ///
     /// A window is widened when the peer has used it up although its reader keeps up: then it is the window that holds it back,
     /// and bandwidth × delay is more.
@@ -68,15 +68,19 @@ impl Stream {
         if self.recv != Recv::Body {
             return None;
         }
-        self.uncredited += bytes as u64;
-        let unread = (self.window_size - self.recv_window).saturating_sub(self.uncredited);
+        // No more than has arrived and was not taken before.
+        let arrived = (self.window_size - self.recv_window).saturating_sub(self.uncredited);
+        let taken = arrived.min(bytes as u64);
+        self.uncredited += taken;
+        let unread = arrived - taken;
         if self.uncredited < self.window_size / 2 {
             return None;
         }
         let held_back = self.recv_window < self.window_size / 4 && unread < self.window_size / 4;
         let mut credit = self.uncredited;
-        if held_back && self.window_size < STREAM_WINDOW_BYTES_MAX {
-            let wider = self.window_size.min(*extra);
+        if held_back {
+            let most = STREAM_WINDOW_BYTES_MAX - self.window_size;
+            let wider = self.window_size.min(most).min(*extra);
             *extra -= wider;
             self.window_size += wider;
             credit += wider;

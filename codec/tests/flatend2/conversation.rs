@@ -358,3 +358,24 @@ fn peers_of_the_old_protocol_are_named_before_the_records_and_nobody_twice_a_min
         assert_eq!(seen, named, "at {at_ms} ms");
     }
 }
+
+#[test]
+fn a_reset_takes_back_the_end_behind_a_piece_that_was_just_handed_out() {
+    let mut pair = up();
+    let now = pair.now;
+    let stream = ask(&mut pair, false).unwrap();
+    pair.dialer.conn.send_data(now, stream, b"last").unwrap();
+    pair.dialer.conn.send_end(now, stream).unwrap();
+    let mut bytes = pair.dialer.take();
+    let acceptor = &mut pair.acceptor.conn;
+    let Ok(Opened::Frame { mut messages, .. }) = acceptor.open(now, &mut bytes) else {
+        panic!("a frame");
+    };
+    let request = acceptor.next_event(now, &mut messages).unwrap();
+    assert!(matches!(request, Some(Event::Request { .. })));
+    let piece = acceptor.next_event(now, &mut messages).unwrap();
+    assert!(matches!(piece, Some(Event::Data { .. })));
+    acceptor.reset(now, stream, ResetCode::Limit, "enough");
+    let behind = acceptor.next_event(now, &mut messages).unwrap();
+    assert!(behind.is_none(), "{behind:?}");
+}
