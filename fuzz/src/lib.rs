@@ -1,5 +1,7 @@
 //! What the targets share with the tests that replay their corpora. The modules stand where those tests have them.
 
+#[path = "../../codec/tests/fuzz/caller.rs"]
+pub mod caller;
 #[path = "../../codec/tests/fuzz/links.rs"]
 pub mod links;
 #[path = "../../codec/tests/fuzz/network.rs"]

@@ -1,6 +1,7 @@
 //! What fuzzing kept, played again: `fuzz/` has the targets, `fuzz/corpus` a folder of inputs for each.
 #![allow(unreachable_pub)]
 
+mod caller;
 mod links;
 mod network;
 mod pair;

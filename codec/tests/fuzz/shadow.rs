@@ -47,6 +47,8 @@ struct Stream {
     responded: bool,
     /// One side gave it up, or was told so: the rest of it does not count.
     is_cut: bool,
+    /// Which side gave it up, and is told nothing more of it.
+    has_left: [bool; 2],
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ impl Shadow {
                 may_be_refused: false,
                 responded: false,
                 is_cut: false,
+                has_left: [false; 2],
             },
         );
         assert!(before.is_none(), "a number is used once");
@@ -118,21 +121,29 @@ impl Shadow {
         }
     }
 
+    /// A side gives a stream up. What it has not heard of it cannot.
     pub fn cut(&mut self, stream: StreamId, at: At, may_be_refused: bool) {
-        if let Some(known) = self.streams.get_mut(&stream) {
+        if let Some(known) = self.heard_of(stream, at) {
             known.is_cut = true;
+            known.has_left[at as usize] = true;
             known.may_be_refused |= may_be_refused && known.asker != at;
         }
     }
 
     /// Refusing does nothing once a response has begun.
     pub fn refused(&mut self, stream: StreamId, at: At) {
-        if let Some(known) = self.streams.get_mut(&stream) {
+        if let Some(known) = self.heard_of(stream, at) {
             if known.asker != at && !known.responded {
                 known.is_cut = true;
                 known.may_be_refused = true;
+                known.has_left[at as usize] = true;
             }
         }
+    }
+
+    fn heard_of(&mut self, stream: StreamId, at: At) -> Option<&mut Stream> {
+        let known = self.streams.get_mut(&stream)?;
+        (known.asker == at || known.is_known).then_some(known)
     }
 
     pub fn unread(&self, at: At) -> u64 {
@@ -155,6 +166,16 @@ impl Shadow {
     /// A side is told something.
     pub fn happened(&mut self, at: At, event: &Event<'_>, flatend2: bool) {
         let from = at.other();
+        if let Event::Response { stream, .. }
+        | Event::Data { stream, .. }
+        | Event::End { stream }
+        | Event::Trailers { stream, .. }
+        | Event::Refused { stream }
+        | Event::Reset { stream, .. } = event
+        {
+            let has_left = self.streams[stream].has_left[at as usize];
+            assert!(!has_left, "{event:?} after its own reset");
+        }
         match event {
             Event::Request { stream, end, .. } => {
                 let known = self.streams.get_mut(stream).expect("nobody made it up");
