@@ -142,6 +142,10 @@ pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// end is small beside what was used.
 pub const LINK_BUFFER_BULK_BYTES: usize = 256 * 1024;
 
+/// Bulk bytes of a link between two times that its window is narrowed: two system calls each, and the system widens the window once
+/// a round trip at most.
+pub const LINK_WINDOW_LOOK_BYTES: usize = 1024 * 1024;
+
 /// How long a frame may take from its first byte to its last, while we read: 128 KiB at 4.4 KB/s.
 pub const FRAME_WAIT_MS: u64 = 30_000;
 

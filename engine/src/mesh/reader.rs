@@ -11,7 +11,8 @@ use super::driver::{fault, poll_events, Progress};
 use super::events;
 use super::link::{CloseReason, Link};
 use crate::limits::{
-    LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, SLICE_BYTES_MIN,
+    LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, LINK_WINDOW_LOOK_BYTES,
+    SLICE_BYTES_MIN,
 };
 use crate::rt::{self, make_room};
 use crate::shard::Shard;
@@ -35,6 +36,9 @@ pub(super) async fn read(
         };
         let wants_more = take_frames(shard, link, progress, buffer)?;
         size.note_read(n, wants_more);
+        if size.window_is_due() {
+            link.socket.narrow_window();
+        }
         if link.conn.borrow().dialect().quick_ack {
             link.socket.quick_ack();
         }
@@ -62,6 +66,8 @@ pub(super) async fn read(
 pub(super) struct BufferSize {
     /// Reads in a row that brought much.
     full_reads: u32,
+    /// Bytes of such reads since the window was narrowed.
+    bulk_bytes: usize,
     /// Bytes that the frame at the front needs in all.
     wants: usize,
     /// A frame has begun and is not whole.
@@ -71,6 +77,7 @@ pub(super) struct BufferSize {
 impl BufferSize {
     fn note_read(&mut self, bytes: usize, wants: usize) {
         self.full_reads = if bytes >= LINK_BUFFER_BYTES / 2 {
+            self.bulk_bytes += bytes;
             self.full_reads.saturating_add(1)
         } else {
             0
@@ -87,6 +94,15 @@ impl BufferSize {
             LINK_BUFFER_BYTES
         };
         usual.max(self.wants)
+    }
+
+    /// Whether the window is to be narrowed now; asked once for each read.
+    fn window_is_due(&mut self) -> bool {
+        let due = self.bulk_bytes >= LINK_WINDOW_LOOK_BYTES;
+        if due {
+            self.bulk_bytes = 0;
+        }
+        due
     }
 
     /// Room below which a buffer with `have` bytes is replaced.

@@ -141,6 +141,30 @@ impl Socket {
         rustix::net::sockopt::set_tcp_quickack(self.fd(), true).ok();
     }
 
+    /// Keeps the window that the peer is given at half of the memory that the system has for this connection, as Linux did by
+    /// itself until 6.6. Since then the window is nearly all of it; the memory then runs out before the window, the system throws away
+    /// bytes that it had allowed, and with them every acknowledgement that the peer sends until they are repeated: a connection
+    /// that waits in both directions stays so for seconds. The system widens the window when it adds memory, so bulk readers
+    /// ask again now and then.
+    pub fn narrow_window(&self) {
+        let Ok(memory) = rustix::net::sockopt::socket_recv_buffer_size(self.fd()) else {
+            return;
+        };
+        let window = libc::c_int::try_from(memory / 2).unwrap_or(libc::c_int::MAX);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(self.fd());
+        // SAFETY: TCP_WINDOW_CLAMP reads one C int, which lives until the call returns (tcp(7)). A system that refuses
+        // leaves the connection as it was, which works too.
+        unsafe {
+            libc::setsockopt(
+                fd,
+                libc::IPPROTO_TCP,
+                libc::TCP_WINDOW_CLAMP,
+                std::ptr::from_ref(&window).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+    }
+
     /// Wakes the reader although nothing came: its task looks around.
     pub fn nudge(&self) {
         self.slot.readable.set(true);

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use bytes::BytesMut;
 use flatend::rt::{self, aligned_buffer, ListenOptions, Listener, Socket};
@@ -58,6 +58,41 @@ fn what_is_sent_arrives_both_ways_and_a_fin_ends_it() {
         let end = std::future::poll_fn(|cx| socket.poll_recv(cx, &mut buf)).await;
         assert_eq!(end.expect("a FIN, not a reset"), 0);
     });
+}
+
+#[test]
+fn a_narrowed_window_is_half_of_the_memory_that_the_system_gives() {
+    shard::run(|| async {
+        let (addr, listener) = bind();
+        rt::spawn(async move {
+            let socket = accept(&listener).await;
+            let more = body::bytes(0, 8_000_000);
+            socket.send_all(&more).await.expect("the dialer reads");
+        });
+        let socket = Socket::connect(addr, 5_000).await.expect("a listener");
+        receive(&socket, 8_000_000).await;
+        socket.narrow_window();
+        let memory = rustix::net::sockopt::socket_recv_buffer_size(&socket).expect("known");
+        assert_eq!(window(&socket), memory / 2);
+    });
+}
+
+/// What the system lets the peer send at most.
+fn window(socket: &Socket) -> usize {
+    let mut window: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: TCP_WINDOW_CLAMP writes one C int, for which there is room.
+    let asked = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_WINDOW_CLAMP,
+            std::ptr::from_mut(&mut window).cast(),
+            &raw mut len,
+        )
+    };
+    assert_eq!(asked, 0);
+    usize::try_from(window).expect("no debt")
 }
 
 #[test]
