@@ -26,6 +26,10 @@ pub const LINK_UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long one reader that takes nothing may hold up the other streams of its link; then its stream alone is given up.
 pub const READER_STALL_MS: u64 = 10_000;
 
+/// How long one reader that takes nothing may hold up the other streams of its link while the link has room: then its stream may
+/// use that room. A handler that never reads, or whose caller has left, so costs the others a second and not ten.
+pub const READER_LEND_MS: u64 = 1_000;
+
 /// Bytes of one request body on their way between two shards and not yet taken by the link.
 pub const RELAY_WINDOW_BYTES: usize = 256 * 1024;
 
@@ -283,6 +287,7 @@ pub const HANDLE_WINDOW_BYTES: usize = 256 * 1024;
 
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
+const _: () = assert!(READER_LEND_MS < READER_STALL_MS);
 const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);
 const _: () = assert!(ASIDE_FIRST_MS <= ASIDE_MAX_MS);
 const _: () = assert!(BUCKET_IDS == flatend_codec::limits::NODES_MAX);

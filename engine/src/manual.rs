@@ -44,7 +44,8 @@
 //! never an end, in both directions: a handler that fails after its first write cuts the response.
 //!
 //! On a legacy link all streams share one TCP connection without credit of their own. A handler that does not read holds up the
-//! others once 512 KiB wait for it; after 10 s without progress it loses its body. One that returns without reading holds up nobody.
+//! others once 512 KiB wait for it; after 1 s without progress its body may fill what the link has left of 16 MiB, and when that is full
+//! it loses it after 10 s. One that returns without reading holds up nobody.
 //!
 //! # Failures
 //!

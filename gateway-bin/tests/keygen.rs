@@ -3,7 +3,9 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
 
 use flatend_gateway::config::{Config, Context, StateDir};
 use flatend_gateway::keys::{self, KeyError, Kind, Origin};
@@ -238,4 +240,47 @@ fn a_damaged_key_is_never_replaced_in_silence() {
         ));
     }
     assert_eq!(fs::read_to_string(path).unwrap(), "damaged");
+}
+
+/// Runs a gateway here and reads its log up to a line for which `is_it` says so.
+fn gateway_says(scratch: &Scratch, config: &str, is_it: impl Fn(&str) -> bool) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flatend"))
+        .args(["--config", config])
+        .current_dir(scratch.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| is_it(line));
+    let line = line.expect("the gateway says so before it ends");
+    (child, line)
+}
+
+#[test]
+fn two_gateways_with_one_key_are_told_whose_it_is_and_how_to_make_another() {
+    let scratch = Scratch::new();
+    scratch.flatend(&["keygen", "one.key"]);
+    // Ports that were free a moment ago.
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (a, b) = (free(), free());
+    let (addr_a, addr_b) = (a.local_addr().unwrap(), b.local_addr().unwrap());
+    drop((a, b));
+    let common = "secret_key = \"one.key\"\nshards = 1\n";
+    scratch.write("a.toml", &format!("addr = \"{addr_a}\"\n{common}"));
+    let b = format!("addr = \"{addr_b}\"\nbootstrap = [\"{addr_a}\"]\n{common}");
+    scratch.write("b.toml", &b);
+    let (mut first, _) = gateway_says(&scratch, "a.toml", |line| line.contains("Listening for Fl"));
+    let (mut second, line) = gateway_says(&scratch, "b.toml", |line| line.contains("own key"));
+    for child in [&mut first, &mut second] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let says = [
+        "another that has the same secret key",
+        "`flatend keygen FILE`",
+        "one.key'.",
+    ];
+    assert!(says.iter().all(|part| line.contains(part)), "{line}");
 }

@@ -89,7 +89,7 @@ pub(crate) async fn run(
         shard.shared.registry.tell(News::Down {
             link: link.at,
             how: match reason {
-                CloseReason::Renewed => Down::Renewed,
+                CloseReason::Renewed | CloseReason::Retired => Down::Renewed,
                 CloseReason::Superseded => Down::Superseded,
                 _ => Down::Lost,
             },
@@ -173,6 +173,7 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
                 Ok(())
             }
             Wake::StallCheck => {
+                link.streams.lend(rt::now());
                 give_up_stalled(link);
                 stall_check.set_after(STALL_CHECK_MS);
                 Ok(())

@@ -323,10 +323,7 @@ pub(crate) fn report_end(
             from,
             what: text(reason),
         }),
-        CloseReason::Ourselves => shard.emit(NodeEvent::PeerFault {
-            from,
-            what: "it shows our own key: this node dialed itself".to_owned(),
-        }),
+        CloseReason::Ourselves => shard.emit(NodeEvent::OwnKey { from }),
         _ => {}
     }
     if progress.handshaked {

@@ -9,7 +9,7 @@ use flatend_codec::{HeaderBlock, Millis, StreamId};
 
 use crate::error::Fault;
 use crate::idmap::IdMap;
-use crate::limits::READER_STALL_MS;
+use crate::limits::{READER_LEND_MS, READER_STALL_MS};
 use crate::rt::Outbox;
 use crate::shard::{CallId, Inbound, Message, Relay};
 
@@ -65,6 +65,8 @@ struct Stream {
     recipient: Option<Recipient>,
     unread: usize,
     full: bool,
+    /// It may have more than a stream's share: its reader does nothing, and the link has room.
+    lent: bool,
     /// The peer's direction is complete; the entry stays for what its reader has not taken.
     ended: bool,
     /// When its reader last took something, or when it became unread.
@@ -105,6 +107,7 @@ impl Streams {
             recipient: Some(recipient),
             unread: 0,
             full: false,
+            lent: false,
             ended: false,
             progress_at: Millis(0),
             mark,
@@ -145,7 +148,7 @@ impl Streams {
         }
         entry.unread += bytes.len();
         self.unread.set(self.unread.get() + bytes.len());
-        if entry.unread > self.stream_bytes_max.get() && !entry.full {
+        if entry.unread > self.stream_bytes_max.get() && !entry.full && !entry.lent {
             entry.full = true;
             self.full.set(self.full.get() + 1);
         }
@@ -228,9 +231,11 @@ impl Streams {
         entry.unread -= bytes;
         entry.progress_at = now;
         self.unread.set(self.unread.get() - bytes);
-        if entry.full && entry.unread <= self.stream_bytes_max.get() / 2 {
-            entry.full = false;
-            self.full.set(self.full.get() - 1);
+        if entry.unread <= self.stream_bytes_max.get() / 2 {
+            entry.lent = false;
+            if std::mem::take(&mut entry.full) {
+                self.full.set(self.full.get() - 1);
+            }
         }
         if entry.ended && entry.unread == 0 {
             table.remove(&stream);
@@ -240,6 +245,19 @@ impl Streams {
     /// Whether the link must not read on.
     pub(crate) fn is_paused(&self) -> bool {
         self.full.get() > 0 || self.unread.get() > self.link_bytes_max.get()
+    }
+
+    /// Full streams whose readers took nothing for [`READER_LEND_MS`] may use what the link has left, until they read again: the
+    /// others wait for nothing as long as all together hold no more than a link may.
+    pub(crate) fn lend(&self, now: Millis) {
+        for entry in self.table.borrow_mut().values_mut() {
+            let idle_ms = now.0.saturating_sub(entry.progress_at.0);
+            if entry.full && idle_ms >= READER_LEND_MS {
+                entry.lent = true;
+                entry.full = false;
+                self.full.set(self.full.get() - 1);
+            }
+        }
     }
 
     /// Streams that hold the link up and whose readers took nothing for [`READER_STALL_MS`]: those that are full, and the

@@ -89,6 +89,11 @@ pub enum NodeEvent {
         /// What it did, and the rule.
         what: String,
     },
+    /// A peer shows this node's own key: it is this node itself, or another that runs with the same secret key. Its link is closed.
+    OwnKey {
+        /// Where it is.
+        from: Option<SocketAddr>,
+    },
     /// A provider fails: a shard sends its requests to others for a while, if there are others.
     SetAside {
         /// The shard that does so; each has its own view.
@@ -141,6 +146,7 @@ impl NodeEvent {
             NodeEvent::GaveUp { .. } => "gave up",
             NodeEvent::Discovered { .. } => "discovered",
             NodeEvent::PeerFault { .. } => "peer fault",
+            NodeEvent::OwnKey { .. } => "own key",
             NodeEvent::SetAside { .. } => "set aside",
             NodeEvent::Back { .. } => "back",
             NodeEvent::HandlerPanicked { .. } => "handler panicked",
@@ -211,6 +217,13 @@ impl fmt::Display for NodeEvent {
                 what,
             } => write!(f, "Closing the link to {from}: {what}"),
             NodeEvent::PeerFault { from: None, what } => write!(f, "Closing a link: {what}"),
+            NodeEvent::OwnKey { from } => {
+                f.write_str("Closing a link")?;
+                if let Some(from) = from {
+                    write!(f, " to {from}")?;
+                }
+                f.write_str(": it shows this node's own key. It is this node itself, or another that has the same secret key")
+            }
             NodeEvent::SetAside {
                 shard,
                 provider,

@@ -27,9 +27,11 @@ pub struct NodeLimits {
     /// which is the largest head.
     pub handler_head_bytes: usize,
     /// Bytes of one body that arrived and that its reader has not taken. Past it the link is not read, for legacy has no credit by
-    /// stream; a reader that takes nothing for 10 s then loses its stream. 512 KiB; at least 64 KiB, which is the largest piece.
+    /// stream; a reader that takes nothing for 1 s is then given what the link has left. 512 KiB; at least 64 KiB, which is the largest
+    /// piece.
     pub stream_unread_bytes: usize,
-    /// The same for all bodies of one link together, those that are whole included. 16 MiB; not below `stream_unread_bytes`.
+    /// The same for all bodies of one link together, those that are whole included; a reader that takes nothing for 10 s then loses
+    /// its stream. 16 MiB; not below `stream_unread_bytes`.
     pub link_unread_bytes: usize,
     /// How long requests in flight may take to end at shutdown. 10 s: longer than most, shorter than an orchestrator waits before
     /// it kills.

@@ -129,7 +129,7 @@ impl Node {
         }
     }
 
-    fn end(&mut self) -> Result<(), String> {
+    pub(super) fn end(&mut self) -> Result<(), String> {
         let shards = std::mem::take(&mut self.shards);
         let control = self.control.take();
         if shards.is_empty() && control.is_none() {

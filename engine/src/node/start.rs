@@ -83,9 +83,6 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     if let Some(path) = made {
         (shared.events)(NodeEvent::KeyMade { path });
     }
-    for addr in &addrs {
-        (shared.events)(NodeEvent::Listening(*addr));
-    }
 
     let mailboxes = rt::mailboxes(count)
         .map_err(|err| StartError::Shard(format!("cannot make the shards' mailboxes: {err}")))?;
@@ -106,26 +103,36 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         mailboxes.clone(),
         shared.events.clone(),
     );
-    let control = spawn_control(&registry, mailboxes.clone(), steer)?;
-
+    // From here on whatever fails drops the node, which ends what has begun. Nobody has a link yet, so the shards end at once, and
+    // with them the listeners: the next start may have the addresses.
+    let mut node = Node {
+        addrs,
+        public_key,
+        shared,
+        changing: Mutex::default(),
+        registry,
+        mailboxes,
+        shards: Vec::with_capacity(count),
+        control: None,
+        doors,
+    };
     let (ready, started) = mpsc::channel();
-    let mut shards = Vec::with_capacity(count);
     let inboxes = inboxes.into_iter().zip(inner_doors);
     for (index, ((inbox, door), listeners)) in inboxes.zip(listeners).enumerate() {
         let seed = Seed {
             index,
-            shared: shared.clone(),
+            shared: node.shared.clone(),
             services: services.clone(),
             inbox,
             door,
-            mailboxes: mailboxes.clone(),
+            mailboxes: node.mailboxes.clone(),
             listeners,
             tasks: builder.shard_tasks.clone(),
         };
         let cpu = (builder.pin && count <= cpus.len()).then(|| cpus[index % cpus.len()]);
         let ready = ready.clone();
-        let events = shared.events.clone();
-        let (own_doors, own_mailbox) = (doors.clone(), mailboxes[index].clone());
+        let events = node.shared.events.clone();
+        let (own_doors, own_mailbox) = (node.doors.clone(), node.mailboxes[index].clone());
         let ended = move |result: &Result<(), String>| {
             // Whatever its tasks become: nobody waits for a shard that is no more.
             own_doors.end(index);
@@ -140,31 +147,29 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         let name = format!("shard-{index}");
         let shard = rt::start_shard(cpu, &name, ended, move || live(seed, ready))
             .map_err(StartError::Shard)?;
-        shards.push(shard);
+        node.shards.push(shard);
     }
     drop(ready);
-    let mut node = Node {
-        addrs,
-        public_key,
-        shared,
-        changing: Mutex::default(),
-        registry,
-        mailboxes,
-        shards,
-        control: Some(control),
-        doors,
-    };
     for _ in 0..count {
-        let result = started
-            .recv()
-            .unwrap_or_else(|_| Err("a shard ended before it had started".to_owned()));
-        if let Err(what) = result {
-            // A shard that did not start must not be waited for; the others drain.
-            node.drain();
-            node.shards.clear();
-            return Err(StartError::Shard(what));
+        match started.recv() {
+            Ok(result) => result.map_err(StartError::Shard)?,
+            // A shard has ended and said nothing: its thread knows why.
+            Err(_) => {
+                let why = node.end().err();
+                let why = why.unwrap_or_else(|| "a shard ended before it had started".to_owned());
+                return Err(StartError::Shard(why));
+            }
         }
     }
+    node.control = Some(spawn_control(
+        &node.registry,
+        node.mailboxes.clone(),
+        steer,
+    )?);
+    for addr in &node.addrs {
+        (node.shared.events)(NodeEvent::Listening(*addr));
+    }
+    node.post_all(|| Message::Start);
     Ok(node)
 }
 
@@ -243,7 +248,8 @@ fn spawn_control(
         .map_err(|err| StartError::Shard(format!("cannot start the control thread: {err}")))
 }
 
-/// The life of a shard: start, run, drain, end.
+/// The life of a shard: start, wait for the others, run, drain, end. What others see of it, links and tasks, begins when every shard is
+/// ready: a node that does not start leaves nothing behind.
 async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
     let outboxes = seed.mailboxes.iter().map(Address::outbox).collect();
     let shard = Shard::new(seed.index, seed.shared, outboxes);
@@ -256,24 +262,48 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
             return;
         }
     }
-    serve_inbox(&shard, seed.door);
-    for fd in seed.listeners {
-        match Listener::adopt(fd) {
-            Ok(listener) => mesh::serve_listener(&shard, listener),
-            Err(err) => {
-                ready
-                    .send(Err(format!(
-                        "shard {} cannot watch its listener: {err}",
-                        seed.index
-                    )))
-                    .ok();
-                return;
-            }
+    let listeners: Result<Vec<Listener>, _> =
+        seed.listeners.into_iter().map(Listener::adopt).collect();
+    let listeners = match listeners {
+        Ok(listeners) => listeners,
+        Err(err) => {
+            let what = format!("shard {} cannot watch its listener: {err}", seed.index);
+            ready.send(Err(what)).ok();
+            return;
         }
+    };
+    ready.send(Ok(())).ok();
+    drop(ready);
+    let started = async {
+        shard.started().wait().await;
+        true
+    };
+    let drained = async {
+        shard.draining().wait().await;
+        false
+    };
+    if futures_lite::future::or(started, drained).await {
+        run(&shard, listeners, &seed.tasks, seed.door).await;
     }
-    let running = Rc::new(std::cell::Cell::new(seed.tasks.len()));
+    // What services keep for this shard may hold the shard itself.
+    shard.handlers.clear();
+    shard.end_submits();
+}
+
+/// The life of a shard from when all of them are ready to the end of its links.
+async fn run(
+    shard: &Rc<Shard>,
+    listeners: Vec<Listener>,
+    tasks: &[ShardTask],
+    door: Inbox<Message>,
+) {
+    serve_inbox(shard, door);
+    for listener in listeners {
+        mesh::serve_listener(shard, listener);
+    }
+    let running = Rc::new(std::cell::Cell::new(tasks.len()));
     let ended = Rc::new(rt::WaitQueue::default());
-    for task in &seed.tasks {
+    for task in tasks {
         let (work, running, ended) = (task(shard.clone()), running.clone(), ended.clone());
         rt::spawn(async move {
             // Counted down even if the task panics.
@@ -281,9 +311,6 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
             work.await;
         });
     }
-    ready.send(Ok(())).ok();
-    drop(ready);
-
     shard.draining().wait().await;
     ended.until(|| (running.get() == 0).then_some(())).await;
     rt::timeout(shard.shared.limits.drain_ms(), shard.finish_streams())
@@ -293,9 +320,6 @@ async fn live(seed: Seed, ready: mpsc::Sender<Result<(), String>>) {
     rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed())
         .await
         .ok();
-    // What services keep for this shard may hold the shard itself.
-    shard.handlers.clear();
-    shard.end_submits();
 }
 
 struct CountDown {

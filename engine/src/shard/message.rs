@@ -24,6 +24,8 @@ pub(crate) struct CallId {
 pub(crate) enum Message {
     /// A new snapshot can be read.
     Republished,
+    /// Every shard is ready: links and tasks may begin.
+    Start,
     /// The node shuts down.
     Drain,
     /// What this node offers has changed: the peers are told.

@@ -81,6 +81,8 @@ pub struct Shard {
     named_sets: RefCell<HashMap<Arc<[String]>, Rc<ServiceSet>>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) retry_budget: RetryBudget,
+    /// Every shard of the node is ready.
+    started: Flag,
     draining: Flag,
     /// Links whose task has not ended, those that wait for a FIN included.
     pub(crate) live_links: Cell<usize>,
@@ -115,6 +117,7 @@ impl Shard {
             named_sets: RefCell::default(),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
             retry_budget: RetryBudget::new(),
+            started: Flag::default(),
             draining: Flag::default(),
             live_links: Cell::new(0),
             link_gone: WaitQueue::default(),
@@ -129,6 +132,10 @@ impl Shard {
     /// How many shards the node has.
     pub fn count(&self) -> usize {
         self.shared.shards
+    }
+
+    pub(crate) fn started(&self) -> &Flag {
+        &self.started
     }
 
     /// Becomes set when the node shuts down: stop accepting, finish what runs, return.
@@ -217,6 +224,7 @@ impl Shard {
         }
         match message {
             Message::Republished => {}
+            Message::Start => self.started.set(),
             Message::Drain => self.start_drain(),
             Message::Offers => mesh::services_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),

@@ -1,9 +1,9 @@
 //! Links as such: dialing oneself, dialing again after the acceptor is back, a port that is taken.
 
-use flatend::{Node, NodeEvent, StartError};
+use flatend::{CallRequest, Node, NodeEvent, StartError};
 
 use crate::services::{pair, provider, Dialer};
-use crate::support::calls::get;
+use crate::support::calls::{get, request};
 use crate::support::node::TestNode;
 
 #[test]
@@ -18,7 +18,7 @@ fn a_node_that_dials_itself_notices_and_does_not_insist() {
             .bootstrap(addr.to_string()),
     );
     node.wait_event("the self-dial", |event| match event {
-        NodeEvent::PeerFault { what, .. } if what.contains("our own key") => Some(()),
+        NodeEvent::OwnKey { .. } => Some(()),
         _ => None,
     });
     crate::support::wait_until("both ends of the link are gone", || {
@@ -32,6 +32,30 @@ fn a_node_that_dials_itself_notices_and_does_not_insist() {
         }
     }
     node.shutdown();
+}
+
+#[test]
+fn a_link_that_was_retired_on_purpose_is_made_again_without_a_pause() {
+    let (_provider, caller) = pair(Dialer::Caller);
+    // Bodies that are cut leave their streams behind, and so many of them retire the link.
+    caller.run(0, |shard| async move {
+        for _ in 0..64 {
+            let call = shard.call(CallRequest {
+                has_body: true,
+                ..request(&shard, "count")
+            });
+            call.send(vec![7; 1_000].into()).await.expect("room");
+        }
+    });
+    let dialed = |events: &[NodeEvent]| {
+        let dialed = |event: &&NodeEvent| matches!(event, NodeEvent::Dialed { .. });
+        events.iter().filter(dialed).count()
+    };
+    crate::support::wait_until("the second link", || dialed(&caller.events()) == 2);
+    let paused = |event: &NodeEvent| matches!(event, NodeEvent::Redialing { .. });
+    assert!(!caller.events().iter().any(paused), "{:?}", caller.events());
+    let reply = get(&caller, 0, "hello").expect("a response");
+    assert_eq!(reply.text(), "Hello world!");
 }
 
 #[test]

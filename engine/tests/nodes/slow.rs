@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flatend::limits::READER_STALL_MS;
 use flatend::rt;
 use flatend::{CallRequest, Fault};
 
@@ -52,6 +53,33 @@ fn a_slow_reader_stops_its_writer_and_gets_everything_in_the_end() {
     );
     go.send(()).expect("the reader waits");
     assert_eq!(reader.wait(), LEN);
+}
+
+#[test]
+fn a_body_that_nobody_reads_stops_the_others_for_a_second_and_is_whole_in_the_end() {
+    const LEN: u64 = 3_000_000;
+    let (_provider, caller) = pair(Dialer::ProviderOnLegacy);
+    let (waited, others, len) = caller.run(0, |shard| async move {
+        let call = shard.call(CallRequest {
+            headers: headers(&[("len", &LEN.to_string())]),
+            ..request(&shard, "pattern")
+        });
+        call.response().await.expect("a head");
+        let begin = rt::now();
+        let other = exchange(&shard, request(&shard, "hello"), &[]).await;
+        let waited = rt::now().0 - begin.0;
+        let mut check = body::Checker::default();
+        while let Some(bytes) = call.data().await.expect("nobody gave it up") {
+            check.take(&bytes);
+        }
+        (waited, other, check.len)
+    });
+    assert_eq!(others.expect("a response").text(), "Hello world!");
+    assert!(
+        waited < READER_STALL_MS / 2,
+        "the others waited {waited} ms"
+    );
+    assert_eq!(len, LEN);
 }
 
 #[test]

@@ -128,6 +128,36 @@ fn a_node_listens_on_all_of_its_addresses() {
     }
 }
 
+#[test]
+fn after_a_start_that_failed_the_next_has_the_address_and_nothing_was_said_of_listening() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let events = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let node = |fails: bool| {
+        let log = events.clone();
+        Node::builder()
+            .bind(addr.clone())
+            .shards(2)
+            .pin(false)
+            .on_event(move |event| log.lock().expect("the log").push(event))
+            .try_service_per_shard("db", move |shard| match shard.index() {
+                1 if fails => Err("no database".to_owned()),
+                _ => Ok(|context: flatend::Context| async move { context.send("").await }),
+            })
+            .start()
+    };
+    for _ in 0..20 {
+        let error = node(true).err().expect("shard 1 has no database");
+        assert!(error.to_string().contains("no database"), "{error}");
+    }
+    assert_eq!(*events.lock().expect("the log"), []);
+    let node = node(false).expect("the address is free again");
+    let listening = NodeEvent::Listening(node.addrs()[0]);
+    assert_eq!(*events.lock().expect("the log"), [listening]);
+    node.shutdown().expect("every shard ends well");
+}
+
 /// Its handlers of `silent` tell when they begin, and never end.
 fn limited(limits: NodeLimits, begun: Arc<AtomicUsize>) -> NodeBuilder {
     Node::builder()

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flatend::rt::allowed_cpus;
@@ -77,13 +77,20 @@ pub fn start(
     let sections = Sections::bind(config, &mut upstreams, shards)?;
     let (secret, origin) = keys::identity(&config.mesh)
         .map_err(|(path, error)| format!("the secret key '{}', {error}", path.display()))?;
+    let key_file = match &origin {
+        keys::Origin::File(path) | keys::Origin::Made(path) => Some(path.clone()),
+        keys::Origin::ThisRun(_) => None,
+    };
     let listening = sections.addrs.clone();
     let mut builder = Node::builder()
         .bind(config.mesh.addr.to_string())
         .secret_key(*secret.seed())
         .shards(shards)
         .relay(config.mesh.relay)
-        .on_event(report);
+        .on_event(move |event| match event {
+            NodeEvent::OwnKey { .. } => own_key(&event, key_file.as_deref()),
+            event => report(event),
+        });
     if let Some(addr) = config.mesh.public_addr {
         builder = builder.public_addr(addr);
     }
@@ -174,6 +181,18 @@ fn trouble(sentence: String) {
     report(NodeEvent::Trouble(sentence));
 }
 
+/// A peer with the node's own key: two gateways of one user share the key of the default state directory.
+fn own_key(event: &NodeEvent, file: Option<&Path>) {
+    static SAME_KEY: logs::Kind = logs::Kind::new("peers with this node's own key");
+    match file {
+        Some(file) => SAME_KEY.line(format_args!(
+            "{event}. If it is another, give it a key of its own: `flatend keygen FILE`, and `secret_key = \"FILE\"` beside its `addr`; this node has that in '{}'.",
+            file.display()
+        )),
+        None => SAME_KEY.line(format_args!("{event}.")),
+    }
+}
+
 /// The log lines of a node; those that a peer can cause at will are limited.
 pub(super) fn report(event: NodeEvent) {
     static LINKS: logs::Kind = logs::Kind::new("links that came and went");
@@ -182,7 +201,9 @@ pub(super) fn report(event: NodeEvent) {
     static TROUBLE: logs::Kind = logs::Kind::new("trouble");
     match &event {
         NodeEvent::SetAside { .. } | NodeEvent::Back { .. } => HEALTH.line(format_args!("{event}")),
-        NodeEvent::PeerFault { .. } => FAULTS.line(format_args!("{event}")),
+        NodeEvent::PeerFault { .. } | NodeEvent::OwnKey { .. } => {
+            FAULTS.line(format_args!("{event}"))
+        }
         NodeEvent::Trouble(_) | NodeEvent::HandlerPanicked { .. } => {
             TROUBLE.line(format_args!("{event}"))
         }
