@@ -39,6 +39,11 @@ pub fn recycle(mut block: HeaderBlock) {
     });
 }
 
+/// What no name or value of a header may have (RFC 9110, 5.5): who writes it into an HTTP message begins a line of somebody else's.
+pub(crate) fn ends_a_line(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,7 +96,7 @@ pub use mesh::core as discovery;
 pub use node::{
     carry, Carried, Context, HandlerError, Node, NodeBuilder, NodeEvent, NodeLimits, NodeState,
     OfferError, OrStatus, PeerName, PeerState, ReadError, Reconnect, RequestBody, RequestReader,
-    Responder, ResponseWriter, Watch, WatchError, WriteError,
+    Responder, ResponseWriter, Watch, WatchError, WriteError, RELAY_ERROR,
 };
 pub use routing::ProviderName;
 pub use shard::{ServiceSet, Shard, SubmitError};

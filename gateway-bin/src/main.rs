@@ -14,10 +14,17 @@ fn main() -> ExitCode {
         Ok(command) => run(command),
         Err(notice) => print(&notice),
     };
-    match written {
+    // What has no line break at its end waits until it is flushed, and could not be told of later.
+    match written.and_then(|status| io::stdout().flush().map(|()| status)) {
         Ok(status) => ExitCode::from(status),
-        // Who reads our output has gone (`flatend check | head`), or its disk is full: nothing is left to say.
-        Err(_) => ExitCode::FAILURE,
+        // Who reads our output has gone (`flatend check | head`): nothing is left to say.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => {
+            let what = flatend_gateway::io_words(&error);
+            // If it was standard error that cannot be written, nobody can be told.
+            writeln!(io::stderr(), "flatend: cannot write the output: {what}.").ok();
+            ExitCode::FAILURE
+        }
     }
 }
 

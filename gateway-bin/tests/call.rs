@@ -150,6 +150,24 @@ fn both_bodies_go_on_while_the_other_does() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_says_why() {
+    let provider = provider();
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let ran = Command::new(env!("CARGO_BIN_EXE_flatend"))
+        .args(["call", "hello", "--node", &provider.addr])
+        .stdin(Stdio::null())
+        .stdout(full.expect("Linux has one"))
+        .output()
+        .expect("the binary runs");
+    let err = String::from_utf8(ran.stderr).expect("text");
+    assert_eq!(ran.status.code(), Some(1), "{err}");
+    assert!(
+        err.starts_with("flatend: cannot write the response to standard output: "),
+        "{err}"
+    );
+}
+
+#[test]
 fn the_status_counts_only_if_it_is_asked_for() {
     let provider = provider();
     let shown = answered(r#"{"error":"a teapot"}"#);
@@ -171,7 +189,10 @@ fn what_does_not_come_says_why() {
     assert!(err.contains("'silent' did not answer within 50ms"), "{err}");
     let (status, _, err) = call(&provider.addr, &["nobody"]);
     assert_eq!(status, Some(1));
-    assert!(err.contains("'nobody' was refused"), "{err}");
+    assert!(err.contains("no node offers 'nobody'"), "{err}");
+    let (status, _, err) = call(&provider.addr, &["hello", "--timeout", "0"]);
+    assert_eq!(status, Some(2));
+    assert!(err.contains("--timeout 0 leaves no time"), "{err}");
     // A port that nobody listens on any more.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = gone.local_addr().expect("its address").to_string();

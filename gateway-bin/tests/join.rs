@@ -51,6 +51,12 @@ fn what_cannot_be_told_says_what_to_do() {
         ),
         (&["invite", "--addr", "nowhere"], 2, "--addr"),
         (&["invite", "--addr", "a:1", "--name", ""], 1, "0 bytes"),
+        (
+            &["invite", "--addr", "0.0.0.0:9000"],
+            1,
+            "stands for all addresses of a machine: name the one",
+        ),
+        (&["invite", "--addr", "[::]:9000"], 1, "name the one"),
     ] {
         let ran = scratch.flatend(args);
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use flatend_codec::HeaderBlock;
 
+use crate::blocks::ends_a_line;
 use crate::error::CallError;
 
 /// The head of a response: what the service said before its body. Names are in lower case.
@@ -12,10 +13,10 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Reads the status.
+    /// Reads the status, and looks that no header would be two where somebody passes it on.
     ///
     /// # Errors
-    /// [`CallError::BadResponse`]: there is one and it is none.
+    /// [`CallError::BadResponse`]: there is a status and it is none, or a header with a line break in it.
     pub(crate) fn new(headers: HeaderBlock) -> Result<ResponseHead, CallError> {
         let status = match headers.get(b":status") {
             None => 200,
@@ -26,6 +27,16 @@ impl ResponseHead {
                 ))
             })?,
         };
+        let broken = |part: &[u8]| part.iter().any(|byte| ends_a_line(*byte));
+        if let Some((name, _)) = headers
+            .iter()
+            .find(|(name, value)| broken(name) || broken(value))
+        {
+            return Err(CallError::BadResponse(format!(
+                "its header '{}' has a line break or a NUL in it",
+                name.get(..40).unwrap_or(name).escape_ascii()
+            )));
+        }
         Ok(ResponseHead { headers, status })
     }
 
@@ -39,18 +50,19 @@ impl ResponseHead {
         &self.headers
     }
 
-    /// The first header of that name (lower case), if it is there and UTF-8.
+    /// The first header of that name in any case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name.as_bytes())
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.header_all(name).next()
     }
 
-    /// All headers of that name that are UTF-8, in order.
-    pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    /// All headers of that name in any case, in order; those that are not UTF-8 are passed over.
+    pub fn header_all<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
         self.headers
             .iter()
-            .filter(move |(have, _)| *have == name.as_bytes())
+            .filter(move |(have, _)| have.eq_ignore_ascii_case(name.as_bytes()))
             .filter_map(|(_, value)| std::str::from_utf8(value).ok())
     }
 }
@@ -100,7 +112,24 @@ mod tests {
     fn headers_of_one_name_keep_their_order() {
         let head = head(None).expect("fine");
         assert_eq!(head.header("a"), Some("1"));
-        assert_eq!(head.header("A"), None);
+        assert_eq!(head.header("A"), Some("1"));
         assert!(head.header_all("a").eq(["1", "2"]));
+    }
+
+    #[test]
+    fn a_header_that_would_be_two_lines_is_refused() {
+        for (name, value) in [
+            ("a", "1\r\nset-cookie: b=2"),
+            ("a", "\n"),
+            ("a", "\0"),
+            ("a\rb", ""),
+        ] {
+            let mut headers = HeaderBlock::new();
+            headers
+                .push(name.as_bytes(), value.as_bytes())
+                .expect("it fits");
+            let error = ResponseHead::new(headers).expect_err("two lines");
+            assert!(error.to_string().contains("line break"), "{error}");
+        }
     }
 }

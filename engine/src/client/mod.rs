@@ -62,7 +62,8 @@ impl Client {
         &self.shard
     }
 
-    /// Calls a service with a body that is given whole, and waits for the head of the response. The rest of the body goes
+    /// Calls a service with a body that is given whole, and waits for the head of the response. A node is not connected to itself,
+    /// so what it offers itself is not called: another node that offers it is, or nobody. The rest of the body goes
     /// on while the response is read. Dropping the future or the response gives the request up.
     ///
     /// # Errors

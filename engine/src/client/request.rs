@@ -144,16 +144,18 @@ impl Request {
         }
     }
 
-    /// Longest wait for the head of the response, from the call on. For ever if not said.
+    /// Longest wait for the head of the response, from the call on. For ever if not said; zero is a mistake that the call tells.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Request {
+        self.refuse_zero("timeout", timeout.is_zero());
         self.timeout = Some(timeout);
         self
     }
 
-    /// Longest time for all of it, the response's body included. For ever if not said.
+    /// Longest time for all of it, the response's body included. For ever if not said; zero is a mistake that the call tells.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Request {
+        self.refuse_zero("deadline", deadline.is_zero());
         self.deadline = Some(deadline);
         self
     }
@@ -174,11 +176,23 @@ impl Request {
         self
     }
 
-    /// Requests of one shard that one provider may have outstanding; one with more is not asked.
+    /// Requests of one shard that one provider may have outstanding; one with as many is not asked. Zero is a mistake that the call
+    /// tells.
     #[must_use]
     pub fn max_in_flight(mut self, requests: u32) -> Request {
+        self.refuse_zero("max_in_flight", requests == 0);
         self.max_in_flight = Some(requests);
         self
+    }
+
+    fn refuse_zero(&mut self, what: &str, is_zero: bool) {
+        if is_zero {
+            self.unsendable.get_or_insert_with(|| {
+                format!(
+                    "its {what} is zero, with which nothing can be answered: leave it out for none"
+                )
+            });
+        }
     }
 
     /// Whether it may go through nodes that relay, where nobody that this node is connected to offers the names (default: no).
@@ -306,6 +320,18 @@ mod tests {
         assert!(why(&Request::to("a").header("", "v")).contains("1 to 255"));
         let map = std::collections::HashMap::from([((1, 2), 3)]);
         assert!(why(&Request::to("a").json(&map)).contains("JSON"));
+    }
+
+    #[test]
+    fn what_leaves_no_time_or_room_at_all_is_a_mistake() {
+        let of = Request::to("a");
+        assert!(why(&of.clone().timeout(Duration::ZERO)).contains("timeout is zero"));
+        assert!(why(&of.clone().deadline(Duration::ZERO)).contains("deadline is zero"));
+        assert!(why(&of.clone().max_in_flight(0)).contains("max_in_flight is zero"));
+        let least = of.timeout(Duration::from_nanos(1)).max_in_flight(1);
+        assert!(least.check().is_ok());
+        // Time that has passed is no mistake.
+        assert!(least.waited(Duration::from_secs(1)).check().is_ok());
     }
 
     #[test]

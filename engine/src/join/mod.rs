@@ -62,7 +62,7 @@ impl JoinToken {
     /// A token for these addresses (`HOST:PORT`, in the order in which they are dialed), with a label if wanted.
     ///
     /// # Errors
-    /// No address or more than 16, an address without a port, a label of more than 64 bytes or with control characters.
+    /// No address or more than 16, an address without a port or that stands for all of a machine, a label of more than 64 bytes or with control characters.
     pub fn new(
         addrs: impl IntoIterator<Item = impl Into<String>>,
         name: Option<&str>,
@@ -99,6 +99,11 @@ impl JoinToken {
             let shown = addr.escape_debug();
             return Err(format!("names '{shown}', which is no HOST:PORT to dial"));
         }
+        if let Some(addr) = self.addrs.iter().find(|addr| is_unspecified(addr)) {
+            return Err(format!(
+                "names '{addr}', which stands for all addresses of a machine: name the one by which others reach it"
+            ));
+        }
         match &self.name {
             Some(name) if name.is_empty() || name.len() > JOIN_NAME_BYTES_MAX => Err(format!(
                 "has a name of {} bytes; 1 to {JOIN_NAME_BYTES_MAX} are possible",
@@ -110,6 +115,12 @@ impl JoinToken {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether it is an address to listen on, and none to dial.
+fn is_unspecified(text: &str) -> bool {
+    let addr = text.parse::<std::net::SocketAddr>();
+    addr.is_ok_and(|addr| addr.ip().to_canonical().is_unspecified())
 }
 
 /// `HOST:PORT`, with an IPv6 address in brackets and a port that can be dialed. A host's name is left to whoever looks it up.

@@ -283,6 +283,10 @@ pub(super) fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
 /// Ends the TCP connection: what is queued leaves if the end is peaceful, then FIN, then the peer's FIN is awaited.
 async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
     accept::forget_unverified(link);
+    if *reason == CloseReason::Drained && link.takes_nothing() {
+        // Neither the rest nor a FIN would reach it: the drain has waited for it already.
+        return;
+    }
     if matches!(
         reason,
         CloseReason::Retired

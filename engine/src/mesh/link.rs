@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use flatend_codec::{Connection, PeerKind, StreamId};
+use flatend_codec::{Connection, Millis, PeerKind, StreamId};
 
 use super::core::Named;
 use super::held::Held;
 use super::streams::Streams;
 use super::waits::StreamWaits;
 use crate::error::Fault;
+use crate::limits::FIN_WAIT_MS;
 use crate::node::NodeLimits;
 use crate::routing::LinkRef;
 use crate::rt::{self, park, Socket, Timer, TurnEnd, WaitQueue};
@@ -64,6 +65,8 @@ pub(crate) struct Link {
     pub(super) corked: Cell<bool>,
     /// The socket takes no more at the moment.
     pub(crate) write_blocked: Cell<bool>,
+    /// When it last took something.
+    pub(super) taken_at: Cell<Millis>,
     pub(super) room: WaitQueue,
     /// Those who wait for the window of a stream, or for its other side to go.
     pub(crate) waits: StreamWaits,
@@ -107,6 +110,7 @@ impl Link {
             deadline: Timer::new(),
             corked: Cell::new(false),
             write_blocked: Cell::new(false),
+            taken_at: Cell::new(rt::now()),
             room: WaitQueue::default(),
             waits: StreamWaits::default(),
             held: Held::default(),
@@ -144,6 +148,12 @@ impl Link {
 
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.get()
+    }
+
+    /// Whether the peer takes nothing, and has not for a while: what waits for it will not leave.
+    pub(super) fn takes_nothing(&self) -> bool {
+        let idle_ms = rt::now().0.saturating_sub(self.taken_at.get().0);
+        self.write_blocked.get() && idle_ms >= FIN_WAIT_MS
     }
 
     /// Sets the timer to the codec's next deadline.

@@ -294,7 +294,10 @@ impl Link {
         conn.seal();
         while !conn.transmit().is_empty() {
             match self.socket.try_send(&[IoSlice::new(conn.transmit())]) {
-                Ok(n) => conn.transmitted(n),
+                Ok(n) => {
+                    conn.transmitted(n);
+                    self.taken_at.set(rt::now());
+                }
                 Err(err) if err.kind() == ErrorKind::WouldBlock => {
                     self.write_blocked.set(true);
                     // The task waits for the socket from now on.

@@ -87,6 +87,15 @@ pub enum WriteError {
     },
     /// No status of a final HTTP response: 200 to 599 are.
     Status(u16),
+    /// A header that HTTP cannot say, or that has a method of its own; the text says which and why.
+    BadHeader(String),
+    /// The response's body is not as long as its `content-length`. It is cut, or status 500 if nothing was sent yet.
+    Length {
+        /// What `content-length` says.
+        announced: u64,
+        /// How long the body is, as far as it was written.
+        written: u64,
+    },
 }
 
 impl fmt::Display for WriteError {
@@ -104,6 +113,11 @@ impl fmt::Display for WriteError {
             WriteError::Status(status) => {
                 write!(f, "{status} is no status of a response: 200 to 599 are")
             }
+            WriteError::BadHeader(why) => f.write_str(why),
+            WriteError::Length { announced, written } => write!(
+                f,
+                "the response's content-length is {announced} and its body has {written} bytes"
+            ),
         }
     }
 }

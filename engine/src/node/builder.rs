@@ -118,7 +118,8 @@ impl NodeBuilder {
         self
     }
 
-    /// The 32-byte Ed25519 seed of the node's identity: a secret. [`NodeBuilder::secret_key_file`] keeps one in a file.
+    /// The 32-byte Ed25519 seed of the node's identity: a secret. [`NodeBuilder::secret_key_file`] keeps one in a file. Each node needs a
+    /// key of its own: two with one key take each other for themselves and are not connected, and others count both as one provider.
     #[must_use]
     pub fn secret_key(mut self, seed: [u8; 32]) -> Self {
         self.secret_key = Some(seed);

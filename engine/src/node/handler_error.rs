@@ -30,6 +30,8 @@ use crate::error::{CallError, Fault};
 pub struct HandlerError {
     status: u16,
     message: String,
+    /// No handler made it: a node on the way has found no answer.
+    of_relay: bool,
 }
 
 impl HandlerError {
@@ -43,7 +45,20 @@ impl HandlerError {
         HandlerError {
             status: if is_status(status) { status } else { 500 },
             message: message.into(),
+            of_relay: false,
         }
+    }
+
+    /// What a node that relays says itself.
+    pub(super) fn of_relay(status: u16, message: impl Into<String>) -> HandlerError {
+        HandlerError {
+            of_relay: true,
+            ..HandlerError::with_status(status, message)
+        }
+    }
+
+    pub(super) fn is_of_relay(&self) -> bool {
+        self.of_relay
     }
 
     /// The HTTP status.

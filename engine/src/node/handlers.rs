@@ -166,7 +166,7 @@ pub(crate) fn start_handler(
     caller: Caller,
 ) {
     let charge = Charge::new(link, headers.byte_len());
-    let reply = Rc::new(Reply::new(link.clone(), stream, body));
+    let reply = Rc::new(Reply::new(link.clone(), stream, &headers, body));
     let context = Context::new(
         shard.clone(),
         service.name.clone(),
@@ -189,7 +189,12 @@ pub(crate) fn start_handler(
             });
             Err(HandlerError::new("the handler of this service panicked"))
         });
-        reply.conclude(result).await;
+        if let Some(what) = reply.conclude(result).await {
+            let name = &service.name;
+            shard.emit(NodeEvent::Trouble(format!(
+                "The response of '{name}' is not what its handler announced: {what}."
+            )));
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 mod body_error;
 mod body_io;
+mod body_length;
 mod builder;
 mod carry;
 mod check;
@@ -16,6 +17,7 @@ mod reconnect;
 mod relaying;
 mod reply;
 mod respond;
+mod response_header;
 mod running;
 mod split;
 mod start;
@@ -32,6 +34,7 @@ pub use handler_error::{HandlerError, OrStatus};
 pub use node_limits::NodeLimits;
 pub use offers::OfferError;
 pub use reconnect::Reconnect;
+pub use relaying::RELAY_ERROR;
 pub use running::Node;
 pub use split::{RequestBody, Responder};
 

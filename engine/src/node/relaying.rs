@@ -18,6 +18,9 @@ use crate::routing::ProviderKey;
 /// The header that counts the nodes which relayed a request.
 pub(super) const HOPS: &str = "flatend-relay-hops";
 
+/// The header of an error that a relay made itself, with its sentence: no service has answered.
+pub const RELAY_ERROR: &str = "flatend-relay-error";
+
 /// Answers a request of `asker` for `names`.
 ///
 /// # Errors
@@ -29,13 +32,12 @@ pub(super) async fn serve(
 ) -> Result<(), HandlerError> {
     let shard = context.shard().clone();
     let hops = hops_before(context.headers()).saturating_add(1);
-    if hops > RELAY_HOPS_MAX {
-        return Err(HandlerError::with_status(
-            508,
-            format!("the request was relayed by {RELAY_HOPS_MAX} nodes, and none of them knows a provider of the service"),
-        ));
-    }
     let (headers, body, mut responder) = context.split();
+    if hops > RELAY_HOPS_MAX {
+        // It has gone round, and nobody on its way knows a provider: nobody has seen it.
+        responder.refuse();
+        return Ok(());
+    }
     let has_body = !body.is_finished();
     let request = CallRequest {
         services: shard.relay_set(names),
@@ -57,7 +59,7 @@ pub(super) async fn serve(
         Carried::CallerGone => Ok(()),
         Carried::Cut(fault) => Err(HandlerError::new(fault.to_string())),
         Carried::NoAnswer(error) => match status(&error) {
-            Some(status) => Err(HandlerError::with_status(status, error.to_string())),
+            Some(status) => Err(HandlerError::of_relay(status, error.to_string())),
             None => {
                 responder.refuse();
                 Ok(())

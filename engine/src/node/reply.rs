@@ -9,7 +9,9 @@ use bytes::Bytes;
 use flatend_codec::{HeaderBlock, ResetCode, SendError, StreamId};
 
 use super::body_error::{ReadError, WriteError};
+use super::body_length::BodyLength;
 use super::handler_error::HandlerError;
+use super::relaying::RELAY_ERROR;
 use crate::json::json_string;
 use crate::limits::{LINK_TURN_BYTES_MAX, PIPE_PIECE_BYTES};
 use crate::mesh::Link;
@@ -27,11 +29,19 @@ pub(crate) struct Reply {
     concluded: Cell<bool>,
     /// Bytes written since the shard's other tasks were last let in.
     burst: Cell<usize>,
+    length: BodyLength,
+    /// Headers were given whole: they are another provider's, and so is their length.
+    carried: Cell<bool>,
     body: Rc<Inbound>,
 }
 
 impl Reply {
-    pub(super) fn new(link: Rc<Link>, stream: StreamId, body: Rc<Inbound>) -> Reply {
+    pub(super) fn new(
+        link: Rc<Link>,
+        stream: StreamId,
+        request: &HeaderBlock,
+        body: Rc<Inbound>,
+    ) -> Reply {
         Reply {
             link,
             stream,
@@ -40,6 +50,8 @@ impl Reply {
             done: Cell::new(false),
             concluded: Cell::new(false),
             burst: Cell::new(0),
+            length: BodyLength::new(request),
+            carried: Cell::new(false),
             body,
         }
     }
@@ -72,6 +84,7 @@ impl Reply {
             return Err(WriteError::HeadSent);
         }
         *self.headers.borrow_mut() = headers;
+        self.carried.set(true);
         Ok(())
     }
 
@@ -110,6 +123,23 @@ impl Reply {
         self.add_header(name, &value())
     }
 
+    /// Reads what the headers say of the body's length, as long as they may still change.
+    fn announce(&self) -> Result<(), WriteError> {
+        if self.head_sent.get() || self.carried.get() {
+            return Ok(());
+        }
+        self.length.announce(&self.headers.borrow())
+    }
+
+    /// Whether `bytes` may be the whole body, as far as nothing was sent yet.
+    pub(super) fn check_whole(&self, bytes: usize) -> Result<(), WriteError> {
+        if self.head_sent.get() {
+            return Ok(());
+        }
+        self.announce()?;
+        self.length.is_all(bytes)
+    }
+
     fn send_head(&self, end: bool) -> Result<(), WriteError> {
         let sent = self.link.respond(self.stream, &self.headers.borrow(), end);
         match sent {
@@ -146,6 +176,8 @@ impl Reply {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        self.announce()?;
+        self.length.has_room(bytes.len())?;
         if self.burst.get() >= LINK_TURN_BYTES_MAX {
             // A link that is as fast as the handler never makes it wait; others want their turn.
             self.burst.set(0);
@@ -162,6 +194,7 @@ impl Reply {
         let admitted = self.link.capacity(self.stream).min(PIPE_PIECE_BYTES);
         let piece = &bytes[..bytes.len().min(admitted)];
         self.burst.set(self.burst.get() + piece.len());
+        self.length.note_written(piece.len());
         let sent = self.link.send_data(self.stream, piece);
         Poll::Ready(sent.map(|()| piece.len()).map_err(|_| WriteError::Gone))
     }
@@ -183,6 +216,8 @@ impl Reply {
             self.done.set(true);
             return Err(WriteError::Gone);
         }
+        self.announce()?;
+        self.length.is_whole()?;
         if self.head_sent.get() {
             self.done.set(true);
             let sent = self.link.send_end(self.stream);
@@ -208,9 +243,9 @@ impl Reply {
     }
 
     /// The handler has ended: whatever it left open is closed honestly. A response that was begun and failed is cut, never
-    /// ended as if it were whole.
-    pub(crate) async fn conclude(&self, result: Result<(), HandlerError>) {
-        self.answer(result).await;
+    /// ended as if it were whole. Gives what its operator should know.
+    pub(crate) async fn conclude(&self, result: Result<(), HandlerError>) -> Option<String> {
+        let trouble = self.answer(result).await;
         self.done.set(true);
         self.concluded.set(true);
         // What of the body was not read is thrown away as it comes, and no longer holds the link up.
@@ -218,19 +253,27 @@ impl Reply {
         if !self.body.has_ended() {
             self.link.ignore(self.stream, true);
         }
+        trouble
     }
 
-    async fn answer(&self, result: Result<(), HandlerError>) {
+    async fn answer(&self, result: Result<(), HandlerError>) -> Option<String> {
         // Headers that do not fit are found when they are sent: the caller is told so in a head that does.
         let result = result.and_then(|()| Ok(self.finish()?));
-        let Err(error) = result else { return };
+        let broken = self.length.was_broken();
+        let trouble = match &result {
+            Err(error) if broken => Some(error.message().to_owned()),
+            Ok(()) if broken => Some("more was written than its content-length says".to_owned()),
+            _ => None,
+        };
+        let Err(error) = result else { return trouble };
         if self.done.get() || self.link.is_lost() {
-            return;
+            return trouble;
         }
         if self.head_sent.get() || self.send_error(&error).await.is_err() {
             self.link
                 .reset(self.stream, ResetCode::Internal, error.message());
         }
+        trouble
     }
 
     async fn send_error(&self, error: &HandlerError) -> Result<(), WriteError> {
@@ -239,7 +282,20 @@ impl Reply {
         self.add_header(":status", &error.status().to_string())?;
         self.add_header("content-type", "application/json")?;
         self.add_header("content-length", &body.len().to_string())?;
+        if error.is_of_relay() {
+            // A peer's words may be in it.
+            let said: String = error.message().chars().map(printed).collect();
+            self.add_header(RELAY_ERROR, &said)?;
+        }
         self.write(body.as_bytes()).await?;
         self.finish()
+    }
+}
+
+fn printed(c: char) -> char {
+    if c.is_control() {
+        ' '
+    } else {
+        c
     }
 }

@@ -11,6 +11,7 @@ use super::body_error::WriteError;
 use super::body_io::ResponseWriter;
 use super::context::Context;
 use super::handler_error::{is_status, HandlerError};
+use super::response_header;
 use crate::limits::PIPE_PIECE_BYTES;
 use crate::rt;
 
@@ -19,8 +20,10 @@ impl Context {
     ///
     /// # Errors
     /// [`WriteError::HeadSent`] after the first write, [`WriteError::Header`] for a name outside of 1 to 255 bytes or a value
-    /// over 65,535. Nothing is changed then.
+    /// over 65,535, [`WriteError::BadHeader`] for what HTTP cannot say: a name with a colon or a space in it, a value with a line
+    /// break. Nothing is changed then. A `content-length` that is not the length of the body is an error of the write that shows it.
     pub fn set_header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
+        response_header::check(name, value)?;
         self.reply.set_header(&name.to_ascii_lowercase(), value)
     }
 
@@ -29,6 +32,7 @@ impl Context {
     /// # Errors
     /// As [`Context::set_header`].
     pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
+        response_header::check(name, value)?;
         self.reply.add_header(&name.to_ascii_lowercase(), value)
     }
 
@@ -40,7 +44,7 @@ impl Context {
         if !is_status(status) {
             return Err(WriteError::Status(status));
         }
-        self.set_header(":status", &status.to_string())
+        self.reply.set_header(":status", &status.to_string())
     }
 
     /// Writes a piece of the response's body, all of it; waits while the link is full (256 KiB) and lets other tasks of the
@@ -60,7 +64,8 @@ impl Context {
     /// why they travel together: old nodes send no end for an empty body, so silence is taken for one.
     ///
     /// # Errors
-    /// [`WriteError::Gone`] when the caller has gone: stop. [`WriteError::HeadTooLarge`].
+    /// [`WriteError::Gone`] when the caller has gone: stop. [`WriteError::HeadTooLarge`]. [`WriteError::Length`] when it is more than
+    /// the `content-length` that was set.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
         self.reply.write(bytes.as_ref()).await
     }
@@ -75,6 +80,7 @@ impl Context {
             // The whole body is known: HTTP clients get its length instead of chunks.
             self.reply
                 .suggest_header("content-length", || bytes.len().to_string())?;
+            self.reply.check_whole(bytes.len())?;
         }
         self.reply.write(bytes).await?;
         Ok(self.reply.finish()?)

@@ -18,7 +18,8 @@ use crate::routing::Snapshot;
 use crate::rt::{self, Address, ShardThread};
 use crate::shard::{Message, Shared};
 
-/// A running node. Dropping it shuts it down and waits: up to 10 s for the requests in flight and 6 s for its links to close, and for
+/// A running node. Dropping it shuts it down and waits: up to 10 s for the requests in flight ([`NodeLimits::drain`](crate::NodeLimits::drain)),
+/// after it up to 6 s for links whose peers still take something to close, and for
 /// as long as a task of [`on_each_shard`](NodeBuilder::on_each_shard) takes. Dropped on a shard, in a handler say, it drains and nobody
 /// waits.
 pub struct Node {

@@ -155,3 +155,41 @@ fn a_request_that_is_held_ends_when_its_node_drains() {
     assert!(begun.elapsed() < Duration::from_secs(3));
     node.shutdown();
 }
+
+#[test]
+fn a_peer_that_takes_nothing_costs_the_drain_and_no_more() {
+    let drain = Duration::from_secs(4);
+    let begun = Arc::new(AtomicBool::new(false));
+    let begin = begun.clone();
+    let endless = Node::builder()
+        .bind("127.0.0.1:0")
+        .limits(flatend::NodeLimits {
+            drain,
+            ..flatend::NodeLimits::default()
+        });
+    let endless = endless.service("endless", move |mut context| {
+        let begin = begin.clone();
+        async move {
+            begin.store(true, Ordering::SeqCst);
+            loop {
+                context.write(&[7; 100_000]).await?;
+            }
+        }
+    });
+    let node = TestNode::start(endless);
+    let mut peer = raw::Raw::joined(node.addr(), &[]);
+    // Who asks for nodes is taken for a Node peer, which is sent its response at once.
+    peer.send(3, &[&[4][..], &[0; 32]].concat());
+    peer.receive().expect("an answer");
+    peer.send(0, &raw::service_request(0, "endless"));
+    peer.send(0, &raw::data(0, b""));
+    wait_until("the handler runs", || begun.load(Ordering::SeqCst));
+    let begin = Instant::now();
+    node.shutdown();
+    let took = begin.elapsed();
+    assert!(
+        took >= drain && took < drain + Duration::from_secs(2),
+        "{took:?}"
+    );
+    drop(peer);
+}

@@ -6,6 +6,7 @@ mod support;
 mod bodies;
 mod context;
 mod failures;
+mod heads;
 mod offers;
 mod per_shard;
 mod starting;

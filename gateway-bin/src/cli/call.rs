@@ -152,7 +152,13 @@ pub(super) fn parse(sub: &ArgMatches) -> Result<CallOptions, Notice> {
         None => None,
         Some(time) => Some(
             duration::parse(time)
-                .map_err(|why| wrong(format!("--timeout '{}' {why}.", time.escape_debug())))?,
+                .map_err(|why| wrong(format!("--timeout '{}' {why}.", time.escape_debug())))
+                .and_then(|timeout| match timeout.is_zero() {
+                    true => Err(wrong(format!(
+                        "--timeout {time} leaves no time for an answer: leave it out to wait for ever."
+                    ))),
+                    false => Ok(timeout),
+                })?,
         ),
     };
     Ok(CallOptions {

@@ -58,7 +58,7 @@ impl HandleResponse {
         self.answer.head.headers()
     }
 
-    /// The first header of that name (lower case), if it is there and UTF-8.
+    /// The first header of that name in any case, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.answer.head.header(name)
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use flatend::{CallError, Handle, HandleResponse, Node, NodeEvent, Request};
+use flatend::{CallError, Handle, HandleResponse, Node, NodeEvent, Request, RELAY_ERROR};
 use futures_lite::future::block_on;
 
 use super::run::start_sentence;
@@ -29,7 +29,18 @@ use input::Input;
 pub fn run(options: &CallOptions, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
     let said = match call(options, out) {
         Ok(status) => return Ok(status),
-        Err(Ended::Output(error)) => return Err(error),
+        // Who reads the output may go at any time.
+        Err(Ended::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Err(error)
+        }
+        Err(Ended::Output(error)) => {
+            let what = io_words(&error);
+            writeln!(
+                err,
+                "flatend: cannot write the response to standard output: {what}."
+            )?;
+            return Ok(1);
+        }
         Err(Ended::Signal(status)) => return Ok(status),
         Err(Ended::Sentence(sentence)) => Said(1, sentence),
         Err(Ended::Status(status)) => Said(
@@ -158,6 +169,12 @@ async fn shown(
     out: &mut impl Write,
 ) -> Result<(), Ended> {
     let status = response.status();
+    if let Some(why) = response.header(RELAY_ERROR) {
+        let (service, why) = (&options.service, why.escape_debug());
+        return Err(Ended::Sentence(format!(
+            "'{service}' has not answered: {why} (status {status} of a node that relays)"
+        )));
+    }
     if options.include {
         output::head(&response, out).map_err(Ended::Output)?;
     }
@@ -177,7 +194,7 @@ fn sentence(options: &CallOptions, error: &CallError) -> String {
             "no node offers '{service}': neither {nodes} nor a node that it names; for one that only dialed it, set relay = true there"
         ),
         (CallError::Refused, _) => {
-            format!("'{service}' was refused: {nodes} reaches nobody who offers it")
+            format!("no node offers '{service}': {nodes} reaches nobody who does, or who takes a request now")
         }
         (CallError::TimedOut, Some(timeout)) => format!(
             "'{service}' did not answer within {} (--timeout)",

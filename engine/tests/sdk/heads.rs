@@ -1,0 +1,125 @@
+//! Headers that a handler may not set, lengths that it does not keep, and heads that nobody should pass on.
+
+use flatend::{
+    CallError, HandlerError, HeaderBlock, Node, NodeBuilder, NodeEvent, Request, WriteError,
+};
+
+use crate::support::calls::{exchange, headers, request, Failure};
+use crate::{status, Pair};
+
+/// Sets `length` as its content-length and writes `pieces` of five bytes.
+async fn announced(
+    mut context: flatend::Context,
+    length: &str,
+    pieces: usize,
+) -> Result<(), HandlerError> {
+    context.set_header("content-length", length)?;
+    for _ in 0..pieces {
+        context.write("12345").await?;
+    }
+    Ok(())
+}
+
+fn node() -> NodeBuilder {
+    Node::builder()
+        .service("right", |context| announced(context, "10", 2))
+        .service("short", |context| announced(context, "10", 1))
+        .service("long", |context| announced(context, "9", 2))
+        .service("none", |context| announced(context, "10", 0))
+        .service("text", |context| announced(context, "ten", 2))
+        .service("send", |mut context| async move {
+            context.set_header("content-length", "10")?;
+            context.send("12345").await
+        })
+        .service("twice", |mut context| async move {
+            context.add_header("content-length", "5")?;
+            context.add_header("content-length", "6")?;
+            context.send("12345").await
+        })
+        .service("carried", |context| async move {
+            let (_, _, mut responder) = context.split();
+            let mut headers = HeaderBlock::new();
+            headers
+                .push(b"x-a", b"1\r\nset-cookie: b=2")
+                .expect("it fits");
+            responder.set_headers(headers)?;
+            Ok(responder.finish()?)
+        })
+}
+
+#[test]
+fn a_length_that_is_not_kept_is_an_error_before_the_head_or_a_cut_after_it_and_is_told() {
+    let pair = Pair::start("right", node());
+    assert_eq!(pair.ask("right", &[], b"").text(), "1234512345");
+    for (service, says) in [
+        ("none", "10 and its body has 0 bytes"),
+        ("text", "'ten' is no number"),
+        ("send", "10 and its body has 5 bytes"),
+        ("twice", "two content-lengths"),
+    ] {
+        let reply = pair.ask(service, &[], b"");
+        let (code, text) = status(&reply);
+        assert!(
+            code == "500" && text.contains(says),
+            "{service}: {code} {text}"
+        );
+    }
+    for service in ["short", "long"] {
+        let cut = pair.caller.run(0, move |shard| async move {
+            exchange(&shard, request(&shard, service), &[]).await
+        });
+        assert!(matches!(cut, Err(Failure::Cut(_))), "{service}: {cut:?}");
+    }
+    let told = |service: &str| {
+        let name = format!("'{service}'");
+        pair.provider.wait_event(service, |event| match event {
+            NodeEvent::Trouble(what) if what.contains(&name) => Some(what.clone()),
+            _ => None,
+        })
+    };
+    for service in ["none", "text", "send", "twice", "short", "long"] {
+        assert!(told(service).contains("content-length"), "{service}");
+    }
+    // The answer to HEAD says how long the body would be.
+    let head = pair.ask("none", &[(":method", "HEAD")], b"");
+    assert_eq!(head.header("content-length"), Some("10"));
+    assert_eq!(pair.ask("right", &[], b"").text(), "1234512345");
+}
+
+#[test]
+fn what_http_cannot_say_is_an_error_of_the_setter_and_changes_nothing() {
+    let node = Node::builder().service("set", |mut context| async move {
+        let tried = [
+            context.set_header(":status", "101"),
+            context.add_header("a:b", "1"),
+            context.add_header("x-a", "1\r\nset-cookie: b=2"),
+            context.set_header("x-a", "\0"),
+        ];
+        let refused =
+            |tried: &Result<(), WriteError>| matches!(tried, Err(WriteError::BadHeader(_)));
+        assert!(tried.iter().all(refused), "{tried:?}");
+        context.set_header("X-A", "fine")?;
+        context.set_status(404)?;
+        context.send("").await
+    });
+    let pair = Pair::start("set", node);
+    let expected = headers(&[("x-a", "fine"), (":status", "404"), ("content-length", "0")]);
+    let reply = pair.ask("set", &[], b"");
+    assert_eq!(reply.headers, crate::support::calls::pairs(&expected));
+}
+
+#[test]
+fn a_response_whose_header_would_be_two_lines_reaches_no_caller() {
+    let pair = Pair::start("carried", node());
+    let error = pair.caller.run(0, |shard| async move {
+        let called = shard.client().call(Request::to("carried")).await;
+        called.map(|_| ()).expect_err("two lines")
+    });
+    let CallError::BadResponse(what) = error else {
+        panic!("{error}");
+    };
+    assert!(
+        what.contains("'x-a'") && what.contains("line break"),
+        "{what}"
+    );
+}
