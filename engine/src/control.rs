@@ -80,6 +80,12 @@ impl Registry {
         }
     }
 
+    /// Something else has changed that belongs to the node's state: its generation rises.
+    pub(crate) fn touch(&self) {
+        let mut table = self.lock();
+        self.mark(&mut table);
+    }
+
     /// Tells the mesh core something.
     pub(crate) fn tell(&self, news: News) {
         self.lock().news.push(news);

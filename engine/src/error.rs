@@ -128,6 +128,77 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
+impl CallError {
+    /// The HTTP status that stands for it wherever one is needed: at a gateway, an agent, a relay, and in a handler whose own call
+    /// failed. 503 where nobody could be asked, 504 for time that was over, 431 for a head that is too large, 502 for a provider that
+    /// failed.
+    pub fn status(&self) -> u16 {
+        match self {
+            CallError::NoProvider
+            | CallError::Saturated
+            | CallError::Refused
+            | CallError::ConnectionsInUse { .. } => 503,
+            // Nothing left: the same as nobody there.
+            CallError::Broken(Fault::LinkLost { left: false }) => 503,
+            CallError::TimedOut => 504,
+            CallError::HeadTooLarge { .. } => 431,
+            CallError::Unsendable { status, .. } => *status,
+            CallError::Broken(_) | CallError::BadResponse(_) => 502,
+        }
+    }
+
+    /// Whether no provider can have seen any of the request: it may go elsewhere.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.status() == 503 && !matches!(self, CallError::Unsendable { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_status_and_what_nobody_has_seen_may_go_elsewhere() {
+        let unsendable = |status| CallError::Unsendable {
+            status,
+            why: String::new(),
+        };
+        let head = CallError::HeadTooLarge {
+            bytes: 2,
+            max_bytes: 1,
+        };
+        let connections_max = 1;
+        for (error, status, unseen) in [
+            (CallError::NoProvider, 503, true),
+            (CallError::Saturated, 503, true),
+            (CallError::Refused, 503, true),
+            (CallError::ConnectionsInUse { connections_max }, 503, true),
+            (
+                CallError::Broken(Fault::LinkLost { left: false }),
+                503,
+                true,
+            ),
+            (
+                CallError::Broken(Fault::LinkLost { left: true }),
+                502,
+                false,
+            ),
+            (CallError::Broken(Fault::Stalled), 502, false),
+            (CallError::BadResponse(String::new()), 502, false),
+            (CallError::TimedOut, 504, false),
+            (head, 431, false),
+            (unsendable(411), 411, false),
+            (unsendable(503), 503, false),
+        ] {
+            assert_eq!(
+                (error.status(), error.is_unseen()),
+                (status, unseen),
+                "{error}"
+            );
+        }
+    }
+}
+
 /// Why a node did not start.
 #[derive(Debug)]
 pub enum StartError {

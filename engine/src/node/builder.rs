@@ -155,7 +155,20 @@ impl NodeBuilder {
         Ok(self)
     }
 
-    /// As [`NodeBuilder::join`], with the token in the environment variable `FLATEND_JOIN`.
+    /// As [`NodeBuilder::join`], with the token in the environment variable `FLATEND_JOIN`: a service that needs no configuration.
+    ///
+    /// ```no_run
+    /// use flatend::Node;
+    ///
+    /// // FLATEND_JOIN=$(flatend invite) cargo run
+    /// let node = Node::builder()
+    ///     .join_from_env()?
+    ///     .service("hello_world", |context| async move { context.send("Hello world!").await })
+    ///     .start()?;
+    /// std::thread::park();
+    /// # node.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`JoinError`]; also if the variable is not set.
@@ -271,7 +284,8 @@ impl NodeBuilder {
     /// });
     /// # let _ = node;
     /// ```
-    /// Called on the shards: it must not block. A panic in it costs that event.
+    /// Called wherever it happens: on the shards, on the control thread, and on the thread in [`NodeBuilder::start`]. It must not
+    /// block, for what happens waits for it. A panic in it costs that event.
     #[must_use]
     pub fn on_event(mut self, events: impl Fn(NodeEvent) + Send + Sync + 'static) -> Self {
         self.events = Arc::new(move |event| {

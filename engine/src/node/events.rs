@@ -1,4 +1,4 @@
-//! What happens to a node, for its log. The receiver must not block: events come from the shards.
+//! What happens to a node, for its log. The receiver must not block: events come from the shards and the control thread.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -74,7 +74,7 @@ pub enum NodeEvent {
     GaveUp {
         /// The address as configured.
         target: String,
-        /// Attempts that failed in a row.
+        /// Dials that failed in a row, the one that found it away not counted.
         attempts: u32,
     },
     /// The first lookup of this node has ended.

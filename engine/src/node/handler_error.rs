@@ -102,18 +102,7 @@ fn status_of(error: &(dyn Error + 'static)) -> u16 {
         };
     }
     match error.downcast_ref() {
-        Some(
-            CallError::NoProvider
-            | CallError::Saturated
-            | CallError::Refused
-            | CallError::ConnectionsInUse { .. },
-        ) => 503,
-        // Nothing left: the same as nobody there.
-        Some(CallError::Broken(Fault::LinkLost { left: false })) => 503,
-        Some(CallError::TimedOut) => 504,
-        Some(CallError::HeadTooLarge { .. }) => 431,
-        Some(CallError::Unsendable { status, .. }) => *status,
-        Some(_) => 502,
+        Some(error) => CallError::status(error),
         None => of_response(error),
     }
 }

@@ -138,6 +138,8 @@ impl Node {
     /// Takes over a new list of names: links made from now on show it, and the peers on all others are told.
     fn publish(&self, names: Vec<String>) {
         self.shared.service_names.store(names.into());
+        // Whoever watches the state sees it.
+        self.registry.touch();
         self.post_all(|| Message::Offers);
     }
 

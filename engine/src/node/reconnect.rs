@@ -12,8 +12,9 @@ use crate::mesh::core::Redial;
 /// away. A link that was up begins anew.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reconnect {
-    /// Attempts in a row after which an address is given up; `None`, for ever: a service that has given up waits for somebody who
-    /// starts it again. At least 1.
+    /// How often an address is dialed again in vain, one after the other, until it is given up; the dial of the start is not counted, so
+    /// that with 3 a node that finds nobody has dialed four times. `None`, for ever: a service that has given up waits for somebody
+    /// who starts it again. At least 1.
     pub attempts: Option<u32>,
     /// The pause before the first attempt. 500 ms: npm peers wait as long, and most restarts take less.
     pub first: Duration,

@@ -11,7 +11,6 @@ use super::carry::{carry, Carried};
 use super::context::Context;
 use super::handler_error::HandlerError;
 use crate::call::CallRequest;
-use crate::error::{CallError, Fault};
 use crate::limits::RELAY_HOPS_MAX;
 use crate::routing::ProviderKey;
 
@@ -58,13 +57,11 @@ pub(super) async fn serve(
         Carried::Answered => Ok(responder.finish()?),
         Carried::CallerGone => Ok(()),
         Carried::Cut(fault) => Err(HandlerError::new(fault.to_string())),
-        Carried::NoAnswer(error) => match status(&error) {
-            Some(status) => Err(HandlerError::of_relay(status, error.to_string())),
-            None => {
-                responder.refuse();
-                Ok(())
-            }
-        },
+        Carried::NoAnswer(error) if error.is_unseen() => {
+            responder.refuse();
+            Ok(())
+        }
+        Carried::NoAnswer(error) => Err(HandlerError::of_relay(error.status(), error.to_string())),
     }
 }
 
@@ -100,21 +97,6 @@ fn counted(headers: &HeaderBlock, hops: u32) -> Result<HeaderBlock, HeaderTooLar
     }
     all.push(HOPS.as_bytes(), hops.to_string().as_bytes())?;
     Ok(all)
-}
-
-/// The status that tells the asker what went wrong; `None`: nobody has seen the request, so it is refused and may go elsewhere.
-fn status(error: &CallError) -> Option<u16> {
-    match error {
-        CallError::NoProvider
-        | CallError::Refused
-        | CallError::Saturated
-        | CallError::ConnectionsInUse { .. } => None,
-        CallError::Broken(Fault::LinkLost { left: false }) => None,
-        CallError::HeadTooLarge { .. } => Some(431),
-        CallError::TimedOut => Some(504),
-        CallError::Unsendable { status, .. } => Some(*status),
-        CallError::Broken(_) | CallError::BadResponse(_) => Some(502),
-    }
 }
 
 /// Makes the handler of one such request.

@@ -37,7 +37,7 @@ impl NodeState {
         NodeState { snapshot, offered }
     }
 
-    /// Rises with every change of the links or of what peers offer; 0 before the first.
+    /// Rises with every change of the links, of what peers offer or of what this node offers; 0 before the first.
     pub fn generation(&self) -> u64 {
         self.snapshot.generation
     }
@@ -52,7 +52,9 @@ impl NodeState {
         self.snapshot.service_names()
     }
 
-    /// Who offers `service` and can be called now. A peer counts once, however many links lead to it.
+    /// Who offers `service` and would be called now: of a peer whose links are all about to end, only if there is no other. A peer counts
+    /// once, however many links lead to it. It is for looking; [`Handle::providers_for`](crate::Handle::providers_for) and
+    /// [`Client::providers_for`](crate::Client::providers_for) give what can be called by itself, all that there are.
     pub fn providers(&self, service: &str) -> Vec<Provider> {
         self.snapshot.providers([service])
     }

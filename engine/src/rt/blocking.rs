@@ -12,6 +12,9 @@ use super::reactor;
 ///
 /// # Errors
 /// A sentence, when the thread could not be started or `work` panicked.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {

@@ -126,6 +126,9 @@ where
 
 /// Runs `future` as a task of this shard. Its first poll comes later in the turn, never inside the caller. A panic in it
 /// is caught, counted and handed to the node's reporter (`on_panic`); it ends this task alone.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
     reactor::note_spawn();
     let guarded = async move {

@@ -5,6 +5,8 @@
 //! *pump* task blocks in `epoll_wait` when nothing is runnable (`reactor`). What a shard does in one go between two such
 //! waits is a *turn*; the clock is read once a turn, and what was corked is flushed once, at its end.
 //!
+//! Whatever needs the shard (tasks, timers, sockets, files, the wall clock) panics on any other thread and says so; [`now`] is zero there.
+//!
 //! The invariant that a change is likeliest to break: every task of a shard goes through [`spawn`], which counts polls.
 //! The pump sleeps when a round of the run queue polled nothing else; a task spawned behind its back would be slept upon.
 

@@ -199,16 +199,25 @@ pub fn now_us() -> u64 {
 }
 
 /// The wall clock in seconds since 1970, as of this turn: for Date fields and logs.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub fn unix_seconds() -> u64 {
     unix_millis() / 1000
 }
 
 /// The wall clock in milliseconds since 1970, as of this turn.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub fn unix_millis() -> u64 {
     with(|reactor| reactor.unix_ms.get())
 }
 
 /// What this shard's runtime counted so far.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub fn stats() -> Stats {
     with(|reactor| Stats {
         polls: POLLS.get(),

@@ -135,6 +135,9 @@ impl Drop for Timer {
 }
 
 /// Waits for `ms` milliseconds.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub async fn sleep(ms: u64) {
     let timer = Timer::new();
     timer.set_after(ms);
@@ -149,6 +152,9 @@ pub struct TimedOut;
 ///
 /// # Errors
 /// [`TimedOut`]; `future` is dropped then.
+///
+/// # Panics
+/// On a thread that is no shard.
 pub async fn timeout<T>(ms: u64, future: impl Future<Output = T>) -> Result<T, TimedOut> {
     let timer = Timer::new();
     timer.set_after(ms);

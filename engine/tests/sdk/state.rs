@@ -119,3 +119,18 @@ fn a_shard_does_not_wait_for_other_threads() {
     });
     assert_eq!(refused, [Some(WatchError::OnShard); 2]);
 }
+
+#[test]
+fn what_the_node_offers_itself_is_a_change_too() {
+    let node = listening();
+    let mut watch = node.node().watch();
+    let before = watch.state().generation();
+    let late = |context: flatend::Context| async move { context.send("").await };
+    node.node().offer("late", late).expect("a new name");
+    let state = watch.wait(DEADLINE).expect("it is a change");
+    assert_eq!(state.offered(), ["late", "own"]);
+    assert!(state.generation() > before);
+    assert_eq!(node.node().withdraw("late"), Ok(true));
+    let state = watch.wait_until(DEADLINE, |state| state.offered().len() == 1);
+    assert_eq!(state.expect("it is a change").offered(), ["own"]);
+}

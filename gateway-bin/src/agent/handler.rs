@@ -93,36 +93,30 @@ fn is_repeatable(method: Option<&[u8]>) -> bool {
 
 /// Status and sentence for a request that got no answer; `None` to refuse it, so that another node is asked.
 fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
-    match error {
+    let sentence = match error {
         CallError::NoProvider
         | CallError::Refused
         | CallError::Saturated
-        | CallError::ConnectionsInUse { .. } => None,
-        CallError::Broken(Fault::LinkLost { left }) if repeatable || !left => None,
-        CallError::Broken(Fault::LinkLost { .. }) => Some((
-            502,
+        | CallError::ConnectionsInUse { .. } => return None,
+        CallError::Broken(Fault::LinkLost { left }) if repeatable || !left => return None,
+        CallError::Broken(Fault::LinkLost { .. }) => {
             "The server behind this service closed the connection before its response was complete."
-                .to_owned(),
-        )),
-        CallError::TimedOut => Some((
-            504,
+                .to_owned()
+        }
+        CallError::TimedOut => {
             "The server behind this service sent no response within the `timeout` of its agent."
-                .to_owned(),
-        )),
+                .to_owned()
+        }
         // Whose fault it is counts: a 502 would be held against this node by its callers.
-        CallError::Unsendable { status, why } => Some((
-            *status,
-            format!("The request cannot be sent to the server behind this service: {why}."),
-        )),
-        CallError::BadResponse(what) => Some((
-            502,
-            format!("The response of the server behind this service cannot be used: {what}."),
-        )),
-        other => Some((
-            502,
-            format!("The server behind this service broke off: {other}."),
-        )),
-    }
+        CallError::Unsendable { why, .. } => {
+            format!("The request cannot be sent to the server behind this service: {why}.")
+        }
+        CallError::BadResponse(what) => {
+            format!("The response of the server behind this service cannot be used: {what}.")
+        }
+        other => format!("The server behind this service broke off: {other}."),
+    };
+    Some((error.status(), sentence))
 }
 
 #[cfg(test)]

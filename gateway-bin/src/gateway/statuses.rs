@@ -1,5 +1,5 @@
-//! The table from what went wrong to what the client reads: one status, one short plain sentence that names what refused
-//! and which limit.
+//! What the client reads of what went wrong: the status of [`CallError::status`], and one short plain sentence that names what
+//! refused and which limit.
 
 use flatend::{CallError, Fault};
 
@@ -15,46 +15,45 @@ pub(super) struct Refusal {
 
 /// The table of docs/http.md, "Statuses".
 pub(super) fn of(error: &CallError, services: &str) -> Refusal {
-    let (status, sentence) = match error {
-        CallError::NoProvider => (503, format!("No connected node offers the service {services}.")),
-        CallError::Saturated => (503, format!("Every node that offers the service {services} has as many requests in flight as max_in_flight allows.")),
-        CallError::Refused => (503, format!("Every node that was asked refused the service {services}.")),
+    let sentence = match error {
+        CallError::NoProvider => format!("No connected node offers the service {services}."),
+        CallError::Saturated => format!("Every node that offers the service {services} has as many requests in flight as max_in_flight allows."),
+        CallError::Refused => format!("Every node that was asked refused the service {services}."),
         CallError::ConnectionsInUse { connections_max } => {
-            (503, format!("All {connections_max} connections of this shard to the service {services} are in use."))
+            format!("All {connections_max} connections of this shard to the service {services} are in use.")
         }
         CallError::HeadTooLarge { bytes, max_bytes } => {
-            (431, format!("The request's headers take {bytes} bytes on the mesh; the node that offers {services} takes {max_bytes} at most."))
+            format!("The request's headers take {bytes} bytes on the mesh; the node that offers {services} takes {max_bytes} at most.")
         }
-        CallError::TimedOut => (504, format!("The service {services} sent no response within the route's timeout.")),
-        CallError::Unsendable { status, why } => (*status, format!("The request cannot be sent to the service {services}: {why}.")),
-        CallError::BadResponse(what) => (502, format!("The response of the service {services} cannot be used: {what}.")),
-        // Nothing left: the same as nobody there.
-        CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("The link to the node that offers {services} was lost before the request left.")),
-        CallError::Broken(fault) => (502, format!("The service {services} broke off: {fault}.")),
+        CallError::TimedOut => format!("The service {services} sent no response within the route's timeout."),
+        CallError::Unsendable { why, .. } => format!("The request cannot be sent to the service {services}: {why}."),
+        CallError::BadResponse(what) => format!("The response of the service {services} cannot be used: {what}."),
+        CallError::Broken(Fault::LinkLost { left: false }) => format!("The link to the node that offers {services} was lost before the request left."),
+        CallError::Broken(fault) => format!("The service {services} broke off: {fault}."),
     };
-    refusal(status, sentence)
+    refusal(error.status(), sentence)
 }
 
 /// The same table for a route with `proxy`.
 pub(super) fn of_upstreams(error: &CallError, upstreams: &str) -> Refusal {
-    let (status, sentence) = match error {
-        CallError::NoProvider => (503, format!("No upstream of this route is well: {upstreams}.")),
-        CallError::Saturated => (503, format!("Every upstream of this route has as many requests in flight as max_in_flight allows: {upstreams}.")),
-        CallError::Refused => (503, format!("Every upstream that was asked takes no more requests: {upstreams}.")),
+    let sentence = match error {
+        CallError::NoProvider => format!("No upstream of this route is well: {upstreams}."),
+        CallError::Saturated => format!("Every upstream of this route has as many requests in flight as max_in_flight allows: {upstreams}."),
+        CallError::Refused => format!("Every upstream that was asked takes no more requests: {upstreams}."),
         CallError::ConnectionsInUse { connections_max } => {
-            (503, format!("All {connections_max} connections that this shard of the gateway may have to an upstream are in use (UPSTREAM_CONNECTIONS_MAX): {upstreams}."))
+            format!("All {connections_max} connections that this shard of the gateway may have to an upstream are in use (UPSTREAM_CONNECTIONS_MAX): {upstreams}.")
         }
         CallError::HeadTooLarge { bytes, max_bytes } => {
-            (431, format!("The request's headers take {bytes} bytes; {upstreams} takes {max_bytes} at most."))
+            format!("The request's headers take {bytes} bytes; {upstreams} takes {max_bytes} at most.")
         }
-        CallError::TimedOut => (504, format!("The upstream {upstreams} sent no response within the route's timeout.")),
-        CallError::Unsendable { status, why } => (*status, format!("The request cannot be sent to the upstream {upstreams}: {why}.")),
-        CallError::BadResponse(what) => (502, format!("The response of the upstream {upstreams} cannot be used: {what}.")),
-        CallError::Broken(Fault::LinkLost { left: false }) => (503, format!("No connection could be made to the upstream {upstreams}.")),
-        CallError::Broken(Fault::LinkLost { left: true }) => (502, format!("The upstream {upstreams} closed the connection before its response was complete.")),
-        CallError::Broken(fault) => (502, format!("The upstream {upstreams} broke off: {fault}.")),
+        CallError::TimedOut => format!("The upstream {upstreams} sent no response within the route's timeout."),
+        CallError::Unsendable { why, .. } => format!("The request cannot be sent to the upstream {upstreams}: {why}."),
+        CallError::BadResponse(what) => format!("The response of the upstream {upstreams} cannot be used: {what}."),
+        CallError::Broken(Fault::LinkLost { left: false }) => format!("No connection could be made to the upstream {upstreams}."),
+        CallError::Broken(Fault::LinkLost { left: true }) => format!("The upstream {upstreams} closed the connection before its response was complete."),
+        CallError::Broken(fault) => format!("The upstream {upstreams} broke off: {fault}."),
     };
-    refusal(status, sentence)
+    refusal(error.status(), sentence)
 }
 
 fn refusal(status: u16, sentence: String) -> Refusal {
