@@ -3,16 +3,8 @@
 
 use std::cell::RefCell;
 
+use crate::limits::{HEADER_BLOCKS_KEPT_MAX, HEADER_BLOCK_BYTES, HEADER_BLOCK_KEPT_BYTES_MAX};
 use flatend_codec::HeaderBlock;
-
-/// Room of a fresh block: the head of a browser's request with what a gateway adds.
-const ROOM_BYTES: usize = 1_024;
-
-/// Blocks kept; a shard with more requests in flight allocates the rest.
-const KEPT_MAX: usize = 256;
-
-/// A block that grew beyond this is not kept: one huge head must not pin memory for ever.
-const KEPT_BYTES_MAX: usize = 8 * 1024;
 
 thread_local! {
     static POOL: RefCell<Vec<HeaderBlock>> = const { RefCell::new(Vec::new()) };
@@ -21,19 +13,19 @@ thread_local! {
 /// An empty block.
 pub fn header_block() -> HeaderBlock {
     POOL.with(|pool| pool.borrow_mut().pop())
-        .unwrap_or_else(|| HeaderBlock::with_room(ROOM_BYTES))
+        .unwrap_or_else(|| HeaderBlock::with_room(HEADER_BLOCK_BYTES))
 }
 
 /// Gives a block back that is not needed any more.
 pub fn recycle(mut block: HeaderBlock) {
-    if block.room() == 0 || block.room() > KEPT_BYTES_MAX {
+    if block.room() == 0 || block.room() > HEADER_BLOCK_KEPT_BYTES_MAX {
         return;
     }
     block.clear();
     // A thread that ends has no pool any more; the block is just dropped then.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
-        if pool.len() < KEPT_MAX {
+        if pool.len() < HEADER_BLOCKS_KEPT_MAX {
             pool.push(block);
         }
     });
@@ -57,7 +49,7 @@ mod tests {
         let again = header_block();
         assert!(again.is_empty());
         assert_eq!(again.room(), room);
-        recycle(HeaderBlock::with_room(KEPT_BYTES_MAX + 1));
-        assert_eq!(header_block().room(), ROOM_BYTES);
+        recycle(HeaderBlock::with_room(HEADER_BLOCK_KEPT_BYTES_MAX + 1));
+        assert_eq!(header_block().room(), HEADER_BLOCK_BYTES);
     }
 }

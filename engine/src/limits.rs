@@ -1,5 +1,7 @@
 //! Limits of the engine, each with its reason. Units stand last in the names.
 
+use std::time::Duration;
+
 /// Bytes that wait in one link's output before its writers wait: a few round trips of a fast link, little memory.
 pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
@@ -284,6 +286,33 @@ pub(crate) const HANDLE_MESSAGES_MAX: usize = 2 * HANDLE_CALLS_MAX;
 
 /// Bytes of one body between such a thread and its shard, each way, with [`QUEUED_PIECE_BYTES`] a piece.
 pub const HANDLE_WINDOW_BYTES: usize = 256 * 1024;
+
+/// The longest pause of `Reconnect` that makes sense: who waits longer does not mean to come back.
+pub(crate) const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest first pause of `Reconnect`: below it an address that refuses is dialed as fast as the machine can.
+pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// Bytes that one thread reads for `Context::pipe_blocking`: starting it costs little beside them.
+pub(crate) const BLOCKING_PIECE_BYTES: u64 = 256 * 1024;
+
+/// Bytes of names of services in one line of the log.
+pub(crate) const EVENT_NAMES_BYTES_MAX: usize = 1_024;
+
+/// Room of a fresh block of headers: the head of a browser's request with what a gateway adds.
+pub(crate) const HEADER_BLOCK_BYTES: usize = 1_024;
+
+/// Blocks of headers that are kept; a shard with more requests in flight allocates the rest.
+pub(crate) const HEADER_BLOCKS_KEPT_MAX: usize = 256;
+
+/// A block of headers that grew beyond this is not kept: one huge head must not pin memory for ever.
+pub(crate) const HEADER_BLOCK_KEPT_BYTES_MAX: usize = 8 * 1024;
+
+/// How often a paused link looks for readers that hold it up.
+pub(crate) const STALL_CHECK_MS: u64 = 1_000;
+
+/// Requests of other threads that are open on a shard; of fewer those that have ended are not worth a look.
+pub(crate) const HANDLE_SWEEP_MIN: usize = 64;
 
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);

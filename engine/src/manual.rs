@@ -22,19 +22,20 @@
 //!
 //! # Threads
 //!
-//! A shard's tasks are woken by that shard alone. Programs on other threads, tokio's among them, use [`Node::handle`] and
+//! Programs on other threads, tokio's among them, use [`Node::handle`] and
 //! [`Node::watch`]: their futures are `Send` and need no runtime. The other way round, [`Context`], [`Client`] and [`Shard`] belong
 //! to their shard, and are no use elsewhere: the compiler says so.
 //!
 //! **What a handler may await.** All of this crate, and what other tasks of the same shard wake: [`rt::sleep`], [`rt::timeout`],
-//! [`rt::spawn`], [`rt::File`], calls, `Rc` channels. What *another thread* wakes (a tokio socket, a database client with a thread of
-//! its own, a channel from elsewhere) works, but late: the shard sleeps in `epoll_wait` and notices such a wake up to 200 ms later.
-//! Bring such work in by [`Shard::run_blocking`], which wakes the shard at once, or let the other thread come with
-//! [`Handle::submit_to`](crate::Handle::submit_to).
+//! [`rt::spawn`], [`rt::File`], calls, `Rc` channels. What *another thread* wakes (a database client with a thread of its own, a channel
+//! from elsewhere) is heard at once too: such a wake rings the shard's bell. A task of [`rt::spawn`] hears it at once if it is
+//! wrapped in [`rt::hear`], else up to 200 ms later. Work that blocks goes to [`Shard::run_blocking`]; or the other thread comes
+//! with [`Handle::submit_to`](crate::Handle::submit_to).
 //!
 //! [`rt::sleep`]: crate::rt::sleep
 //! [`rt::timeout`]: crate::rt::timeout
 //! [`rt::spawn`]: crate::rt::spawn
+//! [`rt::hear`]: crate::rt::hear
 //! [`rt::File`]: crate::rt::File
 //!
 //! # Bodies

@@ -16,12 +16,9 @@ use super::reader::{read, BufferSize};
 use super::steer::News;
 use super::{accept, announce, events};
 use crate::error::Fault;
-use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS};
+use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS};
 use crate::rt::{self, Timer};
 use crate::shard::Shard;
-
-/// How often a paused link looks for readers that hold it up.
-const STALL_CHECK_MS: u64 = 1_000;
 
 /// What the task was woken for.
 enum Wake {

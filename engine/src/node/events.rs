@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::limits::EVENT_NAMES_BYTES_MAX;
 use crate::routing::{Cause, ProviderName};
 
 /// Where events go.
@@ -159,16 +160,13 @@ impl NodeEvent {
 /// `[a b]`, as the seed prints lists; a peer chooses the names, so a long list is cut.
 struct List<'a>(&'a [String]);
 
-/// Bytes of names in one line of the log.
-const LIST_BYTES_MAX: usize = 1_024;
-
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[")?;
         let mut bytes = 0;
         for (i, name) in self.0.iter().enumerate() {
             bytes += name.len();
-            if bytes > LIST_BYTES_MAX {
+            if bytes > EVENT_NAMES_BYTES_MAX {
                 return write!(f, " … and {} more]", self.0.len() - i);
             }
             let gap = if i == 0 { "" } else { " " };

@@ -178,7 +178,7 @@ pub(crate) fn start_handler(
     rt::spawn(async move {
         let _charge = charge;
         // The handler's own call may panic too, before it returns a future.
-        let outcome = AssertUnwindSafe(async { (service.handler)(context).await })
+        let outcome = AssertUnwindSafe(rt::hear(async { (service.handler)(context).await }))
             .catch_unwind()
             .await;
         let result = outcome.unwrap_or_else(|panic| {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::limits::{REDIAL_FIRST_MS, REDIAL_FRESH_MAX_MS, REDIAL_MAX_MS};
+use crate::limits::{
+    RECONNECT_PAUSE_MAX, RECONNECT_PAUSE_MIN, REDIAL_FIRST_MS, REDIAL_FRESH_MAX_MS, REDIAL_MAX_MS,
+};
 use crate::mesh::core::Redial;
 
 /// When an address of [`NodeBuilder::bootstrap`](super::NodeBuilder::bootstrap) is dialed again. Each pause is `factor` times the last
@@ -40,12 +42,6 @@ impl Default for Reconnect {
     }
 }
 
-/// The longest pause that makes sense: who waits longer does not mean to come back.
-const PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The shortest first pause: below it an address that refuses is dialed as fast as the machine can.
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-
 impl Reconnect {
     /// A sentence for each setting that makes no sense.
     pub(super) fn findings(&self) -> Vec<String> {
@@ -62,8 +58,8 @@ impl Reconnect {
                 "reconnect: a factor of {factor} makes no sense: 1 to 10 are possible"
             ));
         }
-        if self.first < PAUSE_MIN {
-            let (first, least) = (self.first, PAUSE_MIN);
+        if self.first < RECONNECT_PAUSE_MIN {
+            let (first, least) = (self.first, RECONNECT_PAUSE_MIN);
             found.push(format!(
                 "reconnect: a first pause of {first:?} is too short: {least:?} at least"
             ));
@@ -74,7 +70,7 @@ impl Reconnect {
                 "reconnect: the pauses first {first:?}, fresh_max {fresh:?} and max {max:?} must not become shorter"
             ));
         }
-        if self.max > PAUSE_MAX {
+        if self.max > RECONNECT_PAUSE_MAX {
             found.push(format!(
                 "reconnect: a pause of {:?} is too long: a day at most",
                 self.max
@@ -103,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_bounds_pass_and_what_is_beyond_them_is_told() {
-        let first = PAUSE_MIN;
+        let first = RECONNECT_PAUSE_MIN;
         let least = Reconnect {
             attempts: Some(1),
             first,
@@ -113,10 +109,10 @@ mod tests {
         };
         let most = Reconnect {
             attempts: None,
-            first: PAUSE_MAX,
+            first: RECONNECT_PAUSE_MAX,
             factor: 10.0,
-            fresh_max: PAUSE_MAX,
-            max: PAUSE_MAX,
+            fresh_max: RECONNECT_PAUSE_MAX,
+            max: RECONNECT_PAUSE_MAX,
         };
         for good in [&least, &most, &Reconnect::default()] {
             assert!(good.findings().is_empty(), "{good:?}");
@@ -139,7 +135,7 @@ mod tests {
         );
         let above = Reconnect {
             factor: f64::NAN,
-            max: PAUSE_MAX + Duration::from_millis(1),
+            max: RECONNECT_PAUSE_MAX + Duration::from_millis(1),
             ..most
         };
         assert_eq!(

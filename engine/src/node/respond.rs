@@ -12,7 +12,7 @@ use super::body_io::ResponseWriter;
 use super::context::Context;
 use super::handler_error::{is_status, HandlerError};
 use super::response_header;
-use crate::limits::PIPE_PIECE_BYTES;
+use crate::limits::{BLOCKING_PIECE_BYTES, PIPE_PIECE_BYTES};
 use crate::rt;
 
 impl Context {
@@ -198,9 +198,6 @@ impl Context {
         ResponseWriter::new(self.reply.clone())
     }
 }
-
-/// Bytes that one thread reads for [`Context::pipe_blocking`]: starting it costs little beside them.
-const BLOCKING_PIECE_BYTES: u64 = 256 * 1024;
 
 fn not_found(err: io::Error) -> HandlerError {
     match err.kind() {

@@ -308,7 +308,7 @@ async fn run(
         rt::spawn(async move {
             // Counted down even if the task panics.
             let _guard = CountDown { running, ended };
-            work.await;
+            rt::hear(work).await;
         });
     }
     shard.draining().wait().await;

@@ -18,12 +18,9 @@ use io_uring::types::OpenHow;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 
 use super::blocking::run_blocking;
-use super::limits::{FILE_READ_BYTES_MAX, LISTED_MAX, LISTINGS_MAX};
+use super::limits::{FILE_READ_BYTES_MAX, LISTED_MAX, LISTINGS_MAX, OPEN_TRIES_MAX};
 use super::permits::Permits;
 use super::ring::{self, Work};
-
-/// How often an open is tried again when a rename elsewhere raced with it (`EAGAIN`, see openat2(2)).
-const OPEN_TRIES_MAX: u32 = 8;
 
 /// An open file or directory. A clone is the same descriptor, which closes with its last owner.
 #[derive(Clone)]

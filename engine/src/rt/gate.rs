@@ -1,7 +1,8 @@
 //! A bounded number of passes for threads that are no shard: who comes when there are none waits in line, whatever drives its
-//! future. Owns no work. As [`Permits`](super::Permits), but `Send`: a lock, taken for a few instructions.
+//! future. Owns no work. As [`Permits`](super::Permits), but `Send`: a lock, taken for a few instructions. The line is as long as the
+//! futures that the program keeps waiting, and costs each its place's logarithm.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,8 @@ struct Inner {
     free: usize,
     closed: bool,
     next: u64,
-    line: VecDeque<(u64, Waker)>,
+    /// Who waits, by the order of asking.
+    line: BTreeMap<u64, Waker>,
     /// Places whose pass is theirs and who have not looked yet.
     granted: HashSet<u64>,
 }
@@ -61,12 +63,12 @@ impl Gate {
         inner.closed = true;
         let line = std::mem::take(&mut inner.line);
         drop(inner);
-        line.into_iter().for_each(|(_, waker)| waker.wake());
+        line.into_values().for_each(Waker::wake);
     }
 
     fn give_back(&self) {
         let mut inner = self.lock();
-        match inner.line.pop_front() {
+        match inner.line.pop_first() {
             None => inner.free += 1,
             Some((place, waker)) => {
                 inner.granted.insert(place);
@@ -101,7 +103,7 @@ impl Future for Take {
         match self.place {
             Some(place) if inner.granted.remove(&place) => {}
             Some(place) => {
-                if let Some((_, waker)) = inner.line.iter_mut().find(|(at, _)| *at == place) {
+                if let Some(waker) = inner.line.get_mut(&place) {
                     waker.clone_from(cx.waker());
                 }
                 return Poll::Pending;
@@ -110,7 +112,7 @@ impl Future for Take {
             None => {
                 let place = inner.next;
                 inner.next += 1;
-                inner.line.push_back((place, cx.waker().clone()));
+                inner.line.insert(place, cx.waker().clone());
                 self.place = Some(place);
                 return Poll::Pending;
             }
@@ -131,7 +133,7 @@ impl Drop for Take {
             drop(inner);
             self.gate.give_back();
         } else {
-            inner.line.retain(|(at, _)| *at != place);
+            inner.line.remove(&place);
         }
     }
 }

@@ -30,6 +30,9 @@ pub(crate) const RINGS_LOOK_MS: u64 = 50;
 /// may wait there is bounded by the credit of the calls.
 pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
 
+/// Wakes of other threads that are on their way to a shard's tasks; each task counts once. Further ones arrive late.
+pub(crate) const HEARD_WAKES_MAX: usize = 4 * 1024;
+
 /// Messages that a shard takes from its mailbox in one turn before its sockets get their share.
 pub(crate) const MAILBOX_TURN_MAX: usize = 4 * 1024;
 
@@ -57,3 +60,21 @@ pub(crate) const LISTED_MAX: usize = 1_000;
 
 /// Listings of directories that one shard has under way: each is a thread.
 pub(crate) const LISTINGS_MAX: usize = 4;
+
+/// How long accepting rests after an error that will not go away at once.
+pub(crate) const ACCEPT_REST_MS: u64 = 100;
+
+/// One line in the log in this time, while accepting fails.
+pub(crate) const ACCEPT_TELL_EVERY_MS: u64 = 10_000;
+
+/// Connections that the kernel holds for us until we accept them; it cuts this to `net.core.somaxconn`.
+pub(crate) const BACKLOG: i32 = 4096;
+
+/// How often an open is tried again when a rename elsewhere raced with it (`EAGAIN`, see openat2(2)).
+pub(crate) const OPEN_TRIES_MAX: u32 = 8;
+
+/// Entries of timers kept for the next timer.
+pub(crate) const IDLE_TIMERS_MAX: usize = 16 * 1024;
+
+/// Slices that one `sendmsg` gathers.
+pub(crate) const GATHER_MAX: usize = 64;

@@ -10,6 +10,7 @@ use std::task::Poll;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, SockRef, Type};
 
+use super::limits::BACKLOG;
 use super::reactor::{self, Slot};
 use super::sync::Flag;
 
@@ -21,9 +22,6 @@ pub struct ListenOptions {
     /// TCP congestion control of accepted sockets (`cubic`, `bbr`); `None`: the system's default.
     pub congestion: Option<String>,
 }
-
-/// Connections that the kernel holds for us until we accept them; it cuts this to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
 
 /// A listening socket of this shard.
 pub struct Listener {

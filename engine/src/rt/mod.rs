@@ -14,6 +14,7 @@ mod blocking;
 mod executor;
 mod file;
 mod gate;
+mod hear;
 pub(crate) mod limits;
 mod listener;
 mod mailbox;
@@ -33,6 +34,7 @@ pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, Sh
 pub use file::{opens_beneath, File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};
 pub use flatend_codec::Millis;
 pub(crate) use gate::{Closed, Gate, Pass};
+pub use hear::hear;
 pub use listener::{Accepted, ListenOptions, Listener};
 pub(crate) use mailbox::mailboxes_of;
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};

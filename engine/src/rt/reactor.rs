@@ -154,10 +154,14 @@ pub(crate) fn install() {
     reactor.read_clock();
     super::timer::forget_idle();
     REACTOR.with(|cell| *cell.borrow_mut() = Some(reactor));
+    if let Err(err) = super::hear::install() {
+        panic!("cannot make a bell: {err}; raise the limit of open files (ulimit -n)");
+    }
 }
 
 pub(crate) fn uninstall() {
     super::ring::close();
+    super::hear::uninstall();
     REACTOR.with(|cell| cell.borrow_mut().take());
 }
 

@@ -5,14 +5,9 @@ use std::io;
 
 use flatend_codec::Millis;
 
+use super::limits::{ACCEPT_REST_MS, ACCEPT_TELL_EVERY_MS};
 use super::reactor::now;
 use super::timer::sleep;
-
-/// How long accepting rests.
-const REST_MS: u64 = 100;
-
-/// One line in this time.
-const TELL_EVERY_MS: u64 = 10_000;
 
 /// Of one accept loop.
 #[derive(Debug, Default)]
@@ -25,10 +20,10 @@ impl AcceptRest {
     pub async fn after(&mut self, error: &io::Error, what: &str, tell: impl FnOnce(String)) {
         let now = now();
         if self.tell_after.is_none_or(|after| now >= after) {
-            self.tell_after = Some(Millis(now.0 + TELL_EVERY_MS));
+            self.tell_after = Some(Millis(now.0 + ACCEPT_TELL_EVERY_MS));
             tell(sentence(error, what));
         }
-        sleep(REST_MS).await;
+        sleep(ACCEPT_REST_MS).await;
     }
 }
 

@@ -14,11 +14,9 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::file::File;
+use super::limits::GATHER_MAX;
 use super::reactor::{self, Slot};
 use super::timer;
-
-/// Slices that one `sendmsg` gathers.
-const GATHER_MAX: usize = 64;
 
 /// A connected TCP socket of this shard.
 pub struct Socket {

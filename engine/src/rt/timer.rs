@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use flatend_codec::Millis;
 
-use super::limits::{TIMER_SLOTS, TIMER_TICK_MS};
+use super::limits::{IDLE_TIMERS_MAX, TIMER_SLOTS, TIMER_TICK_MS};
 use super::reactor;
 
 const NEVER: u64 = u64::MAX;
@@ -33,9 +33,6 @@ impl Entry {
         })
     }
 }
-
-/// Entries kept for the next timer.
-const IDLE_MAX: usize = 16 * 1024;
 
 thread_local! {
     /// Entries of dropped timers, most of them still filed: a timer made for each call would fill the wheel with them, so
@@ -127,7 +124,7 @@ impl Drop for Timer {
         // Without the list, as at a thread's end, the entry goes with its slot.
         let _ = IDLE.try_with(|idle| {
             let mut idle = idle.borrow_mut();
-            if idle.len() < IDLE_MAX {
+            if idle.len() < IDLE_TIMERS_MAX {
                 idle.push(entry.clone());
             }
         });

@@ -236,7 +236,7 @@ pub(crate) fn run_caught<T, F, Fut>(
     let (shard, told) = (shard.clone(), shard.clone());
     rt::spawn(async move {
         // The closure itself may panic too, before there is a future.
-        let outcome = AssertUnwindSafe(async move { work(shard).await })
+        let outcome = AssertUnwindSafe(rt::hear(async move { work(shard).await }))
             .catch_unwind()
             .await;
         done(outcome.map_err(|panic| {

@@ -189,7 +189,7 @@ fn spawned_tasks_all_run() {
 }
 
 /// A thread that is no shard knows nothing but the waker. Such a wake does not ring the readiness set: it was seen to take up to
-/// 200 ms, which is why shards talk by mailboxes; but it must arrive.
+/// 200 ms, which is why shards talk by mailboxes and users' code is run by `rt::hear`; but it must arrive.
 #[test]
 fn a_wake_from_another_thread_reaches_a_sleeping_shard() {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -227,6 +227,38 @@ fn a_wake_from_another_thread_reaches_a_sleeping_shard() {
             thread.join().expect("no panic");
         }
     });
+}
+
+/// Fifty wakes of another thread, each when the shard has fallen asleep: without a bell they took 2 to 10 s.
+#[test]
+fn what_is_heard_is_woken_by_other_threads_at_once() {
+    let took = shard::run(|| async {
+        let (send, wakers) = mpsc::channel::<Waker>();
+        let thread = std::thread::spawn(move || {
+            for waker in wakers {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+                waker.wake();
+            }
+        });
+        let begun = std::time::Instant::now();
+        rt::hear(async move {
+            for _ in 0..50 {
+                let mut asked = false;
+                std::future::poll_fn(|cx| {
+                    if std::mem::replace(&mut asked, true) {
+                        return Poll::Ready(());
+                    }
+                    send.send(cx.waker().clone()).expect("the thread waits");
+                    Poll::Pending
+                })
+                .await;
+            }
+        })
+        .await;
+        thread.join().expect("no panic");
+        begun.elapsed()
+    });
+    assert!(took < std::time::Duration::from_millis(1_500), "{took:?}");
 }
 
 /// Found by an attacker: a task that yields and is runnable again at once kept the shard from its sockets, timers and flushes.

@@ -1,6 +1,7 @@
 //! What threads that are no shard wait for on one shard. A shard's end is told by this and not by its tasks: those are dropped
 //! some time, or never.
 
+use crate::limits::HANDLE_SWEEP_MIN;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Something that somebody waits for.
@@ -21,9 +22,6 @@ struct Table {
     sweep_at: usize,
 }
 
-/// Fewer are not worth a look.
-const SWEEP_MIN: usize = 64;
-
 impl Open {
     /// Adds one; ends it at once if the shard has ended.
     pub(super) fn add(&self, waited: Arc<dyn Waited>) {
@@ -34,7 +32,7 @@ impl Open {
         }
         if table.all.len() >= table.sweep_at {
             table.all.retain(|waited| waited.strong_count() > 0);
-            table.sweep_at = SWEEP_MIN.max(2 * table.all.len());
+            table.sweep_at = HANDLE_SWEEP_MIN.max(2 * table.all.len());
         }
         table.all.push(Arc::downgrade(&waited));
     }
@@ -76,7 +74,7 @@ mod tests {
             }
         }
         let held = open.0.lock().expect("the table").all.len();
-        assert!(held <= SWEEP_MIN, "{held}");
+        assert!(held <= HANDLE_SWEEP_MIN, "{held}");
         open.end();
         let late = Arc::<Counted>::default();
         open.add(late.clone());
