@@ -5,12 +5,16 @@
 mod act;
 #[path = "sim/act_old.rs"]
 mod act_old;
+#[path = "sim/cases.rs"]
+mod cases;
 #[path = "sim/hosts.rs"]
 mod hosts;
 #[path = "sim/kinds.rs"]
 mod kinds;
 #[path = "sim/large.rs"]
 mod large;
+#[path = "sim/ledger.rs"]
+mod ledger;
 #[path = "sim/net.rs"]
 mod net;
 #[path = "sim/node.rs"]
@@ -81,6 +85,21 @@ fn same_seed_same_trace() {
         assert_eq!(run(seed), run(seed), "seed {seed}");
     }
     assert_ne!(run(3).trace, run(4).trace);
+}
+
+#[test]
+fn a_lost_address_is_dialed_again_when_it_was_said() {
+    cases::redial_time();
+}
+
+#[test]
+fn who_names_five_thousand_ids_fills_what_is_kept_for_hearsay_and_no_more() {
+    cases::flood();
+}
+
+#[test]
+fn two_that_lost_each_other_in_a_mesh_at_rest_find_each_other_by_a_sweep() {
+    cases::sweep();
 }
 
 /// `SIM_NODES` chooses the size; the table is printed.

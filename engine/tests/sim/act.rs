@@ -107,6 +107,7 @@ impl World {
                 }
             }
             Msg::Nodes { ids } => {
+                self.ledger.answered(host, link);
                 if let Some(ours) = self.ours_mut(host) {
                     let named: Vec<Named> =
                         ids.iter().map(|(key, addr)| hearsay(*key, *addr)).collect();
@@ -150,6 +151,7 @@ impl World {
             return;
         }
         self.net.forget(conn);
+        self.ledger.answered(host, link_ref(conn, to));
         match &mut self.hosts[host].running {
             Some(Running::Ours(ours)) => {
                 if ours.remove((conn, to)).is_some() {
@@ -226,6 +228,7 @@ impl World {
                         Target::Peer { key, addr, .. } => (Some(key), addr),
                     };
                     self.check_dial(host, expected, addr);
+                    self.note_dial(host, addr);
                     if let Some(ours) = self.ours_mut(host) {
                         ours.dials.insert(dial, Dialing { expected });
                     }
@@ -238,6 +241,7 @@ impl World {
                     } else {
                         To::Acceptor
                     };
+                    self.ledger.ask(self.now, host, link);
                     self.send(conn, to, Msg::FindNode { target });
                 }
                 Action::Supersede { .. } => panic!("links of old peers have no lanes"),

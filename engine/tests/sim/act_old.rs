@@ -77,20 +77,31 @@ impl World {
     }
 
     fn old_answers(&mut self, host: usize, conn: ConnId, to: To, target: &Key) {
-        let lies: Vec<_> = (0..3).map(|_| self.random_key()).collect();
+        let lies: Vec<_> = (0..6).map(|_| self.random_key()).collect();
         let victim = self.rng.below(self.hosts.len());
         let victim = self.hosts[victim].addr;
         let Some(old) = self.old(host) else {
             return;
         };
-        let mut ids = old.closest(target);
-        match old.fault {
+        let (fault, mut ids) = (old.fault, old.closest(target));
+        match fault {
             Fault::Mute => return,
             Fault::Liar => {
                 ids.truncate(10);
                 ids.push((lies[0], victim));
                 ids.push((lies[1], ([10, 9, 9, 9], 9_000).into()));
                 ids.push((lies[2], ([0, 0, 0, 0], 9_000).into()));
+                ids.push((lies[3], ([224, 0, 0, 1], 9_000).into()));
+                ids.push((lies[4], ([127, 0, 0, 1], 9_000).into()));
+                ids.push((lies[5], ([255, 255, 255, 255], 9_000).into()));
+            }
+            Fault::Flood => {
+                ids = (0..5_000u16)
+                    .map(|number| {
+                        let [high, low] = number.to_be_bytes();
+                        (self.random_key(), ([10, 7, high, low], 9_000).into())
+                    })
+                    .collect();
             }
             _ => {}
         }

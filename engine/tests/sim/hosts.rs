@@ -51,6 +51,7 @@ impl World {
         for (conn, to) in ends {
             self.end_conn(conn, to, false);
         }
+        self.ledger.forget(number);
         let host = &mut self.hosts[number];
         host.running = None;
         host.life += 1;

@@ -19,8 +19,10 @@ pub(crate) enum Fault {
     ShowsIpv6,
     /// It never answers a lookup.
     Mute,
-    /// Its answers name IDs that do not exist, and addresses that are somebody else's.
+    /// Its answers name IDs that do not exist, addresses that are somebody else's, and such as nobody has.
     Liar,
+    /// Its answers name thousands of IDs that do not exist.
+    Flood,
 }
 
 /// An npm node: it dials at its start whoever it hears of, and then never again but for a lost link.

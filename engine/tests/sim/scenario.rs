@@ -76,6 +76,10 @@ fn build(world: &mut World) {
             // Bootstrap nodes know each other.
             chosen = (0..seeds).filter(|other| *other != host).collect();
         }
+        if world.rng.below(6) == 0 {
+            // One list of addresses for all, its own among them.
+            chosen.push(host);
+        }
         chosen.dedup();
         let kind = world.rng.below(10);
         let fault = [
@@ -165,6 +169,7 @@ fn check_rest(world: &mut World) {
     let before = world.totals;
     world.run_until(world.now + REST_MS);
     assert_eq!(world.unlinked_pair(), None, "the mesh does not stay full");
+    world.check_tables();
     for host in 0..world.hosts.len() {
         if let Some(ours) = world.ours(host) {
             assert!(

@@ -1,7 +1,7 @@
 //! What must be true, said a second time and simply: from the links and dials that the world sees, not from the core's own books.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use flatend::kademlia::Key;
 
@@ -65,6 +65,13 @@ impl World {
             !addr.ip().is_unspecified() && addr.port() != 0,
             "host {host} dials {addr}"
         );
+        let ip = addr.ip();
+        let of_many = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast()) || ip.is_multicast();
+        // All hosts are elsewhere: a loopback address that one names is nobody's here.
+        assert!(
+            !of_many && !ip.is_loopback(),
+            "host {host} dials {addr}, which a liar has named"
+        );
         let mut others = ours.dials.values().filter_map(|dial| dial.expected);
         assert!(
             others.all(|other| other != key),
@@ -75,6 +82,34 @@ impl World {
             peers.count() < DIALS_MAX,
             "host {host} dials too many at once"
         );
+    }
+
+    /// Counts a dial, in runs that are small enough.
+    pub(super) fn note_dial(&mut self, host: usize, addr: SocketAddr) {
+        if self.hosts.len() <= SMALL {
+            let own = self.hosts[host].addr;
+            self.ledger.dial(self.now, host, addr, own);
+        }
+    }
+
+    /// After an hour in which nothing happened: who stands in a table is alive, and linked.
+    pub(crate) fn check_tables(&self) {
+        let alive: BTreeSet<Key> = self
+            .alive_hosts()
+            .into_iter()
+            .filter_map(|host| self.hosts[host].key)
+            .collect();
+        for host in self.alive_hosts() {
+            let Some(ours) = self.ours(host) else {
+                continue;
+            };
+            for entry in ours.core.table().iter() {
+                assert!(
+                    alive.contains(&entry.key) && ours.is_linked(&entry.key),
+                    "host {host} keeps somebody in its table who is not there"
+                );
+            }
+        }
     }
 
     /// The first pair of live nodes that could be linked and is not.

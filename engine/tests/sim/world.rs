@@ -9,6 +9,7 @@ use flatend::routing::{LinkRef, Rng};
 use flatend::Millis;
 
 use super::kinds::{Conn, Dialer, Event, Host, Running, Totals};
+use super::ledger::Ledger;
 use super::net::{ConnId, Knobs, Net, To};
 use super::node::Ours;
 use super::old::{Fault, Old};
@@ -22,6 +23,7 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) totals: Totals,
     pub(crate) trace: Trace,
+    pub(crate) ledger: Ledger,
     pub(super) conns: BTreeMap<ConnId, Conn>,
     pub(super) by_addr: BTreeMap<SocketAddr, usize>,
     pub(super) next_conn: ConnId,
@@ -46,6 +48,7 @@ impl World {
             hosts: Vec::new(),
             totals: Totals::default(),
             trace: Trace::new(),
+            ledger: Ledger::default(),
             conns: BTreeMap::new(),
             by_addr: BTreeMap::new(),
             next_conn: 1,

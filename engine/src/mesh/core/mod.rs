@@ -166,6 +166,11 @@ impl Core {
         &self.counts
     }
 
+    /// How many IDs without a link are remembered: hearsay, and peers that were lost.
+    pub fn unlinked(&self) -> usize {
+        self.unlinked
+    }
+
     /// The keys with a link.
     pub fn linked(&self) -> impl Iterator<Item = &Key> {
         self.peers
