@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use flatend_gateway::config::{Config, Context, StateDir};
 use flatend_gateway::keys::{self, KeyError, Kind, Origin};
@@ -242,20 +244,47 @@ fn a_damaged_key_is_never_replaced_in_silence() {
     assert_eq!(fs::read_to_string(path).unwrap(), "damaged");
 }
 
-/// Runs a gateway here and reads its log up to a line for which `is_it` says so.
-fn gateway_says(scratch: &Scratch, config: &str, is_it: impl Fn(&str) -> bool) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_flatend"))
-        .args(["--config", config])
-        .current_dir(scratch.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line = lines.map_while(Result::ok).find(|line| is_it(line));
-    let line = line.expect("the gateway says so before it ends");
-    (child, line)
+/// A gateway that runs, and its log.
+struct Gateway(Child, Receiver<String>);
+
+impl Gateway {
+    fn start(scratch: &Scratch, config: &str) -> Gateway {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_flatend"))
+            .args(["--config", config])
+            .current_dir(scratch.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // Nobody listens any more once the test has what it wants.
+                tell.send(line).ok();
+            }
+        });
+        Gateway(child, told)
+    }
+
+    /// The first line that has `part` in it.
+    fn says(&self, part: &str) -> String {
+        loop {
+            let line = self.1.recv_timeout(Duration::from_secs(20)).expect(part);
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 #[test]
@@ -271,16 +300,14 @@ fn two_gateways_with_one_key_are_told_whose_it_is_and_how_to_make_another() {
     scratch.write("a.toml", &format!("addr = \"{addr_a}\"\n{common}"));
     let b = format!("addr = \"{addr_b}\"\nbootstrap = [\"{addr_a}\"]\n{common}");
     scratch.write("b.toml", &b);
-    let (mut first, _) = gateway_says(&scratch, "a.toml", |line| line.contains("Listening for Fl"));
-    let (mut second, line) = gateway_says(&scratch, "b.toml", |line| line.contains("own key"));
-    for child in [&mut first, &mut second] {
-        child.kill().unwrap();
-        child.wait().unwrap();
+    let first = Gateway::start(&scratch, "a.toml");
+    first.says("Listening for Flatend nodes");
+    let second = Gateway::start(&scratch, "b.toml");
+    for gateway in [&first, &second] {
+        let line = gateway.says("has the same secret key");
+        assert!(
+            line.contains("`flatend keygen FILE`") && line.ends_with("one.key'."),
+            "{line}"
+        );
     }
-    let says = [
-        "another that has the same secret key",
-        "`flatend keygen FILE`",
-        "one.key'.",
-    ];
-    assert!(says.iter().all(|part| line.contains(part)), "{line}");
 }

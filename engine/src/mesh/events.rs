@@ -232,6 +232,11 @@ fn handshake(
         if link.is_flatend2() {
             link.streams.are_windowed();
         }
+        let own = shard.shared.credentials.public_key();
+        if peer_id(link).is_some_and(|id| id.public_key == own) {
+            let (from, closed) = (name_of(link).0, false);
+            shard.emit(NodeEvent::OwnKey { from, closed });
+        }
         tell_up(shard, link, progress);
         lookup::first(shard, link, progress.dialed);
     }
@@ -323,7 +328,7 @@ pub(crate) fn report_end(
             from,
             what: text(reason),
         }),
-        CloseReason::Ourselves => shard.emit(NodeEvent::OwnKey { from }),
+        CloseReason::Ourselves => shard.emit(NodeEvent::OwnKey { from, closed: true }),
         _ => {}
     }
     if progress.handshaked {

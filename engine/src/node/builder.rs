@@ -119,7 +119,8 @@ impl NodeBuilder {
     }
 
     /// The 32-byte Ed25519 seed of the node's identity: a secret. [`NodeBuilder::secret_key_file`] keeps one in a file. Each node needs a
-    /// key of its own: two with one key take each other for themselves and are not connected, and others count both as one provider.
+    /// key of its own: two processes with one key are two providers, but a node that looks the key up finds one of them, and on
+    /// legacy each takes the other for itself.
     #[must_use]
     pub fn secret_key(mut self, seed: [u8; 32]) -> Self {
         self.secret_key = Some(seed);

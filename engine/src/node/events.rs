@@ -90,10 +90,12 @@ pub enum NodeEvent {
         /// What it did, and the rule.
         what: String,
     },
-    /// A peer shows this node's own key: it is this node itself, or another that runs with the same secret key. Its link is closed.
+    /// A peer shows this node's own key: it is this node itself, or another that runs with the same secret key.
     OwnKey {
         /// Where it is.
         from: Option<SocketAddr>,
+        /// Its link is closed: it is this node, or one on legacy, where that cannot be told.
+        closed: bool,
     },
     /// A provider fails: a shard sends its requests to others for a while, if there are others.
     SetAside {
@@ -215,12 +217,12 @@ impl fmt::Display for NodeEvent {
                 what,
             } => write!(f, "Closing the link to {from}: {what}"),
             NodeEvent::PeerFault { from: None, what } => write!(f, "Closing a link: {what}"),
-            NodeEvent::OwnKey { from } => {
-                f.write_str("Closing a link")?;
-                if let Some(from) = from {
-                    write!(f, " to {from}")?;
+            NodeEvent::OwnKey { from, closed } => {
+                let peer = PeerName(*from);
+                match closed {
+                    true => write!(f, "Closing the link to {peer}: it shows this node's own key. It is this node itself, or another that has the same secret key"),
+                    false => write!(f, "{peer} is another node that has the same secret key as this one: who looks one of them up may find the other"),
                 }
-                f.write_str(": it shows this node's own key. It is this node itself, or another that has the same secret key")
             }
             NodeEvent::SetAside {
                 shard,

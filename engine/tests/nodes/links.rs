@@ -35,6 +35,24 @@ fn a_node_that_dials_itself_notices_and_does_not_insist() {
 }
 
 #[test]
+fn two_nodes_with_one_key_are_linked_and_told_so() {
+    let node = || Node::builder().bind("127.0.0.1:0").secret_key([7; 32]);
+    let first = TestNode::start(provider().bind("127.0.0.1:0").secret_key([7; 32]));
+    let second = TestNode::start(node().bootstrap(first.addr().to_string()));
+    second.wait_providers("hello", 1);
+    for node in [&first, &second] {
+        node.wait_event("the same key", |event| match event {
+            NodeEvent::OwnKey { closed: false, .. } => Some(()),
+            _ => None,
+        });
+    }
+    let reply = get(&second, 0, "hello").expect("a response");
+    assert_eq!(reply.text(), "Hello world!");
+    second.shutdown();
+    first.shutdown();
+}
+
+#[test]
 fn a_link_that_was_retired_on_purpose_is_made_again_without_a_pause() {
     let (_provider, caller) = pair(Dialer::CallerOnLegacy);
     // Bodies that are cut leave their streams behind, and so many of them retire the link.

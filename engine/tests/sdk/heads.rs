@@ -4,7 +4,7 @@ use flatend::{
     CallError, HandlerError, HeaderBlock, Node, NodeBuilder, NodeEvent, Request, WriteError,
 };
 
-use crate::support::calls::{exchange, headers, request, Failure};
+use crate::support::calls::{exchange, request, Failure};
 use crate::{status, Pair};
 
 /// Sets `length` as its content-length and writes `pieces` of five bytes.
@@ -103,9 +103,12 @@ fn what_http_cannot_say_is_an_error_of_the_setter_and_changes_nothing() {
         context.send("").await
     });
     let pair = Pair::start("set", node);
-    let expected = headers(&[("x-a", "fine"), (":status", "404"), ("content-length", "0")]);
     let reply = pair.ask("set", &[], b"");
-    assert_eq!(reply.headers, crate::support::calls::pairs(&expected));
+    assert_eq!(
+        (reply.header("x-a"), status(&reply)),
+        (Some("fine"), ("404", ""))
+    );
+    assert_eq!(reply.headers.len(), 3, "{:?}", reply.headers);
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn own_key(event: &NodeEvent, file: Option<&Path>) {
     static SAME_KEY: logs::Kind = logs::Kind::new("peers with this node's own key");
     match file {
         Some(file) => SAME_KEY.line(format_args!(
-            "{event}. If it is another, give it a key of its own: `flatend keygen FILE`, and `secret_key = \"FILE\"` beside its `addr`; this node has that in '{}'.",
+            "{event}. A key of its own: `flatend keygen FILE`, and `secret_key = \"FILE\"` beside its `addr`; this node has the one in '{}'.",
             file.display()
         )),
         None => SAME_KEY.line(format_args!("{event}.")),
