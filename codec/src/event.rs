@@ -150,3 +150,24 @@ pub enum Event<'a> {
         bytes: usize,
     },
 }
+
+impl Event<'_> {
+    /// The stream that it is about.
+    pub(crate) const fn stream(&self) -> Option<StreamId> {
+        match self {
+            Event::Request { stream, .. }
+            | Event::Response { stream, .. }
+            | Event::Refused { stream }
+            | Event::Data { stream, .. }
+            | Event::End { stream }
+            | Event::Trailers { stream, .. }
+            | Event::Reset { stream, .. }
+            | Event::Credit { stream, .. } => Some(*stream),
+            Event::Handshake { .. }
+            | Event::FindNode { .. }
+            | Event::Nodes { .. }
+            | Event::Records { .. }
+            | Event::Goodbye { .. } => None,
+        }
+    }
+}

@@ -15,6 +15,8 @@ const MARK: u8 = 0x80;
 pub(super) struct Agreement {
     secret: Secret,
     own: Option<Box<Own>>,
+    /// Our 32 bytes, once they are said: a dialer's are when it begins.
+    said: Option<[u8; KEY_BYTES]>,
 }
 
 /// Kept out of debug output, overwritten when dropped.
@@ -57,9 +59,10 @@ fn is_marked(key: &[u8; KEY_BYTES]) -> bool {
 
 impl Agreement {
     pub(super) fn new(shared: &mut Shared, secret: [u8; KEY_BYTES], own: Option<Box<Own>>) -> Self {
-        let agreement = Self {
+        let mut agreement = Self {
             secret: Secret(secret),
             own,
+            said: None,
         };
         if shared.role == Role::Dialer {
             let ours = agreement.opening_key(true);
@@ -76,11 +79,15 @@ impl Agreement {
     }
 
     /// Our 32 bytes; a dialer marks them if it may, an acceptor only if the dialer did.
-    fn opening_key(&self, may_mark: bool) -> [u8; KEY_BYTES] {
+    fn opening_key(&mut self, may_mark: bool) -> [u8; KEY_BYTES] {
+        if let Some(said) = self.said {
+            return said;
+        }
         let mut key = public_key(&self.secret.0);
         if may_mark && self.own.is_some() {
             mark(&mut key);
         }
+        self.said = Some(key);
         key
     }
 
@@ -104,7 +111,6 @@ impl Agreement {
             },
         };
         let both = is_marked(&opening.dialer) && is_marked(&opening.acceptor);
-        let key = session_key(&self.secret.0, peer)?;
         match self.own.take() {
             Some(own) if both => {
                 let network_key = own.network_key.as_ref();
@@ -114,6 +120,7 @@ impl Agreement {
             }
             Some(own) if !own.legacy => Err(ProtocolError::LegacyRefused),
             own => {
+                let key = session_key(&self.secret.0, peer)?;
                 self.answer(shared, &opening);
                 let downgrade = own.map(|own| Downgrade::new(&own.key, shared.role, opening));
                 Ok(Agreed::Legacy { key, downgrade })

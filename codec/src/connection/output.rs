@@ -151,6 +151,10 @@ impl Connection {
             Protocol::Legacy(link) => link.reset(&mut self.shared, now, stream),
             Protocol::Flatend2(link) => link.0.reset(&mut self.shared, stream, code, reason),
         }
+        // Nor one that waits to be polled.
+        self.shared
+            .events
+            .retain(|event| event.stream() != Some(stream));
         self.check_invariants();
     }
 

@@ -379,3 +379,27 @@ fn a_reset_takes_back_the_end_behind_a_piece_that_was_just_handed_out() {
     let behind = acceptor.next_event(now, &mut messages).unwrap();
     assert!(behind.is_none(), "{behind:?}");
 }
+
+#[test]
+fn a_reset_takes_back_what_waits_to_be_polled_too() {
+    let mut pair = up();
+    let now = pair.now;
+    pair.acceptor
+        .conn
+        .goodbye(now, GoodbyeCode::Drain, "restarting");
+    let crossing = [0, 1].map(|_| ask(&mut pair, true).unwrap());
+    let mut goodbye = pair.acceptor.take();
+    let dialer = &mut pair.dialer.conn;
+    let Ok(Opened::Frame { mut messages, .. }) = dialer.open(now, &mut goodbye) else {
+        panic!("a frame");
+    };
+    let event = dialer.next_event(now, &mut messages).unwrap();
+    assert!(matches!(event, Some(Event::Goodbye { .. })));
+    dialer.reset(now, crossing[0], ResetCode::Cancel, "");
+    let refused = dialer.poll_event();
+    assert!(
+        matches!(refused, Some(Event::Refused { stream }) if stream == crossing[1]),
+        "{refused:?}"
+    );
+    assert!(dialer.poll_event().is_none());
+}
