@@ -80,6 +80,7 @@ mod node;
 pub mod routing;
 pub mod rt;
 mod shard;
+mod trust;
 
 pub use blocks::{header_block, recycle};
 pub use bytes::Bytes;
@@ -100,3 +101,4 @@ pub use node::{
 };
 pub use routing::ProviderName;
 pub use shard::{ServiceSet, Shard, SubmitError};
+pub use trust::{Legacy, Trust};

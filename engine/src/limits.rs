@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Bytes that wait in one link's output before its writers wait: a few round trips of a fast link, little memory.
 pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
+/// Keys remembered as seen on flatend/2: 10,000 nodes that are made anew ten times.
+pub const KNOWN_KEYS_MAX: usize = 100_000;
+
 /// How long the signed record of a node is good: it is made anew for each link, and links live for weeks.
 pub const RECORD_LIFETIME_S: u32 = 30 * 24 * 3600;
 /// Requests of one peer on flatend/2 that may be in flight on one link, unless `handler_streams` is lower: their bodies begin with

@@ -6,6 +6,7 @@
 
 mod agent;
 mod call;
+mod forget;
 mod invite;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use crate::config::suggest;
 pub(crate) use agent::joined;
 pub use agent::{AgentOptions, Offers};
 pub use call::{BodyFrom, CallOptions};
+pub use forget::ForgetOptions;
 pub use invite::InviteOptions;
 
 /// What the user asked for.
@@ -41,6 +43,8 @@ pub enum Command {
     Call(CallOptions),
     /// Print a join token.
     Invite(InviteOptions),
+    /// Forget a key that was seen on flatend/2.
+    Forget(ForgetOptions),
     /// Make a key file.
     Keygen {
         /// The file to make.
@@ -71,10 +75,12 @@ pub struct Notice {
 }
 
 /// Commands that are listed: name, what it does.
-const COMMANDS: [&str; 6] = ["demo", "call", "agent", "invite", "check", "keygen"];
+const COMMANDS: [&str; 7] = [
+    "demo", "call", "agent", "invite", "check", "keygen", "forget",
+];
 
 /// Commands of later versions.
-const LATER: [&str; 3] = ["repl", "ctl", "forget"];
+const LATER: [&str; 2] = ["repl", "ctl"];
 
 /// Default of `-c`.
 const CONFIG_DEFAULT: &str = "config.toml";
@@ -113,7 +119,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     }
     for (id, option) in [("config", "-c"), ("host", "-h"), ("port", "-p")] {
         let given = top.value_source(id) == Some(ValueSource::CommandLine);
-        if given && !(matches!(name, "check" | "agent" | "invite") && id == "config") {
+        if given && !(matches!(name, "check" | "agent" | "invite" | "forget") && id == "config") {
             return Err(wrong(format!(
                 "{option} is an option of `flatend` alone, not of `flatend {name}`: remove it."
             )));
@@ -122,6 +128,7 @@ fn command(name: &str, sub: &ArgMatches, top: &ArgMatches) -> Result<Command, No
     match name {
         "demo" => Ok(Command::Demo),
         "invite" => Ok(Command::Invite(invite::parse(sub, top)?)),
+        "forget" => Ok(Command::Forget(forget::parse(sub, top)?)),
         "call" => Ok(Command::Call(call::parse(sub)?)),
         "agent" => Ok(Command::Agent(agent::parse(sub, top)?)),
         "check" => Ok(Command::Check {
@@ -211,6 +218,10 @@ fn definition() -> clap::Command {
                         .hide(true),
                 ),
         )
+        .subcommand(forget::define(
+            command("forget", "Forget a key, so that its node may speak legacy again"),
+            config("Configuration file of the gateway [default: config.toml]"),
+        ))
         .subcommand(
             command("keygen", "Make a secret key file and print its public key")
                 .override_usage("flatend keygen [--network] [FILE]")

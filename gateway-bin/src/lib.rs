@@ -14,6 +14,7 @@ pub mod keys;
 pub mod limits;
 pub mod logs;
 pub mod signals;
+pub mod trust;
 
 pub use flatend::hex;
 pub use flatend::rt::io_words;

@@ -52,6 +52,9 @@ fn run(command: Command) -> io::Result<u8> {
             &mut out,
             &mut err,
         ),
+        Command::Forget(options) => {
+            commands::forget::run(&options, &|name| std::env::var(name).ok(), &mut err)
+        }
         Command::Call(options) => commands::call::run(&options, &mut out, &mut err),
         Command::Demo => commands::demo::run(&mut err),
     }

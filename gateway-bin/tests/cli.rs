@@ -74,7 +74,7 @@ fn h_is_the_host() {
 
 #[test]
 fn commands_of_later_versions_are_known_and_refused() {
-    for name in ["repl", "ctl", "forget"] {
+    for name in ["repl", "ctl"] {
         let sentence = format!("flatend: `flatend {name}` comes with a later version.\n");
         assert_eq!(refused(&[name]), sentence);
         assert_eq!(
@@ -138,8 +138,8 @@ fn the_agent_says_what_it_needs() {
         let sentence = refused(args);
         assert!(sentence.contains(says), "{args:?}: {sentence}");
     }
-    let pinned = format!("{at}#{}", "00".repeat(32));
-    assert!(refused(&["agent", api, node, &pinned]).contains("later version"));
+    let pinned = format!("{at}#{}", "00".repeat(31));
+    assert!(refused(&["agent", api, node, &pinned]).contains("64 hex digits"));
 }
 
 #[test]
@@ -150,7 +150,6 @@ fn the_agents_file_must_offer_something_somewhere() {
         ("", "has no `[[services]]`"),
         (service, "names no node to dial"),
         ("[[services]]\nname = \"a\"\n", "has no `upstream`"),
-        ("legacy = \"refuse\"\n", "is not in this version yet"),
     ] {
         scratch.write("agent.toml", text);
         let ran = scratch.flatend(&["agent", "-c", "agent.toml"]);
@@ -220,12 +219,12 @@ fn every_mistake_is_printed_and_the_status_is_one() {
 #[test]
 fn warnings_alone_are_no_failure() {
     let scratch = Scratch::new();
-    scratch.write("config.toml", &format!("peers = []\n{GOOD}"));
+    scratch.write("config.toml", &format!("{GOOD}websocket = true\n"));
     let ran = scratch.flatend(&["check"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran
         .out
-        .contains("config.toml:1:1: warning: `peers` is not in this version yet"));
+        .contains("warning: `websocket` is not in this version yet"));
     assert!(
         ran.out
             .ends_with("config.toml: ok, 1 warning; this version does not run it\n"),
@@ -337,13 +336,13 @@ fn a_wrong_file_is_told_whole_and_not_run() {
 #[test]
 fn a_file_of_a_later_version_is_refused_in_one_sentence_that_names_key_and_line() {
     let scratch = Scratch::new();
-    scratch.write("later.toml", "addr = \"127.0.0.1:0\"\npeers = []\n");
+    scratch.write("later.toml", &format!("{GOOD}websocket = true\n"));
     let ran = scratch.flatend(&["-c", "later.toml"]);
     assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     assert!(
         ran.err
-            .contains("later.toml:2:1: `peers` is not in this version yet"),
+            .contains("later.toml:6:1: `websocket` is not in this version yet"),
         "{ran:?}"
     );
 }

@@ -18,6 +18,21 @@ fn invited(scratch: &Scratch, args: &[&str]) -> JoinToken {
 }
 
 #[test]
+fn a_token_pins_the_gateways_key_once_there_is_one() {
+    let scratch = Scratch::new();
+    let key = scratch
+        .flatend(&["keygen", "own.key"])
+        .out
+        .trim()
+        .to_owned();
+    scratch.write("config.toml", "secret_key = \"own.key\"\n");
+    let pinned = format!("127.0.0.1:9000#{key}");
+    assert_eq!(invited(&scratch, &[]).addrs(), [pinned]);
+    let given = invited(&scratch, &["--addr", "gateway.example:9000"]);
+    assert_eq!(given.addrs(), [format!("gateway.example:9000#{key}")]);
+}
+
+#[test]
 fn the_address_is_the_configurations_unless_it_is_given() {
     let scratch = Scratch::new();
     assert_eq!(invited(&scratch, &[]).addrs(), ["127.0.0.1:9000"]);

@@ -238,17 +238,10 @@ def later_keys(world):
         "https": base + 'https = true\ndomains = ["a.example"]\n' + route("GET /", 'service = "a"'),
         "websocket": plain + "websocket = true\n",
         "grpc": plain + "grpc = true\n",
-        "legacy": 'legacy = "refuse"\n' + plain,
-        "peers": f'peers = ["{"0" * 64}"]\n' + plain,
-        "offers": plain + f'[offers]\n{"0" * 64} = ["a"]\n',
-        "legacy_services": 'legacy_services = ["a"]\n' + plain,
-        "network_key": 'network_key = "network.key"\n' + plain,
         "cert": base + 'cert = "a.pem"\nkey = "a.pem"\n' + route("GET /", 'service = "a"'),
     }
     folder = world.subfolder("later")
     (folder / "a.pem").write_text("-----BEGIN CERTIFICATE-----\n")
-    (folder / "network.key").write_text("0" * 64 + "\n")
-    (folder / "network.key").chmod(0o600)
     for key, config in later.items():
         (folder / "config.toml").write_text(config.replace("{port}", str(free_port())))
         for arguments, code in (["check"], 0), ([], 1):

@@ -7,6 +7,7 @@ mod text;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::hex;
 use crate::limits::{JOIN_ADDRS_MAX, JOIN_BYTES_MAX, JOIN_NAME_BYTES_MAX};
 
 /// What every token of this form begins with; the number is the form's.
@@ -119,12 +120,17 @@ impl JoinToken {
 
 /// Whether it is an address to listen on, and none to dial.
 fn is_unspecified(text: &str) -> bool {
+    let (text, _) = text.split_once('#').unwrap_or((text, ""));
     let addr = text.parse::<std::net::SocketAddr>();
     addr.is_ok_and(|addr| addr.ip().to_canonical().is_unspecified())
 }
 
-/// `HOST:PORT`, with an IPv6 address in brackets and a port that can be dialed. A host's name is left to whoever looks it up.
+/// `HOST:PORT` or `HOST:PORT#KEY`, with an IPv6 address in brackets and a port that can be dialed. A host's name is left to whoever looks it up.
 fn is_addr(text: &str) -> bool {
+    let (text, pin) = match text.split_once('#') {
+        Some((text, key)) => (text, hex::decode::<32>(key).is_some()),
+        None => (text, true),
+    };
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };
@@ -136,7 +142,7 @@ fn is_addr(text: &str) -> bool {
             .is_ok(),
         false => (1..=253).contains(&host.len()) && host.chars().all(plain),
     };
-    is_host
+    pin && is_host
         && port.chars().all(|c| c.is_ascii_digit())
         && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -16,6 +16,7 @@ use crate::limits::{
 use crate::node::{NodeEvent, SOFTWARE};
 use crate::rt::{self, AcceptRest, Listener, Socket};
 use crate::shard::Shard;
+use crate::trust::Shown;
 
 thread_local! {
     /// Links of this shard that have not finished their handshake, oldest first.
@@ -136,9 +137,12 @@ pub(crate) fn new_link(
         requests_max: u32::try_from(requests_max).unwrap_or(u32::MAX),
         software: SOFTWARE,
         record: credentials.record(&addresses),
-        network_key: None,
+        network_key: shard.shared.network_key,
         expected_key: expected.key,
-        legacy: expected.legacy,
+        // Its secret would not protect against a legacy peer.
+        legacy: expected.legacy
+            && shard.shared.network_key.is_none()
+            && shard.shared.trust.load().takes_legacy(),
     };
     let config = Config {
         role,
@@ -156,5 +160,7 @@ pub(crate) fn new_link(
         conn,
         limits,
         services,
+        // Until it has shown who it is.
+        shard.shared.trust.load().may_call(&Shown::Legacy(None)),
     ))
 }

@@ -14,7 +14,7 @@ use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
 use super::reader::{read, BufferSize};
 use super::steer::News;
-use super::{accept, announce, events};
+use super::{accept, announce, events, welcome};
 use crate::error::Fault;
 use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS};
 use crate::rt::{self, Timer};
@@ -227,6 +227,7 @@ fn check_state(
     progress: &mut Progress,
 ) -> Result<(), CloseReason> {
     announce::bring_up_to_date(shard, link);
+    welcome::review(shard, link, progress)?;
     let (ready, retirement, open) = {
         let conn = link.conn.borrow();
         (conn.is_ready(), conn.retirement(), conn.open_streams())
@@ -289,6 +290,7 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
         CloseReason::Retired
             | CloseReason::Renewed
             | CloseReason::Superseded
+            | CloseReason::Unwelcome(_)
             | CloseReason::Drained
             | CloseReason::PeerLeft
             | CloseReason::Ourselves

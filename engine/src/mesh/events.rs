@@ -12,7 +12,7 @@ use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
-use super::{accept, lookup, Recipient};
+use super::{accept, lookup, welcome, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
 use crate::node::{self, Caller, NodeEvent, PeerName};
@@ -94,7 +94,7 @@ pub(crate) fn handle(
             let has_room =
                 requests < limits.handler_streams && head_bytes <= limits.handler_head_bytes;
             match service {
-                Some(service) if has_room && !shard.draining().is_set() => {
+                Some(service) if has_room && link.may_call.get() && !shard.draining().is_set() => {
                     let inbound = Inbound::new();
                     inbound.set_source(Source::Link(link.clone(), stream));
                     if end {
@@ -219,14 +219,16 @@ fn handshake(
         return Err(CloseReason::Ourselves);
     }
     accept::forget_unverified(link);
+    welcome::check(shard, link)?;
+    let services = welcome::believed(shard, link, !again);
     // The reply to a list of ours shows the peer's own once more.
     let answers_ours = again && link.announcing.take();
-    if again && (progress.reprobed || answers_ours) && services_of(link) == progress.services {
+    if again && (progress.reprobed || answers_ours) && services == progress.services {
         // Nothing new: a peer that shakes hands all the time costs neither a snapshot nor a log line.
         return Ok(());
     }
     progress.reprobed = again;
-    progress.services = services_of(link);
+    progress.services = services;
     if !progress.handshaked {
         progress.handshaked = true;
         if link.is_flatend2() {
@@ -240,7 +242,7 @@ fn handshake(
         tell_up(shard, link, progress);
         lookup::first(shard, link, progress.dialed);
     }
-    let (peer, services) = (name_of(link), services_of(link));
+    let (peer, services) = (name_of(link), progress.services.clone());
     shard.emit(match (again, progress.dialed) {
         (true, _) => NodeEvent::Reprobed { peer, services },
         (false, true) => NodeEvent::Dialed { peer, services },
@@ -303,7 +305,7 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
         // A peer that is gone already has none, and will not be asked.
         record: record_of(link),
         from: link.socket.peer_addr().ok(),
-        services: services_of(link).into(),
+        services: progress.services.as_slice().into(),
         ready: progress.announced_ready,
         retiring: progress.announced_retiring,
     });
@@ -324,15 +326,17 @@ pub(crate) fn report_end(
         });
     }
     match reason {
-        CloseReason::Crowded | CloseReason::Full { .. } => shard.emit(NodeEvent::PeerFault {
-            from,
-            what: text(reason),
-        }),
+        CloseReason::Crowded | CloseReason::Full { .. } | CloseReason::Unwelcome(_) => {
+            shard.emit(NodeEvent::PeerFault {
+                from,
+                what: text(reason),
+            })
+        }
         CloseReason::Ourselves => shard.emit(NodeEvent::OwnKey { from, closed: true }),
         _ => {}
     }
     if progress.handshaked {
-        let (peer, services) = (name_of(link), services_of(link));
+        let (peer, services) = (name_of(link), progress.services.clone());
         shard.emit(NodeEvent::Disconnected {
             peer,
             services,
@@ -354,6 +358,7 @@ fn text(reason: &CloseReason) -> String {
         CloseReason::Full { links } => {
             format!("this shard has its {links} links, and takes no more")
         }
+        CloseReason::Unwelcome(why) => why.clone(),
         CloseReason::Superseded => "another link leads to it".to_owned(),
         CloseReason::Ourselves => "it is this node itself".to_owned(),
         CloseReason::Renewed => {

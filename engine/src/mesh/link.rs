@@ -44,6 +44,8 @@ pub(crate) enum CloseReason {
     Renewed,
     /// Another link leads to the same instance.
     Superseded,
+    /// The peer may not stay; the sentence says why.
+    Unwelcome(String),
 }
 
 /// One connection to a peer.
@@ -84,6 +86,10 @@ pub(crate) struct Link {
     /// When a link whose peer does not show what it is is made again.
     pub(crate) renewal: Timer,
     pub(crate) renewing: Cell<bool>,
+    /// Requests of the peer are taken.
+    pub(super) may_call: Cell<bool>,
+    /// Whom the node takes has changed.
+    pub(super) review: Cell<bool>,
     /// What the answer to a question has named so far.
     pub(super) named: RefCell<Vec<Named>>,
     /// Another link leads to the same instance: this one ends with its last stream.
@@ -97,6 +103,7 @@ impl Link {
         conn: Connection,
         limits: &NodeLimits,
         shown_services: Arc<Vec<String>>,
+        may_call: bool,
     ) -> Rc<Link> {
         Rc::new(Link {
             at,
@@ -122,6 +129,8 @@ impl Link {
             announcing: Cell::new(false),
             renewal: Timer::new(),
             renewing: Cell::new(false),
+            may_call: Cell::new(may_call),
+            review: Cell::new(false),
             named: RefCell::default(),
             superseded: Cell::new(false),
         })

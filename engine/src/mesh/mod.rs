@@ -15,6 +15,7 @@ mod reader;
 mod steer;
 mod streams;
 mod waits;
+mod welcome;
 
 pub(crate) use accept::serve_listener;
 pub(crate) use announce::services_changed;
@@ -22,5 +23,6 @@ pub(crate) use dial::dial;
 pub(crate) use link::{CloseReason, Link};
 pub(crate) use lookup::ask;
 pub(crate) use output::Head;
-pub(crate) use steer::{Dial, News, Steer};
+pub(crate) use steer::{Bootstrap, Dial, News, Steer};
 pub(crate) use streams::Recipient;
+pub(crate) use welcome::trust_changed;

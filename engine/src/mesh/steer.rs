@@ -2,6 +2,7 @@
 //! shard with the fewest links, a question to the shard of its link.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flatend_codec::Millis;
 
@@ -9,8 +10,9 @@ use super::accept::Expected;
 use super::core::{Action, Config, Core, DialEnd, DialId, Down, LinkUp, Named, Target};
 use crate::node::{Events, NodeEvent};
 use crate::routing::LinkRef;
-use crate::rt::Address;
+use crate::rt::{self, Address};
 use crate::shard::Message;
+use crate::trust::Known;
 
 /// What shards tell the mesh core.
 pub(crate) enum News {
@@ -40,10 +42,31 @@ pub(crate) struct Dial {
     pub(crate) expected: Expected,
 }
 
+/// An address that is dialed for ever.
+pub(crate) struct Bootstrap {
+    to: String,
+    expected: Expected,
+}
+
+impl Bootstrap {
+    /// `host:port`, and the key that alone may answer there. A legacy peer cannot prove that it is the one.
+    pub(crate) fn new(to: &str, key: Option<[u8; 32]>) -> Bootstrap {
+        let expected = Expected {
+            key,
+            legacy: key.is_none(),
+        };
+        Bootstrap {
+            to: to.to_owned(),
+            expected,
+        }
+    }
+}
+
 /// Keeps the core and knows the way to the shards.
 pub(crate) struct Steer {
     core: Core,
-    bootstrap: Vec<String>,
+    bootstrap: Vec<Bootstrap>,
+    known: Arc<Known>,
     mailboxes: Vec<Address<Message>>,
     events: Events,
     /// Links and dials of each shard.
@@ -56,13 +79,15 @@ impl Steer {
     pub(crate) fn new(
         now: Millis,
         config: Config,
-        bootstrap: Vec<String>,
+        bootstrap: Vec<Bootstrap>,
+        known: Arc<Known>,
         mailboxes: Vec<Address<Message>>,
         events: Events,
     ) -> Steer {
         Steer {
             core: Core::new(now, config),
             bootstrap,
+            known,
             load: vec![0; mailboxes.len()],
             mailboxes,
             events,
@@ -88,6 +113,9 @@ impl Steer {
     fn take(&mut self, now: Millis, news: News) {
         match news {
             News::Up(up) => {
+                if let Some(lane) = up.lane {
+                    self.remember(lane.key);
+                }
                 if let Some(dial) = up.dial {
                     self.dial_over(dial);
                 }
@@ -106,6 +134,20 @@ impl Steer {
             }
             News::Drain => self.core.stop(),
         }
+    }
+
+    fn remember(&self, key: [u8; 32]) {
+        if let Err(error) = self.known.remember(key) {
+            (self.events)(NodeEvent::Trouble(format!(
+                "cannot keep the key of a peer that speaks flatend/2: {}",
+                rt::io_words(&error)
+            )));
+        }
+    }
+
+    fn bootstrap_name(&self, number: usize) -> String {
+        let bootstrap = self.bootstrap.get(number);
+        bootstrap.map_or_else(String::new, |bootstrap| bootstrap.to.clone())
     }
 
     fn count(&mut self, link: LinkRef, change: isize) {
@@ -147,14 +189,14 @@ impl Steer {
                 bootstrap,
                 pause_ms,
             } => (self.events)(NodeEvent::Redialing {
-                target: self.bootstrap.get(bootstrap).cloned().unwrap_or_default(),
+                target: self.bootstrap_name(bootstrap),
                 pause_ms,
             }),
             Action::GaveUp {
                 bootstrap,
                 attempts,
             } => (self.events)(NodeEvent::GaveUp {
-                target: self.bootstrap.get(bootstrap).cloned().unwrap_or_default(),
+                target: self.bootstrap_name(bootstrap),
                 attempts,
             }),
             Action::Discovered { peers } => (self.events)(NodeEvent::Discovered { peers }),
@@ -163,11 +205,11 @@ impl Steer {
 
     fn dial(&mut self, now: Millis, id: DialId, target: Target, attempt: u32) {
         let (to, tell, expected) = match target {
-            Target::Bootstrap(number) => (
-                self.bootstrap.get(number).cloned().unwrap_or_default(),
-                attempt == 0,
-                Expected::ANYBODY,
-            ),
+            Target::Bootstrap(number) => {
+                let expected = self.bootstrap.get(number).map(|own| own.expected);
+                let expected = expected.unwrap_or(Expected::ANYBODY);
+                (self.bootstrap_name(number), attempt == 0, expected)
+            }
             // A record proves that its key speaks flatend/2; an ID proves nothing.
             Target::Peer { key, addr, signed } => {
                 let expected = Expected {

@@ -21,6 +21,7 @@ use crate::error::StartError;
 use crate::join::{JoinError, JoinToken};
 use crate::keys::{load_or_make_secret, SecretKey};
 use crate::shard::Shard;
+use crate::trust::Trust;
 
 pub(super) type ShardTask =
     Arc<dyn Fn(Rc<Shard>) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
@@ -61,6 +62,9 @@ pub struct NodeBuilder {
     pub(super) limits: NodeLimits,
     pub(super) relays: bool,
     pub(super) flatend2: bool,
+    pub(super) network_key: Option<[u8; 32]>,
+    pub(super) trust: Trust,
+    pub(super) known_keys_file: Option<PathBuf>,
 }
 
 impl Default for NodeBuilder {
@@ -80,6 +84,9 @@ impl Default for NodeBuilder {
             limits: NodeLimits::default(),
             relays: false,
             flatend2: true,
+            network_key: None,
+            trust: Trust::default(),
+            known_keys_file: None,
         }
     }
 }
@@ -102,6 +109,30 @@ impl NodeBuilder {
         self
     }
 
+    /// The key that all nodes of the network share ([`keys::load_network`](crate::keys::load_network)): who has another one, or
+    /// none, cannot connect, and neither can legacy peers.
+    #[must_use]
+    pub fn network_key(mut self, key: [u8; 32]) -> Self {
+        self.network_key = Some(key);
+        self
+    }
+
+    /// Who may connect, call and offer what (default: everybody, but for legacy peers whose key was seen on flatend/2).
+    /// [`Node::set_trust`](super::Node::set_trust) changes it.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Remembers the keys that were seen on flatend/2 in the file at `path`, one of 64 hex digits a line; without one they are
+    /// forgotten at the end.
+    #[must_use]
+    pub fn known_keys_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.known_keys_file = Some(path.into());
+        self
+    }
+
     /// Listens for peers on `addr`, `HOST:PORT` (`127.0.0.1:9000`; port 0 for any), on each shard. May be called again for more
     /// addresses; of a name that has several the first is taken. A node that listens has an identity: a secret key is made for
     /// this run if none is given, and peers are told the port of the first address.
@@ -118,8 +149,9 @@ impl NodeBuilder {
         self
     }
 
-    /// The 32-byte Ed25519 seed of the node's identity: a secret. [`NodeBuilder::secret_key_file`] keeps one in a file. Each node needs a
-    /// key of its own: two processes with one key are two providers, but a node that looks the key up finds one of them, and on
+    /// The 32-byte Ed25519 seed of the node's key: a secret. [`NodeBuilder::secret_key_file`] keeps one in a file. A node that neither
+    /// listens nor has a public address proves it to peers that speak flatend/2, and is anonymous to all others. Each node
+    /// needs a key of its own: two processes with one key are two providers, but a node that looks the key up finds one of them, and on
     /// legacy each takes the other for itself.
     #[must_use]
     pub fn secret_key(mut self, seed: [u8; 32]) -> Self {
@@ -136,7 +168,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Dials `target` (`host:port`) at start and whenever its link is lost.
+    /// Dials `target` (`host:port`, or `host:port#key` with the public key, 64 hex digits, that alone may answer there) at start and
+    /// whenever its link is lost.
     #[must_use]
     pub fn bootstrap(mut self, target: impl Into<String>) -> Self {
         self.bootstrap.push(target.into());

@@ -13,23 +13,23 @@ pub(crate) const SOFTWARE: &str = concat!("flatend ", env!("CARGO_PKG_VERSION"))
 
 /// A node's key and the number of its process.
 pub(crate) struct Credentials {
-    /// That of its identity; one for this run if it has none.
+    /// The one that it was given; one for this run if it has none.
     pub(crate) key: SigningKey,
     /// Replicas may share a key.
     pub(crate) instance: [u8; 16],
 }
 
 impl Credentials {
-    /// Those of a node with `identity`, or of one without.
+    /// Those of a node with this key, or of one without.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub(super) fn new(identity: Option<&SigningKey>) -> Result<Credentials, String> {
+    pub(super) fn new(key: Option<&SigningKey>) -> Result<Credentials, String> {
         let (mut seed, mut instance) = ([0; 32], [0; 16]);
         getrandom::fill(&mut seed)
             .and_then(|()| getrandom::fill(&mut instance))
             .map_err(|err| format!("the system gives no random numbers for a key: {err}"))?;
-        let key = identity.cloned();
+        let key = key.cloned();
         Ok(Credentials {
             key: key.unwrap_or_else(|| SigningKey::from_bytes(&seed)),
             instance,

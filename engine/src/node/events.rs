@@ -34,6 +34,8 @@ pub enum NodeEvent {
     },
     /// The node listens for peers.
     Listening(SocketAddr),
+    /// The node listens there for everybody who reaches it: it has neither a network key nor lists of keys.
+    OpenMesh(SocketAddr),
     /// A peer dialed us and shook hands.
     Accepted {
         /// Who.
@@ -82,6 +84,13 @@ pub enum NodeEvent {
     Discovered {
         /// How many IDs peers have named to it, those left out that it was connected to already.
         peers: usize,
+    },
+    /// A peer offers what it may not ([`Trust`](crate::Trust)): these names are as if it did not; the rest stands.
+    NotBelieved {
+        /// Who.
+        peer: PeerName,
+        /// The names.
+        services: Vec<String>,
     },
     /// A peer broke a rule and was disconnected.
     PeerFault {
@@ -141,6 +150,8 @@ impl NodeEvent {
         match self {
             NodeEvent::KeyMade { .. } => "key made",
             NodeEvent::Listening(_) => "listening",
+            NodeEvent::OpenMesh(_) => "open mesh",
+            NodeEvent::NotBelieved { .. } => "not believed",
             NodeEvent::Accepted { .. } => "accepted",
             NodeEvent::Dialed { .. } => "dialed",
             NodeEvent::Reprobed { .. } => "reprobed",
@@ -185,6 +196,13 @@ impl fmt::Display for NodeEvent {
                 write!(f, "Made a secret key for this node in '{}'.", path.display())
             }
             NodeEvent::Listening(addr) => write!(f, "Listening for Flatend nodes on '{addr}'."),
+            NodeEvent::OpenMesh(addr) => write!(
+                f,
+                "Everybody who reaches '{addr}' may connect, call and offer services: set a network key or lists of keys, or listen on loopback."
+            ),
+            NodeEvent::NotBelieved { peer, services } => {
+                write!(f, "{peer} offers what its key may not: {}", List(services))
+            }
             NodeEvent::Accepted { peer, services } => {
                 write!(f, "{peer} has connected. Services: {}", List(services))
             }

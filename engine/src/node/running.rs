@@ -17,6 +17,7 @@ use crate::mesh::News;
 use crate::routing::Snapshot;
 use crate::rt::{self, Address, ShardThread};
 use crate::shard::{Message, Shared};
+use crate::trust::Trust;
 
 /// A running node. Dropping it shuts it down and waits: up to 10 s for the requests in flight ([`NodeLimits::drain`](crate::NodeLimits::drain)),
 /// after it up to 6 s for links whose peers still take something to close, and for
@@ -101,6 +102,18 @@ impl Node {
     /// ```
     pub fn watch(&self) -> Watch {
         Watch::new(self.shared.clone())
+    }
+
+    /// Changes who may connect, call and offer what, live: links of peers that may not stay are ended, and what others offer is
+    /// looked at again. Keys that were taken out of the file of [`NodeBuilder::known_keys_file`] are forgotten.
+    ///
+    /// # Errors
+    /// That file cannot be read; the rest is done all the same.
+    pub fn set_trust(&self, trust: Trust) -> std::io::Result<()> {
+        let reloaded = self.shared.known.reload();
+        self.shared.trust.store(Arc::new(trust));
+        self.post_all(|| Message::Trust);
+        reloaded
     }
 
     /// Asks every shard to drain: no new connections, nothing new from a [`Handle`], what runs is finished, links are closed.

@@ -19,9 +19,10 @@ use crate::control::Registry;
 use crate::error::StartError;
 use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
 use crate::mesh::core::{Config, Redial};
-use crate::mesh::{self, Steer};
+use crate::mesh::{self, Bootstrap, Steer};
 use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
 use crate::shard::{serve_inbox, Message, Shard, Shared};
+use crate::trust::Known;
 
 /// What a shard is started with.
 struct Seed {
@@ -48,7 +49,10 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let (key, made) = builder.signing_key()?;
     let (addrs, listeners) = listen(&builder.bind, count)?;
     let public_key = key.as_ref().map(|key| key.verifying_key().to_bytes());
-    let identity = key.map(|key| Identity {
+    let credentials = Credentials::new(key.as_ref()).map_err(StartError::Setting)?;
+    // Without an address there is no ID to show: the key is proved on flatend/2 alone.
+    let shown = key.filter(|_| !addrs.is_empty() || builder.public_addr.is_some());
+    let identity = shown.map(|key| Identity {
         key,
         public_addr: builder.public_addr,
         listen_port: addrs
@@ -56,8 +60,23 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             .or(builder.public_addr.as_ref())
             .map_or(0, SocketAddr::port),
     });
-    let credentials = Credentials::new(identity.as_ref().map(|own| &own.key));
-    let credentials = credentials.map_err(StartError::Setting)?;
+    let known = match builder.known_keys_file {
+        None => Known::default(),
+        Some(path) => Known::load(path.clone()).map_err(|error| {
+            let error = rt::io_words(&error);
+            StartError::Setting(format!(
+                "the file '{}' of known keys cannot be used: {error}",
+                path.display()
+            ))
+        })?,
+    };
+    let known = Arc::new(known);
+    let bootstrap: Vec<Bootstrap> = builder
+        .bootstrap
+        .iter()
+        .filter_map(|target| check::pinned(target).ok())
+        .map(|(to, key)| Bootstrap::new(to, key))
+        .collect();
     let mut services = builder.services;
     services.sort_by(|a, b| a.name.cmp(&b.name));
     let services: Arc<[Service]> = services.into();
@@ -78,6 +97,9 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         limits: builder.limits,
         relays: builder.relays,
         flatend2: builder.flatend2,
+        network_key: builder.network_key,
+        trust: ArcSwap::from_pointee(builder.trust),
+        known: known.clone(),
         shards: count,
     });
     if let Some(path) = made {
@@ -93,13 +115,9 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let doors = Doors::new(registry.clone(), doors);
     let steer = Steer::new(
         Millis(registry.age_ms()),
-        mesh_config(
-            &shared,
-            &addrs,
-            builder.bootstrap.len(),
-            builder.reconnect.redial(),
-        )?,
-        builder.bootstrap,
+        mesh_config(&shared, &addrs, bootstrap.len(), builder.reconnect.redial())?,
+        bootstrap,
+        known,
         mailboxes.clone(),
         shared.events.clone(),
     );
@@ -168,6 +186,11 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     )?);
     for addr in &node.addrs {
         (node.shared.events)(NodeEvent::Listening(*addr));
+    }
+    let open = node.shared.network_key.is_none() && !node.shared.trust.load().has_lists();
+    let reached = node.addrs.iter().find(|addr| !addr.ip().is_loopback());
+    if let (true, Some(addr)) = (open, reached) {
+        (node.shared.events)(NodeEvent::OpenMesh(*addr));
     }
     node.post_all(|| Message::Start);
     Ok(node)

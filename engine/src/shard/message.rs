@@ -30,6 +30,8 @@ pub(crate) enum Message {
     Drain,
     /// What this node offers has changed: the peers are told.
     Offers,
+    /// Whom the node takes has changed: each link is looked at again.
+    Trust,
     /// Dial a node, and run the link.
     Dial(Dial),
     /// Another link leads to the same instance: end this one with its last stream.

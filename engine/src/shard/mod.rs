@@ -24,6 +24,7 @@ use crate::mesh::{self, Link};
 use crate::node::{Credentials, Events, Handlers, Identity, NodeEvent, NodeLimits, NodeState};
 use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
+use crate::trust::{Known, Trust};
 
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
@@ -46,6 +47,12 @@ pub(crate) struct Shared {
     pub(crate) limits: NodeLimits,
     /// This node answers for those that it is connected to.
     pub(crate) relays: bool,
+    /// The key that all nodes of the network share.
+    pub(crate) network_key: Option<[u8; 32]>,
+    /// Whom the node takes; replaced whole when that changes.
+    pub(crate) trust: ArcSwap<Trust>,
+    /// Keys that were seen on flatend/2.
+    pub(crate) known: Arc<Known>,
     /// It speaks flatend/2 with those that do.
     pub(crate) flatend2: bool,
     pub(crate) shards: usize,
@@ -227,6 +234,7 @@ impl Shard {
             Message::Start => self.started.set(),
             Message::Drain => self.start_drain(),
             Message::Offers => mesh::services_changed(self),
+            Message::Trust => mesh::trust_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),
             Message::Supersede { link } => {
                 if let Some(link) = self.link(link) {

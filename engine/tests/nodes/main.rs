@@ -16,3 +16,4 @@ mod outlets;
 mod services;
 mod shards;
 mod slow;
+mod trust;

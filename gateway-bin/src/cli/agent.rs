@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{value_parser, Arg, ArgAction, ArgMatches};
 use flatend::{JoinError, JoinToken};
 
 use super::{path, wrong, Notice, CONFIG_DEFAULT};
@@ -16,6 +16,8 @@ pub struct AgentOptions {
     pub offers: Offers,
     /// Nodes to dial, those of a file beside.
     pub nodes: Vec<Bootstrap>,
+    /// Its key file.
+    pub key: Option<PathBuf>,
 }
 
 /// Where the agent learns what to offer.
@@ -62,7 +64,7 @@ pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
                 .long("node")
                 .value_name("HOST:PORT")
                 .action(ArgAction::Append)
-                .help("Node of the mesh to offer the services on; may be given several times"),
+                .help("Node of the mesh to offer the services on, HOST:PORT#KEY to pin its public key; may be given several times"),
         )
         .arg(
             Arg::new("join")
@@ -70,6 +72,13 @@ pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
                 .value_name("TOKEN")
                 .action(ArgAction::Append)
                 .help("Join token, as `flatend invite` prints it; also taken from FLATEND_JOIN"),
+        )
+        .arg(
+            Arg::new("key")
+                .long("key")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Key file of the agent, where the gateway has lists of keys; made if it is not there"),
         )
         .arg(
             Arg::new("offer")
@@ -120,6 +129,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
         return Ok(AgentOptions {
             offers: Offers::File(file.unwrap_or_else(|| CONFIG_DEFAULT.into())),
             nodes,
+            key: path(sub, "key"),
         });
     }
     if file.is_some() {
@@ -130,6 +140,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
     Ok(AgentOptions {
         offers: Offers::Named(services),
         nodes,
+        key: path(sub, "key"),
     })
 }
 
@@ -138,11 +149,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
 /// # Errors
 /// A sentence.
 pub(super) fn node(text: &str) -> Result<Bootstrap, String> {
-    let shown = text.escape_debug();
     match addr::parse_bootstrap(text) {
-        Ok(node) if node.key.is_some() => Err(format!(
-            "--node {shown}: pinning a node's key comes with a later version: write host and port alone."
-        )),
         Ok(node) => Ok(node),
         Err(why) => Err(format!("--node {why}.")),
     }

@@ -25,8 +25,9 @@ A service takes it as `flatend agent NAME=URL --join TOKEN`, in the environment 
 FLATEND_JOIN, or, with the SDK, as Node::builder().join(token). The address is the
 configuration's `public_addr`, else its `addr`; with --addr it is what you say.
 
-It holds addresses and a label, and no secret: who has it can do what who knows the address
-can. A token that was not copied whole is refused.";
+It pins the gateway's public key, once that is made: nobody else can answer in its place. It
+holds no secret: who has it can do what who knows the address can. A token that was not copied
+whole is refused.";
 
 /// Its arguments and help.
 pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
@@ -39,7 +40,7 @@ pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
                 .long("addr")
                 .value_name("HOST:PORT")
                 .action(ArgAction::Append)
-                .help("Address at which services reach the gateway; may be given several times"),
+                .help("Address at which services reach the gateway, HOST:PORT#KEY to pin its public key; may be given several times"),
         )
         .arg(
             Arg::new("name")

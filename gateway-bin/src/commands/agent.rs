@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flatend::Node;
 
 use super::run;
 use crate::cli::{joined, AgentOptions, Offers};
-use crate::config::{self, Bootstrap, Context, LoadError, LocalService};
+use crate::config::{self, Bootstrap, Context, LoadError, LocalService, Mesh};
 use crate::gateway::Upstreams;
-use crate::{agent, io_words, log, logs};
+use crate::{agent, io_words, log, logs, trust};
 
 /// Runs the agent until a signal ends it. The result is the process's exit status.
 ///
@@ -29,7 +29,7 @@ pub fn run(
         }
     };
     let read;
-    let (services, nodes, shards) = match &options.offers {
+    let (services, nodes, mesh) = match &options.offers {
         Offers::Named(services) => (services, named, None),
         Offers::File(file) => {
             let context = Context {
@@ -72,11 +72,13 @@ pub fn run(
             for warning in &read.warnings {
                 log!("{}", warning.line(&shown));
             }
-            (&read.services, nodes, read.mesh.shards)
+            (&read.services, nodes, Some(&read.mesh))
         }
     };
-    match start(services, &nodes, shards) {
-        Ok(node) => Ok(run::wait(node)),
+    match start(services, &nodes, mesh, options.key.as_deref()) {
+        Ok(node) => Ok(run::wait(node, |_| {
+            log!("An agent has nothing to read again: restart it for another file.")
+        })),
         Err(sentence) => {
             logs::flush();
             writeln!(err, "flatend: {sentence}")?;
@@ -103,20 +105,30 @@ fn named_nodes(
 fn start(
     services: &[LocalService],
     nodes: &[Bootstrap],
-    shards: Option<usize>,
+    mesh: Option<&Mesh>,
+    key: Option<&Path>,
 ) -> Result<Node, String> {
     logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
     flatend::rt::raise_file_limit();
-    let targets = each_once(nodes.iter().map(ToString::to_string));
+    let targets = each_once(nodes.iter().map(Bootstrap::pinned));
+    let shown = each_once(nodes.iter().map(ToString::to_string));
     // One link a node, so more shards than nodes would have nothing to do.
+    let shards = mesh.and_then(|mesh| mesh.shards);
     let shards = shards.unwrap_or_else(|| flatend::rt::allowed_cpus().len().min(targets.len()));
     let mut builder = Node::builder().shards(shards).on_event(run::report);
+    if let Some(mesh) = mesh {
+        builder = trust::applied(builder, mesh)?;
+    }
+    let in_file = mesh.and_then(|mesh| mesh.secret_key.as_deref());
+    if let Some(path) = key.or(in_file) {
+        builder = builder.secret_key_file(path);
+    }
     for service in services {
         log!(
             "Offering '{}' from {} to {}.",
             service.name,
             service.upstream,
-            targets.join(", ")
+            shown.join(", ")
         );
     }
     for target in targets {

@@ -57,7 +57,9 @@ pub fn run(err: &mut impl Write) -> io::Result<u8> {
         }
     };
     log!("The demonstration runs: open http://localhost:3000/ or try `curl localhost:3000/hello`.");
-    let status = run::wait(gateway);
+    let status = run::wait(gateway, |_| {
+        log!("The demonstration has no file to read again.")
+    });
     drop(services);
     Ok(status)
 }

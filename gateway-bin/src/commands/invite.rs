@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use flatend::JoinToken;
 
 use crate::cli::InviteOptions;
-use crate::config::{self, env::Lookup, Config, Context, LoadError};
+use crate::config::{self, env::Lookup, Bootstrap, Config, Context, LoadError, Mesh};
+use crate::keys;
 
 /// Prints a token.
 ///
@@ -39,14 +40,11 @@ pub fn run(
     }
 }
 
-/// The addresses to tell.
+/// The addresses to tell, each with the gateway's key unless another was given.
 ///
 /// # Errors
 /// A sentence without its full stop.
 fn addrs(options: &InviteOptions, env: &Lookup<'_>) -> Result<Vec<String>, String> {
-    if !options.addrs.is_empty() {
-        return Ok(options.addrs.iter().map(ToString::to_string).collect());
-    }
     let context = Context {
         env,
         fallback_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
@@ -63,11 +61,39 @@ fn addrs(options: &InviteOptions, env: &Lookup<'_>) -> Result<Vec<String>, Strin
         }
         Err(error) => return Err(format!("'{file}': {error}")),
     };
+    let key = own_key(&mesh)?;
+    let pinned = |mut node: Bootstrap| {
+        node.key = node.key.or(key);
+        node.pinned()
+    };
+    if !options.addrs.is_empty() {
+        return Ok(options.addrs.iter().cloned().map(pinned).collect());
+    }
     let addr = mesh.public_addr.unwrap_or(mesh.addr);
     if addr.ip().is_unspecified() || addr.port() == 0 {
         return Err(format!(
             "{addr} cannot be dialed: set `public_addr` in '{file}', or give --addr HOST:PORT"
         ));
     }
-    Ok(vec![addr.to_string()])
+    Ok(vec![pinned(Bootstrap {
+        host: addr.ip().to_string(),
+        port: addr.port(),
+        key: None,
+    })])
+}
+
+/// The gateway's public key, which its services then expect of it; none if it has not been made yet.
+///
+/// # Errors
+/// A sentence: the key's file is there and cannot be used.
+fn own_key(mesh: &Mesh) -> Result<Option<[u8; 32]>, String> {
+    let in_state = || Some(mesh.state_dir.path()?.join(keys::STATE_KEY_FILE));
+    let Some(path) = mesh.secret_key.clone().or_else(in_state) else {
+        return Ok(None);
+    };
+    match keys::load_secret(&path) {
+        Ok(secret) => Ok(Some(secret.public())),
+        Err(keys::KeyError::Missing(_)) => Ok(None),
+        Err(error) => Err(format!("the secret key '{}', {error}", path.display())),
+    }
 }

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod call;
 pub mod check;
 pub mod demo;
+pub mod forget;
 pub mod invite;
 pub mod keygen;
 pub mod run;

@@ -11,7 +11,7 @@ use flatend::{Node, NodeEvent, StartError};
 use crate::cli::RunOptions;
 use crate::config::{self, env::Lookup, Config, Context, LoadError, Target};
 use crate::gateway::{Sections, Upstreams};
-use crate::{access, agent, io_words, keys, log, logs, signals};
+use crate::{access, agent, io_words, keys, log, logs, signals, trust};
 
 /// Runs the gateway that `options` describe. The result is the process's exit status.
 ///
@@ -47,7 +47,9 @@ pub fn run(options: &RunOptions, env: &Lookup<'_>, err: &mut impl Write) -> io::
         log!("{}", warning.line(&file));
     }
     match start(&config, |builder| builder) {
-        Ok(node) => Ok(wait(node)),
+        Ok(node) => Ok(wait(node, |node| {
+            trust::reload(node, &options.config, &context)
+        })),
         Err(sentence) => {
             logs::flush();
             writeln!(err, "flatend: {sentence}")?;
@@ -95,8 +97,9 @@ pub fn start(
         builder = builder.public_addr(addr);
     }
     for target in &config.mesh.bootstrap {
-        builder = builder.bootstrap(target.to_string());
+        builder = builder.bootstrap(target.pinned());
     }
+    builder = trust::applied(builder, &config.mesh)?;
     for service in &config.services {
         log!("Offering '{}' from {}.", service.name, service.upstream);
     }
@@ -122,22 +125,30 @@ pub fn start(
     Ok(node)
 }
 
-/// Waits for a signal, drains, and gives the exit status. A shard that dies ends the process: half a gateway would leave
+/// Waits for a signal, drains, and gives the exit status. `reload` is called for each SIGHUP. A shard that dies ends the process: half a gateway would leave
 /// connections hanging that a restart serves.
-pub fn wait(node: Node) -> u8 {
-    let stop = stop_channel().0.clone();
-    let watching = signals::on_stop(move |_| {
-        // The receiver lives as long as the process.
-        stop.send(Stop::Signal).ok();
-    });
+pub fn wait(node: Node, reload: impl Fn(&Node)) -> u8 {
+    // The receiver lives as long as the process.
+    let tell = |word: fn() -> Stop| {
+        let stop = stop_channel().0.clone();
+        move || drop(stop.send(word()))
+    };
+    let begin_drain = tell(|| Stop::Signal);
+    let watching = signals::watch(move |_| begin_drain(), tell(|| Stop::Reload));
     if let Err(error) = watching {
         log!("Cannot watch for signals: {}.", io_words(&error));
         logs::flush();
         return 1;
     }
-    if let Ok(Stop::ShardDied) | Err(_) = stop_channel().1.recv() {
-        logs::flush();
-        std::process::exit(1);
+    loop {
+        match stop_channel().1.recv() {
+            Ok(Stop::Reload) => reload(&node),
+            Ok(Stop::Signal) => break,
+            Ok(Stop::ShardDied) | Err(_) => {
+                logs::flush();
+                std::process::exit(1);
+            }
+        }
     }
     log!("Shutting down: finishing what runs. A second signal stops at once.");
     let status = match node.shutdown() {
@@ -152,8 +163,10 @@ pub fn wait(node: Node) -> u8 {
     status
 }
 
-/// Why the gateway ends.
+/// What the gateway waits for.
 enum Stop {
+    /// It does not: files are read again.
+    Reload,
     Signal,
     ShardDied,
 }

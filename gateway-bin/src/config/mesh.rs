@@ -127,11 +127,6 @@ fn bootstrap(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Bootstrap> {
     for text in texts.into_iter().take(BOOTSTRAP_MAX) {
         match addr::parse_bootstrap(&text.text) {
             Ok(node) => {
-                if node.key.is_some() {
-                    check
-                        .findings
-                        .later(text.span.clone(), "a pinned key (`#key`) in `bootstrap`");
-                }
                 match nodes
                     .iter()
                     .find(|other| other.host == node.host && other.port == node.port)
@@ -151,7 +146,7 @@ fn bootstrap(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<Bootstrap> {
     nodes
 }
 
-/// Who may connect and offer what: parsed and checked, not run by this version.
+/// Who may connect and offer what.
 fn trust(top: &Section<'_>, mesh: &mut Mesh, check: &mut Check<'_, '_>) {
     if let Some(text) = top.text("legacy", "\"allow\"", check) {
         const POLICIES: [(&str, LegacyPolicy); 3] = [
@@ -160,13 +155,7 @@ fn trust(top: &Section<'_>, mesh: &mut Mesh, check: &mut Check<'_, '_>) {
             ("refuse", LegacyPolicy::Refuse),
         ];
         match POLICIES.iter().find(|(name, _)| *name == text.text) {
-            Some((_, LegacyPolicy::Allow)) => {}
-            Some((name, policy)) => {
-                mesh.legacy = *policy;
-                check
-                    .findings
-                    .later(text.span, format!("`legacy = \"{name}\"`"));
-            }
+            Some((_, policy)) => mesh.legacy = *policy,
             None => {
                 let near = suggest::nearest(&text.text, POLICIES.iter().map(|(name, _)| *name));
                 let instead = match near {
@@ -181,19 +170,26 @@ fn trust(top: &Section<'_>, mesh: &mut Mesh, check: &mut Check<'_, '_>) {
         }
     }
     mesh.network_key = key_file(top, "network_key", keys::Kind::Network, check);
-    later(top, "network_key", check);
     for text in top.texts("peers", "[\"9f86…\"]", check) {
         mesh.peers.extend(public_key(&text, check));
     }
-    later(top, "peers", check);
+    nobody(top, "peers", mesh.peers.is_empty(), check);
     mesh.offers = offers(top, check);
-    later(top, "offers", check);
+    nobody(top, "offers", mesh.offers.is_empty(), check);
     for text in top.texts("legacy_services", "[\"hello_world\"]", check) {
         if route::check_service_name(&text, check) {
             mesh.legacy_services.push(text.text);
         }
     }
-    later(top, "legacy_services", check);
+}
+
+/// A list that is there and empty reads as nobody, and without one everybody is let in: it is neither.
+fn nobody(top: &Section<'_>, key: &'static str, empty: bool, check: &mut Check<'_, '_>) {
+    if let (true, false, Some(entry)) = (empty, check.findings.failed(), top.entry(key)) {
+        let message =
+            format!("`{key}` is empty: write the key of each, or remove it to let everybody in");
+        check.findings.error(entry.key_span, message);
+    }
 }
 
 fn offers(top: &Section<'_>, check: &mut Check<'_, '_>) -> Vec<(PublicKey, Vec<String>)> {
@@ -262,12 +258,5 @@ fn key_file(
             );
             None
         }
-    }
-}
-
-/// Notes a key of a later version at the key itself.
-fn later(top: &Section<'_>, key: &'static str, check: &mut Check<'_, '_>) {
-    if let Some(entry) = top.entry(key) {
-        check.findings.later(entry.key_span, format!("`{key}`"));
     }
 }

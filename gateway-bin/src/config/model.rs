@@ -56,15 +56,15 @@ pub struct Mesh {
     pub shards: Option<usize>,
     /// Whether the node answers for those that it is connected to.
     pub relay: bool,
-    /// Whether peers of the legacy protocol may connect (flatend2.md, Downgrade). Not run by this version.
+    /// Whether peers of the legacy protocol may connect (flatend2.md, Downgrade).
     pub legacy: LegacyPolicy,
-    /// File that holds the 32-byte network key (flatend2.md). Not run by this version.
+    /// File that holds the 32-byte network key (flatend2.md).
     pub network_key: Option<PathBuf>,
-    /// Keys that may connect and call; empty: everybody. Not run by this version.
+    /// Keys that may connect and call; empty: everybody.
     pub peers: Vec<PublicKey>,
-    /// Names that a key may offer. Not run by this version.
+    /// Names that a key may offer.
     pub offers: Vec<(PublicKey, Vec<String>)>,
-    /// Names that legacy peers may offer once a list of keys exists. Not run by this version.
+    /// Names that legacy peers may offer once a list of keys exists.
     pub legacy_services: Vec<String>,
 }
 
@@ -78,8 +78,19 @@ pub struct Bootstrap {
     pub host: String,
     /// TCP port, never 0.
     pub port: u16,
-    /// The only public key that the node may show. Not run by this version.
+    /// The only public key that the node may show.
     pub key: Option<PublicKey>,
+}
+
+impl Bootstrap {
+    /// `host:port#key`, or `host:port` without one.
+    #[must_use]
+    pub fn pinned(&self) -> String {
+        match &self.key {
+            Some(key) => format!("{self}#{}", flatend::hex::encode(key)),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Bootstrap {

@@ -37,6 +37,9 @@ impl Scratch {
         let output = Command::new(env!("CARGO_BIN_EXE_flatend"))
             .args(args)
             .current_dir(&self.0)
+            // A key in the home directory of whoever runs the tests is none of theirs.
+            .env("HOME", &self.0)
+            .env_remove("STATE_DIRECTORY")
             .output()
             .unwrap();
         Ran::from(output)

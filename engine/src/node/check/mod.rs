@@ -6,6 +6,7 @@ use flatend_codec::{Config, Connection, Limits, Millis, Role, RELAY_SERVICE};
 
 use super::builder::NodeBuilder;
 use super::Identity;
+use crate::hex;
 use crate::limits::SHARDS_MAX;
 
 /// What is wrong with it, in the order of the builder's methods.
@@ -40,7 +41,7 @@ fn addresses(builder: &NodeBuilder, found: &mut Vec<String>) {
     }
     // That a node is given itself to dial is no mistake: one list may serve a whole mesh, and the link is ended at once.
     for (i, target) in builder.bootstrap.iter().enumerate() {
-        match host_and_port(target) {
+        match pinned(target).and_then(|(target, _)| host_and_port(target)) {
             Err(why) => found.push(format!("cannot dial '{target}': {why}")),
             Ok((_, 0)) => found.push(format!(
                 "cannot dial '{target}': port 0 is no port of a node"
@@ -50,6 +51,23 @@ fn addresses(builder: &NodeBuilder, found: &mut Vec<String>) {
             }
             Ok(_) => {}
         }
+    }
+}
+
+/// `HOST:PORT` or `HOST:PORT#KEY`: the address, and the key that alone may answer there.
+///
+/// # Errors
+/// The key is none.
+pub(super) fn pinned(target: &str) -> Result<(&str, Option<[u8; 32]>), String> {
+    match target.split_once('#') {
+        None => Ok((target, None)),
+        Some((addr, key)) => match hex::decode(key) {
+            Some(key) => Ok((addr, Some(key))),
+            None => Err(
+                "what stands behind '#' is no public key: write 64 hex digits, as `flatend keygen` prints them"
+                    .to_owned(),
+            ),
+        },
     }
 }
 
@@ -90,12 +108,6 @@ fn identity(builder: &NodeBuilder, found: &mut Vec<String>) {
     }
     let has_key = builder.secret_key.is_some() || builder.secret_key_file.is_some();
     let Some(addr) = builder.public_addr else {
-        if has_key && builder.bind.is_empty() {
-            found.push(
-                "a secret key without an address to listen on or to show: peers cannot dial port 0; call bind or public_addr"
-                    .to_owned(),
-            );
-        }
         return;
     };
     if !has_key && builder.bind.is_empty() {

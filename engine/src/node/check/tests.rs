@@ -59,13 +59,11 @@ fn every_mistake_has_its_sentence_and_all_are_told() {
 }
 
 #[test]
-fn an_identity_needs_an_address_and_an_address_an_identity() {
+fn an_address_needs_an_identity() {
     let addr = |text: &str| text.parse().expect("an address");
     let key = || Node::builder().secret_key([7; 32]);
-    assert_eq!(
-        found(key()),
-        ["a secret key without an address to listen on or to show: peers cannot dial port 0; call bind or public_addr"]
-    );
+    // It is proved on flatend/2 without an address too.
+    assert!(found(key()).is_empty());
     assert!(found(key().bind("127.0.0.1:0")).is_empty());
     assert!(found(key().public_addr(addr("10.0.0.1:9000"))).is_empty());
     assert_eq!(

@@ -91,7 +91,7 @@ fn start(options: &CallOptions) -> Result<(Node, Receiver<NodeEvent>), String> {
             heard.send(event).ok();
         });
     for node in &options.nodes {
-        builder = builder.bootstrap(node.to_string());
+        builder = builder.bootstrap(node.pinned());
     }
     let node = builder.start().map_err(|error| start_sentence(&error))?;
     Ok((node, events))

@@ -1,0 +1,92 @@
+//! `flatend forget`: takes a key out of the file of those that were seen on flatend/2. The file is replaced whole, so that a gateway
+//! that reads it meanwhile never sees half of it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::cli::ForgetOptions;
+use crate::config::{self, env::Lookup, Config, Context, LoadError};
+use crate::trust::KNOWN_KEYS_FILE;
+use crate::{hex, io_words};
+
+/// Forgets the key.
+///
+/// # Errors
+/// Writing to `err` failed.
+pub fn run(options: &ForgetOptions, env: &Lookup<'_>, err: &mut dyn Write) -> io::Result<u8> {
+    match forget(options, env) {
+        Ok(sentence) => {
+            writeln!(err, "{sentence}")?;
+            Ok(0)
+        }
+        Err(sentence) => {
+            writeln!(err, "flatend: {sentence}.")?;
+            Ok(1)
+        }
+    }
+}
+
+/// What was done.
+///
+/// # Errors
+/// A sentence without its full stop.
+fn forget(options: &ForgetOptions, env: &Lookup<'_>) -> Result<String, String> {
+    let context = Context {
+        env,
+        fallback_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
+        base_dir: PathBuf::new(),
+    };
+    let file = options.config.display();
+    let mesh = match config::load(&options.config, &context) {
+        Ok(config) => config.mesh,
+        Err(LoadError::Missing) => Config::without_file(&context).mesh,
+        Err(LoadError::Invalid(_)) => {
+            return Err(format!(
+                "'{file}' has errors: see `flatend check -c {file}`"
+            ))
+        }
+        Err(error) => return Err(format!("'{file}': {error}")),
+    };
+    let Some(directory) = mesh.state_dir.path() else {
+        return Err("no state directory is known: set `state_dir`".to_owned());
+    };
+    let path = directory.join(KNOWN_KEYS_FILE);
+    let key = hex::encode(&options.key);
+    let words = |error: &io::Error| format!("'{}': {}", path.display(), io_words(error));
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(words(&error)),
+    };
+    let is_it = |line: &&str| line.trim().eq_ignore_ascii_case(&key);
+    if !text.lines().any(|line| is_it(&line)) {
+        return Err(format!(
+            "the key {key} is not among those in '{}'",
+            path.display()
+        ));
+    }
+    let rest: Vec<&str> = text.lines().filter(|line| !is_it(line)).collect();
+    replace(&path, &rest).map_err(|error| words(&error))?;
+    Ok(format!(
+        "Forgot the key {key}. A gateway that runs reads the file again on SIGHUP."
+    ))
+}
+
+fn replace(path: &Path, lines: &[&str]) -> io::Result<()> {
+    let draft = path.with_extension("tmp");
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    file.sync_all()?;
+    fs::rename(&draft, path)
+}
