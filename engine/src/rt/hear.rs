@@ -5,9 +5,10 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::limits::HEARD_WAKES_MAX;
 use super::mailbox::{mailboxes_of, Address};
@@ -87,25 +88,96 @@ pub async fn hear<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let mut made: Option<(Arc<Heard>, Waker)> = None;
     std::future::poll_fn(|cx| {
-        let (_, waker) = match made.take() {
-            Some(known) if known.0.waker.will_wake(cx.waker()) => made.insert(known),
-            _ => made.insert(heard(cx.waker())),
-        };
-        future.as_mut().poll(&mut Context::from_waker(waker))
+        if let Some((_, waker)) = made
+            .as_ref()
+            .filter(|(heard, _)| heard.waker.will_wake(cx.waker()))
+        {
+            return future.as_mut().poll(&mut Context::from_waker(waker));
+        }
+        // Most futures that are over at once keep no waker; what is not kept need not be made.
+        let lent = Lent::new(cx.waker());
+        let polled = lent.lend(|waker| future.as_mut().poll(&mut Context::from_waker(waker)));
+        made = lent.made.into_inner().map(|heard| {
+            let waker = Waker::from(heard.clone());
+            (heard, waker)
+        });
+        polled
     })
     .await
 }
 
-fn heard(waker: &Waker) -> (Arc<Heard>, Waker) {
-    let Some(bell) = BELL.with(|place| place.borrow().clone()) else {
-        panic!("rt::hear was polled outside a shard: tasks live on the shard that made them");
-    };
-    let heard = Arc::new(Heard {
-        waker: waker.clone(),
-        home: HERE.get(),
-        bell,
-        waiting: AtomicBool::new(false),
-    });
-    let waker = Waker::from(heard.clone());
-    (heard, waker)
+/// A waker for one poll, which becomes a [`Heard`] when somebody keeps it. Whatever thread does so.
+struct Lent<'a> {
+    waker: &'a Waker,
+    home: u64,
+    bell: Address<Arc<Heard>>,
+    made: OnceLock<Arc<Heard>>,
 }
+
+impl<'a> Lent<'a> {
+    fn new(waker: &'a Waker) -> Lent<'a> {
+        let Some(bell) = BELL.with(|place| place.borrow().clone()) else {
+            panic!("rt::hear was polled outside a shard: tasks live on the shard that made them");
+        };
+        Lent {
+            waker,
+            home: HERE.get(),
+            bell,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// Lends the waker to `f`.
+    fn lend<T>(&self, f: impl FnOnce(&Waker) -> T) -> T {
+        let raw = RawWaker::new(std::ptr::from_ref(self).cast(), &LENT);
+        // SAFETY: `LENT` takes the pointer for the `Lent` that it is. It is lent as a reference that ends before `self` does,
+        // and is never dropped; who wants to keep it clones it, and gets a `Heard`, which owns what it needs. `Lent` is `Sync`,
+        // as a waker must be, which the compiler has checked below.
+        let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw) });
+        f(&waker)
+    }
+
+    fn heard(&self) -> Arc<Heard> {
+        let made = self.made.get_or_init(|| {
+            Arc::new(Heard {
+                waker: self.waker.clone(),
+                home: self.home,
+                bell: self.bell.clone(),
+                waiting: AtomicBool::new(false),
+            })
+        });
+        made.clone()
+    }
+}
+
+const _: fn() = || {
+    fn is_sync<T: Sync>() {}
+    is_sync::<Lent<'static>>();
+};
+
+static LENT: RawWakerVTable = RawWakerVTable::new(keep, wake, wake, forget);
+
+/// # Safety
+/// `lent` points to a [`Lent`] that lives.
+unsafe fn keep(lent: *const ()) -> RawWaker {
+    // SAFETY: as the caller promises.
+    let lent = unsafe { &*lent.cast::<Lent<'_>>() };
+    let kept = ManuallyDrop::new(Waker::from(lent.heard()));
+    // Its reference count goes with the new one.
+    RawWaker::new(kept.data(), kept.vtable())
+}
+
+/// # Safety
+/// As [`keep`].
+unsafe fn wake(lent: *const ()) {
+    // SAFETY: as the caller promises.
+    let lent = unsafe { &*lent.cast::<Lent<'_>>() };
+    if HERE.get() == lent.home {
+        lent.waker.wake_by_ref();
+    } else {
+        lent.heard().wake();
+    }
+}
+
+/// The lender owns it.
+unsafe fn forget(_lent: *const ()) {}
