@@ -68,6 +68,7 @@ mod client;
 mod control;
 mod error;
 pub mod hex;
+mod host_port;
 mod idmap;
 mod join;
 mod json;

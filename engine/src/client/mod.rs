@@ -10,6 +10,7 @@ mod request;
 mod response;
 mod stream;
 mod upload;
+mod written;
 
 use std::future::Future;
 use std::rc::Rc;

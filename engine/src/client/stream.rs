@@ -13,6 +13,7 @@ use flatend_codec::{HeaderBlock, Millis};
 use futures_io::AsyncWrite;
 
 use super::request::{Body, Request};
+use super::written::Written;
 use super::{Client, Response, ResponseHead};
 use crate::call::{BodyRefused, Call};
 use crate::error::{CallError, Fault};
@@ -20,21 +21,8 @@ use crate::limits::UPLOAD_PIECE_BYTES;
 use crate::rt::{self, Ticket, Timer, WaitQueue};
 use crate::shard::ServiceSet;
 
-/// ```text
-/// Open ──finish──▶ Ended
-///   ├──provider or reader gone──▶ Refused
-///   └──writer dropped──▶ Dropped: the request is given up
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    Open,
-    Ended,
-    Refused,
-    Dropped,
-}
-
 /// What writer, reader and task share.
-struct Exchange {
+struct Sides {
     /// `None`: it could not be made, or nobody reads its response any more.
     call: RefCell<Option<Rc<Call>>>,
     head: RefCell<Option<Result<HeaderBlock, CallError>>>,
@@ -42,7 +30,7 @@ struct Exchange {
     changed: WaitQueue,
 }
 
-impl Exchange {
+impl Sides {
     /// The response's side has gone.
     fn give_up(&self) {
         self.call.take();
@@ -50,7 +38,7 @@ impl Exchange {
     }
 
     /// Waits for the head of the response, and tells whoever wants it.
-    async fn drive(self: Rc<Exchange>, call: Rc<Call>) {
+    async fn drive(self: Rc<Sides>, call: Rc<Call>) {
         let mut answered = std::pin::pin!(call.response());
         let ticket = Ticket::default();
         let result = std::future::poll_fn(|cx| {
@@ -84,21 +72,21 @@ pub(super) fn start(
     request.refuse_body();
     let until = request.until();
     let made = client.start(request, set, Body::Streamed).map(Rc::new);
-    let exchange = Rc::new(Exchange {
+    let sides = Rc::new(Sides {
         call: RefCell::new(made.as_ref().ok().cloned()),
         head: RefCell::new(made.as_ref().err().cloned().map(Err)),
         written: Cell::new(Written::Open),
         changed: WaitQueue::default(),
     });
     if let Ok(call) = made {
-        rt::spawn(exchange.clone().drive(call));
+        rt::spawn(sides.clone().drive(call));
     }
     let end = ResponseEnd {
-        exchange: exchange.clone(),
+        sides: sides.clone(),
         ticket: Ticket::default(),
     };
     let writer = BodyWriter {
-        exchange,
+        sides,
         ticket: Ticket::default(),
         until,
         timer: Timer::new(),
@@ -108,18 +96,18 @@ pub(super) fn start(
 
 /// The response's side. Dropping it gives the request up.
 pub(super) struct ResponseEnd {
-    exchange: Rc<Exchange>,
+    sides: Rc<Sides>,
     ticket: Ticket,
 }
 
 impl ResponseEnd {
     async fn answered(self, until: Option<Millis>) -> Result<Response, CallError> {
-        let exchange = &self.exchange;
-        let headers = exchange
+        let sides = &self.sides;
+        let headers = sides
             .changed
-            .until(|| exchange.head.borrow_mut().take())
+            .until(|| sides.head.borrow_mut().take())
             .await?;
-        let call = exchange.call.borrow().clone();
+        let call = sides.call.borrow().clone();
         let Some(call) = call else {
             return Err(CallError::Broken(Fault::BodyDropped));
         };
@@ -129,17 +117,17 @@ impl ResponseEnd {
 
     /// Ready when the body was dropped before its end.
     pub(super) fn poll_body_dropped(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.exchange.written.get() == Written::Dropped {
+        if self.sides.written.get() == Written::Dropped {
             return Poll::Ready(());
         }
-        self.exchange.changed.park(cx, &self.ticket);
+        self.sides.changed.park(cx, &self.ticket);
         Poll::Pending
     }
 }
 
 impl Drop for ResponseEnd {
     fn drop(&mut self) {
-        self.exchange.give_up();
+        self.sides.give_up();
     }
 }
 
@@ -147,7 +135,7 @@ impl Drop for ResponseEnd {
 /// provider had refused the rest: a body that was cut must not look whole. It is an [`AsyncWrite`] too, whose close is the end
 /// of the body.
 pub struct BodyWriter {
-    exchange: Rc<Exchange>,
+    sides: Rc<Sides>,
     ticket: Ticket,
     /// The request's deadline.
     until: Option<Millis>,
@@ -176,9 +164,9 @@ impl BodyWriter {
     }
 
     fn end(&self) {
-        if self.exchange.written.get() == Written::Open {
-            self.exchange.written.set(Written::Ended);
-            if let Some(call) = self.exchange.call.borrow().as_ref() {
+        if self.sides.written.get() == Written::Open {
+            self.sides.written.set(Written::Ended);
+            if let Some(call) = self.sides.call.borrow().as_ref() {
                 call.finish();
             }
         }
@@ -186,8 +174,8 @@ impl BodyWriter {
 
     /// The call, when it takes a piece.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<Rc<Call>, BodyRefused>> {
-        let call = self.exchange.call.borrow().clone();
-        let Some(call) = call.filter(|_| self.exchange.written.get() == Written::Open) else {
+        let call = self.sides.call.borrow().clone();
+        let Some(call) = call.filter(|_| self.sides.written.get() == Written::Open) else {
             return Poll::Ready(self.refused());
         };
         match call.poll_room(cx) {
@@ -195,7 +183,7 @@ impl BodyWriter {
             Poll::Ready(Err(BodyRefused)) => Poll::Ready(self.refused()),
             Poll::Pending => {
                 // The response may be dropped meanwhile.
-                self.exchange.changed.park(cx, &self.ticket);
+                self.sides.changed.park(cx, &self.ticket);
                 match self.until {
                     Some(until) if self.timer.is_due(until, cx) => Poll::Ready(self.refused()),
                     _ => Poll::Pending,
@@ -212,8 +200,8 @@ impl BodyWriter {
     }
 
     fn refused<T>(&self) -> Result<T, BodyRefused> {
-        if self.exchange.written.get() == Written::Open {
-            self.exchange.written.set(Written::Refused);
+        if self.sides.written.get() == Written::Open {
+            self.sides.written.set(Written::Refused);
         }
         Err(BodyRefused)
     }
@@ -221,9 +209,9 @@ impl BodyWriter {
 
 impl Drop for BodyWriter {
     fn drop(&mut self) {
-        if self.exchange.written.get() == Written::Open {
-            self.exchange.written.set(Written::Dropped);
-            self.exchange.changed.wake_all();
+        if self.sides.written.get() == Written::Open {
+            self.sides.written.set(Written::Dropped);
+            self.sides.changed.wake_all();
         }
     }
 }

@@ -7,7 +7,7 @@ mod text;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::hex;
+use crate::host_port::{host_and_port, pinned};
 use crate::limits::{JOIN_ADDRS_MAX, JOIN_BYTES_MAX, JOIN_NAME_BYTES_MAX};
 
 /// What every token of this form begins with; the number is the form's.
@@ -121,30 +121,25 @@ impl JoinToken {
 /// Whether it is an address to listen on, and none to dial.
 fn is_unspecified(text: &str) -> bool {
     let (text, _) = text.split_once('#').unwrap_or((text, ""));
-    let addr = text.parse::<std::net::SocketAddr>();
+    let addr = text.split('#').next().unwrap_or(text);
+    let addr = addr.parse::<std::net::SocketAddr>();
     addr.is_ok_and(|addr| addr.ip().to_canonical().is_unspecified())
 }
 
 /// `HOST:PORT` or `HOST:PORT#KEY`, with an IPv6 address in brackets and a port that can be dialed. A host's name is left to whoever looks it up.
 fn is_addr(text: &str) -> bool {
-    let (text, pin) = match text.split_once('#') {
-        Some((text, key)) => (text, hex::decode::<32>(key).is_some()),
-        None => (text, true),
-    };
-    let Some((host, port)) = text.rsplit_once(':') else {
+    let Ok((host, port)) = pinned(text).and_then(|(addr, _)| host_and_port(addr)) else {
         return false;
     };
-    let bracketed = host.starts_with('[') && host.ends_with(']');
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    let is_host = match bracketed {
-        true => host[1..host.len() - 1]
-            .parse::<std::net::Ipv6Addr>()
-            .is_ok(),
-        false => (1..=253).contains(&host.len()) && host.chars().all(plain),
+    let is_host = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => (1..=253).contains(&host.len()) && host.chars().all(plain),
     };
-    pin && is_host
-        && port.chars().all(|c| c.is_ascii_digit())
-        && port.parse::<u16>().is_ok_and(|port| port > 0)
+    is_host && port > 0
 }
 
 impl fmt::Display for JoinToken {
@@ -291,10 +286,25 @@ mod tests {
         let names: [(u8, &[u8]); 2] = [(NAME, b"a"), (NAME, b"b")];
         assert!(refused(&with(&names)).contains("two names"));
         for addr in [
-            "", "a", "a:", "a:0", "a:65536", ":1", "::1:9000", "a b:1", "a:+1", "[x]:1",
+            "",
+            "a",
+            "a:",
+            "a:0",
+            "a:65536",
+            ":1",
+            "::1:9000",
+            "a b:1",
+            "a:+1",
+            "[x]:1",
+            "a:1#",
+            "0.0.0.0:1",
+            "[::]:1",
         ] {
             assert!(JoinToken::new([addr], None).is_err(), "{addr}");
         }
+        let pinned = format!("0.0.0.0:1#{}", "07".repeat(32));
+        let error = JoinToken::new([pinned], None).expect_err("nobody can dial it");
+        assert!(error.to_string().contains("all addresses"), "{error}");
         for addr in ["a:1", "10.0.0.1:65535", "[::1]:9000", "a-b.example_c:9"] {
             assert!(JoinToken::new([addr], None).is_ok(), "{addr}");
         }

@@ -17,6 +17,7 @@ use super::{Credentials, Identity};
 use crate::client::Doors;
 use crate::control::Registry;
 use crate::error::StartError;
+use crate::host_port::pinned;
 use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
 use crate::mesh::core::{Config, Redial};
 use crate::mesh::{self, Bootstrap, Steer};
@@ -74,7 +75,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let bootstrap: Vec<Bootstrap> = builder
         .bootstrap
         .iter()
-        .filter_map(|target| check::pinned(target).ok())
+        .filter_map(|target| pinned(target).ok())
         .map(|(to, key)| Bootstrap::new(to, key))
         .collect();
     let mut services = builder.services;

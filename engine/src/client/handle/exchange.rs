@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::super::head::ResponseHead;
+pub(super) use super::super::written::Written;
 use super::super::ProviderInfo;
 use super::open::Waited;
 use crate::call::BodyRefused;
@@ -45,19 +46,6 @@ struct State {
     /// The shard has nothing to do with it any more.
     let_go: bool,
     reader: Option<Waker>,
-}
-
-/// How far the request's body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
-    /// More may come.
-    Open,
-    /// It is complete.
-    Ended,
-    /// The provider takes no more.
-    Refused,
-    /// Its writer left before the end.
-    Dropped,
 }
 
 /// The head of a response, and whose it is.

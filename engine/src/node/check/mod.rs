@@ -6,7 +6,7 @@ use flatend_codec::{Config, Connection, Limits, Millis, Role, RELAY_SERVICE};
 
 use super::builder::NodeBuilder;
 use super::Identity;
-use crate::hex;
+use crate::host_port::{host_and_port, pinned};
 use crate::limits::SHARDS_MAX;
 
 /// What is wrong with it, in the order of the builder's methods.
@@ -51,46 +51,6 @@ fn addresses(builder: &NodeBuilder, found: &mut Vec<String>) {
             }
             Ok(_) => {}
         }
-    }
-}
-
-/// `HOST:PORT` or `HOST:PORT#KEY`: the address, and the key that alone may answer there.
-///
-/// # Errors
-/// The key is none.
-pub(super) fn pinned(target: &str) -> Result<(&str, Option<[u8; 32]>), String> {
-    match target.split_once('#') {
-        None => Ok((target, None)),
-        Some((addr, key)) => match hex::decode(key) {
-            Some(key) => Ok((addr, Some(key))),
-            None => Err(
-                "what stands behind '#' is no public key: write 64 hex digits, as `flatend keygen` prints them"
-                    .to_owned(),
-            ),
-        },
-    }
-}
-
-/// `HOST:PORT`, with an IPv6 address in brackets.
-fn host_and_port(text: &str) -> Result<(&str, u16), String> {
-    let form = "write HOST:PORT, as in 127.0.0.1:9000";
-    if let Some((scheme, _)) = text.split_once("://") {
-        return Err(format!("{scheme}:// has no place here; {form}"));
-    }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return Err(format!("a port is missing; {form}"));
-    };
-    if host.is_empty() {
-        return Err(format!(
-            "a host is missing; {form}; 0.0.0.0 and [::] stand for all addresses of this machine"
-        ));
-    }
-    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err("an IPv6 address stands in brackets, as in [::1]:9000".to_owned());
-    }
-    match port.parse() {
-        Ok(port) => Ok((host, port)),
-        Err(_) => Err(format!("'{port}' is no port, 1 to 65535; {form}")),
     }
 }
 
