@@ -51,6 +51,12 @@ pub const STREAM_WINDOW_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const HEAD_BYTES_MAX: usize = 56 * 1024;
 /// Longest reason of a RESET or GOODBYE that we send.
 pub const REASON_BYTES_MAX: usize = 1_024;
+/// Answers of the link itself that a peer of flatend/2 may leave unread: acknowledged PINGs, refused and cancelled requests, NODES.
+/// All that an honest one can have asked for fits, and what one that does not read costs stays small.
+pub const UNREAD_ANSWERS_BYTES_MAX: usize = 1024 * 1024;
+/// Largest NODES, header and all: token, count, 16 records with their lengths.
+pub const NODES_BYTES_MAX: usize =
+    MESSAGE_HEADER_BYTES + 4 + 1 + NODES_MAX * (2 + RECORD_BYTES_MAX);
 /// PING after so long without a byte (flatend2.md 4).
 pub const PING_AFTER_MS: u64 = 15_000;
 /// The same while requests of ours wait.
@@ -140,7 +146,8 @@ const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX >= 16 + 4 + 1 + 1 + 51 + 1 + 255
 const _: () = assert!(HANDSHAKE_FRAME_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX >= VALUE_BYTES_MAX + DATA_OVERHEAD_BYTES + FRAME_BYTES_MIN);
 const _: () = assert!(NODES_MAX <= FIRST_TARGET_NODES_MAX && NODES_MAX <= NAMED_KEYS_MAX);
-const _: () = assert!(4 + 1 + NODES_MAX * (2 + RECORD_BYTES_MAX) <= HEAD_BYTES_MAX);
+const _: () = assert!(NODES_BYTES_MAX <= HEAD_BYTES_MAX);
+const _: () = assert!(RPC_PENDING_MAX * NODES_BYTES_MAX <= UNREAD_ANSWERS_BYTES_MAX / 2);
 const _: () = assert!(ABANDONED_RETIRE < ABANDONED_DEAD);
 const _: () = assert!(UNWANTED_RETIRE < UNWANTED_DEAD && UNWANTED_DEAD < DISCARDED_MAX);
 const _: () = assert!(HELD_STREAM_BYTES_MAX <= HELD_LINK_BYTES_MAX);

@@ -4,13 +4,24 @@ use super::config::{Config, Role};
 use crate::error::{ApiMisuse, ProtocolError};
 use crate::event::Event;
 use crate::flatend2::TRAILER_BYTES;
-use crate::limits::{Limits, GO_FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT_MS, NODE_MESSAGE_BYTES_MAX};
+use crate::limits::{
+    Limits, GO_FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT_MS, NODE_MESSAGE_BYTES_MAX,
+    UNREAD_ANSWERS_BYTES_MAX,
+};
 use crate::packet::handshake;
 use crate::session::Outbox;
 use crate::time::ReadingClock;
 use crate::Millis;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+
+/// What a peer has made us answer since an earlier such answer was on its way; twice the limit waits at most.
+#[derive(Debug, Default)]
+struct Answers {
+    bytes: usize,
+    /// They count until so many bytes have left.
+    until: u64,
+}
 
 /// Common state; dialects get it with every call.
 #[derive(Debug)]
@@ -28,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) shown: Option<SocketAddr>,
     pub(super) trailer_bytes: usize,
     pub(crate) failed: bool,
+    answers: Answers,
     started: Millis,
     /// Length of the caller's unread input when it was last seen, less what was consumed: more than this means that bytes came in.
     seen_input: usize,
@@ -77,6 +89,7 @@ impl Shared {
             shown: config.identity.as_ref().map(|(_, address)| *address),
             trailer_bytes,
             failed: false,
+            answers: Answers::default(),
             started: now,
             seen_input: 0,
         })
@@ -99,6 +112,27 @@ impl Shared {
     pub(crate) fn check_reads(&self) -> Result<(), ProtocolError> {
         let queued = self.out.waiting_len();
         let max = self.limits.transmit_bytes_max.saturating_mul(2);
+        if queued > max {
+            return Err(ProtocolError::NotReading { queued, max });
+        }
+        Ok(())
+    }
+
+    /// The peer has made us answer `bytes` that nobody here asked for.
+    pub(crate) fn count_answer(&mut self, bytes: usize) {
+        let answers = &mut self.answers;
+        if self.out.transmitted_total() >= answers.until {
+            // What was counted has left.
+            answers.bytes = 0;
+            answers.until = self.out.queued_total();
+        }
+        answers.bytes = answers.bytes.saturating_add(bytes);
+    }
+
+    /// As [`count_answer`](Self::count_answer), before it is written: who does not read is not answered on and on.
+    pub(crate) fn note_answer(&mut self, bytes: usize) -> Result<(), ProtocolError> {
+        self.count_answer(bytes);
+        let (queued, max) = (self.answers.bytes, UNREAD_ANSWERS_BYTES_MAX);
         if queued > max {
             return Err(ProtocolError::NotReading { queued, max });
         }

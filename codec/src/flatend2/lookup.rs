@@ -9,7 +9,10 @@ use super::{Link, Phase};
 use crate::connection::Shared;
 use crate::error::{ApiMisuse, ProtocolError, SendError};
 use crate::event::{Event, Token};
-use crate::limits::{KEY_BYTES, LOOKUPS_PENDING_MAX, NODES_MAX, RECORD_BYTES_MAX, RPC_PENDING_MAX};
+use crate::limits::{
+    KEY_BYTES, LOOKUPS_PENDING_MAX, MESSAGE_HEADER_BYTES, NODES_MAX, RECORD_BYTES_MAX,
+    RPC_PENDING_MAX,
+};
 use crate::named::Named;
 use crate::node_id::NodeId;
 use crate::wire::{put_u16, put_u32};
@@ -86,6 +89,7 @@ impl Link {
             }
         }
         if count > 0 {
+            shared.count_answer(MESSAGE_HEADER_BYTES + 4 + 1 + body.len());
             self.put(
                 shared,
                 kind::LEGACY_NODES,
@@ -136,6 +140,7 @@ impl Link {
             body.extend_from_slice(record);
             count += 1;
         }
+        shared.count_answer(MESSAGE_HEADER_BYTES + 4 + 1 + body.len());
         self.put(shared, kind::NODES, 0, 0, 4 + 1 + body.len(), |out| {
             put_u32(out, token);
             out.push(count);
@@ -150,6 +155,8 @@ impl Link {
         message: Message<'a>,
     ) -> Received<'a> {
         shared.check_reads()?;
+        // What it costs is counted with the answer.
+        shared.note_answer(0)?;
         let (token, target) = message.find_node()?;
         if self.lookups.unanswered.len() >= LOOKUPS_PENDING_MAX {
             return Err(ProtocolError::Flood {

@@ -6,6 +6,7 @@ use crate::connection::{Peer, Role, Shared};
 use crate::dialect::PeerKind;
 use crate::error::{IdentityFault, ProtocolError};
 use crate::event::{Event, ResetCode};
+use crate::limits::MESSAGE_HEADER_BYTES;
 use crate::node_id::NodeId;
 use crate::stream::{Recv, Send};
 use crate::StreamId;
@@ -126,6 +127,7 @@ impl Link {
         let (deadline_ms, services, headers) = message.request()?;
         self.theirs = id;
         if self.said_goodbye || self.grants.theirs == 0 {
+            shared.note_answer(MESSAGE_HEADER_BYTES + 1)?;
             self.send_reset(shared, id, ResetCode::Refused, "");
             return Ok(None);
         }
@@ -241,6 +243,10 @@ impl Link {
             return self.drop_late(id, kind::RESET);
         };
         let unanswered = stream.ours && stream.recv == Recv::Head;
+        if !stream.ours {
+            // A request that is given up is granted anew.
+            shared.note_answer(MESSAGE_HEADER_BYTES + 4)?;
+        }
         let stream = StreamId(id);
         self.leave(shared, id);
         Ok(Some(if unanswered && code == ResetCode::Refused {

@@ -6,7 +6,7 @@ use super::{Link, Phase};
 use crate::connection::Shared;
 use crate::error::ProtocolError;
 use crate::event::Event;
-use crate::limits::{PING_AFTER_MS, PING_TIMEOUT_MS, PING_WAITING_MS};
+use crate::limits::{MESSAGE_HEADER_BYTES, PING_AFTER_MS, PING_TIMEOUT_MS, PING_WAITING_MS};
 use crate::Millis;
 
 #[derive(Debug)]
@@ -88,6 +88,7 @@ impl Link {
         let payload = message.ping()?;
         if !message.has(flag::ACK) {
             shared.check_reads()?;
+            shared.note_answer(MESSAGE_HEADER_BYTES + payload.len())?;
             self.put(shared, kind::PING, flag::ACK, 0, payload.len(), |out| {
                 out.extend_from_slice(&payload);
             });

@@ -2,22 +2,17 @@
 
 use crate::support::happened::Happened;
 use crate::support::raw2::{message, Meeting2};
-use flatend_codec::{Limits, ProtocolError, Role};
+use flatend_codec::limits::UNREAD_ANSWERS_BYTES_MAX;
+use flatend_codec::{ProtocolError, Role};
 
-/// Bytes that may wait before calls are answered with `Full`; twice as many end a link whose peer asks on.
-const QUEUED_MAX: usize = 512 * 1024;
 const REQUEST: &[u8] = b"\0\0\0\0\x01\x04echo\0\0";
 
 /// Sends frames of `batch` until the link ends; gives the error and how many were taken. What we answer is never read.
 fn unread(batch: impl Fn(u64) -> Vec<u8>) -> (ProtocolError, u64) {
-    let limits = Limits {
-        transmit_bytes_max: QUEUED_MAX,
-        ..Limits::default()
-    };
-    let mut meeting = Meeting2::up_within(Role::Acceptor, limits);
+    let mut meeting = Meeting2::up(Role::Acceptor);
     for turn in 0..10_000 {
         let result = meeting.send(&batch(turn));
-        assert!(meeting.conn.queued_bytes() <= 2 * QUEUED_MAX + 128 * 1024);
+        assert!(meeting.conn.queued_bytes() <= 2 * UNREAD_ANSWERS_BYTES_MAX + 128 * 1024);
         meeting.news();
         if let Err(error) = result {
             return (error, turn);
@@ -155,4 +150,23 @@ fn empty_pieces_of_a_body_are_nothing() {
     assert!(meeting.sent().is_empty());
     meeting.send(&message(3, 1, 1, b"")).unwrap();
     assert_eq!(meeting.news(), [Happened::End(flatend_codec::StreamId(1))]);
+}
+
+/// A link whose answers leave slowly, always behind some that were queued before: what is read counts no more.
+#[test]
+fn a_peer_that_reads_slowly_is_answered_on() {
+    let mut meeting = Meeting2::up(Role::Acceptor);
+    let pings = message(7, 0, 0, b"8 bytes!").repeat(3_000);
+    meeting.send(&pings).unwrap();
+    let mut taken = 0;
+    for _ in 0..200 {
+        meeting.send(&pings).unwrap();
+        meeting.conn.seal();
+        // One round later than they came.
+        let waiting = meeting.conn.transmit().len();
+        let behind = waiting.saturating_sub(70_000);
+        meeting.conn.transmitted(behind);
+        taken += behind;
+    }
+    assert!(taken > 10 * UNREAD_ANSWERS_BYTES_MAX, "{taken}");
 }

@@ -7,7 +7,7 @@ use super::{speaking_both, THEIR_KEY};
 use blake2::digest::{KeyInit, Mac};
 use blake2::{Blake2b512, Blake2bMac512, Digest};
 use ed25519_dalek::{Signer, SigningKey};
-use flatend_codec::{Config, Connection, Limits, Millis, ProtocolError, Role};
+use flatend_codec::{Config, Connection, Millis, ProtocolError, Role};
 use ring::aead::{Aad, LessSafeKey, UnboundKey, AES_256_GCM};
 use x25519_dalek::{x25519, X25519_BASEPOINT_BYTES};
 
@@ -199,16 +199,6 @@ impl Meeting2 {
     /// Both have said HELLO and what they offer: the peer `theirs`.
     pub fn up(role: Role) -> Self {
         Self::keyed(role).shake_hands()
-    }
-
-    /// The same with limits of a test's own.
-    pub fn up_within(role: Role, limits: Limits) -> Self {
-        let services = ["echo".to_owned()];
-        let config = Config {
-            limits,
-            ..speaking_both(role, 3, &services)
-        };
-        Self::of(config).shake_hands()
     }
 
     fn shake_hands(self) -> Self {
