@@ -27,6 +27,9 @@ pub const FAULTS: [Fault; 7] = [
     Fault::Insert,
 ];
 
+/// What may be under way before nothing more is reflected.
+const UNDER_WAY_BYTES_MAX: usize = 1 << 20;
+
 #[derive(Default)]
 pub struct Wire {
     bytes: Vec<u8>,
@@ -79,7 +82,8 @@ impl Wire {
                 self.bytes.truncate(at);
                 self.is_cut = true;
             }
-            Fault::Reflect if legacy => {}
+            // Two directions that reflect each other grow without end.
+            Fault::Reflect if legacy || length + other.len() > UNDER_WAY_BYTES_MAX => {}
             Fault::Reflect => drop(self.bytes.splice(at..at, other.iter().copied())),
             Fault::Insert => {
                 let count = 1 + script.below(64);
