@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{mpsc, Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -97,6 +98,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         events: builder.events,
         limits: builder.limits,
         relays: builder.relays,
+        working: AtomicUsize::new(count),
         flatend2: builder.flatend2,
         network_key: builder.network_key,
         trust: ArcSwap::from_pointee(builder.trust),
@@ -337,6 +339,10 @@ async fn run(
     }
     shard.draining().wait().await;
     ended.until(|| (running.get() == 0).then_some(())).await;
+    // A shard that has died never comes to rest: that must not hold the others up for ever.
+    rt::timeout(shard.shared.limits.drain_ms(), shard.all_at_rest())
+        .await
+        .ok();
     rt::timeout(shard.shared.limits.drain_ms(), shard.finish_streams())
         .await
         .ok();

@@ -28,6 +28,8 @@ pub(crate) enum Message {
     Start,
     /// The node shuts down.
     Drain,
+    /// No shard has tasks any more.
+    AtRest,
     /// What this node offers has changed: the peers are told.
     Offers,
     /// Whom the node takes has changed: each link is looked at again.

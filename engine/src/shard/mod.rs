@@ -12,6 +12,7 @@ mod submit;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) limits: NodeLimits,
     /// This node answers for those that it is connected to.
     pub(crate) relays: bool,
+    /// Shards whose tasks run: their requests may need the links of every shard.
+    pub(crate) working: AtomicUsize,
     /// The key that all nodes of the network share.
     pub(crate) network_key: Option<[u8; 32]>,
     /// Whom the node takes; replaced whole when that changes.
@@ -91,6 +94,8 @@ pub struct Shard {
     /// Every shard of the node is ready.
     started: Flag,
     draining: Flag,
+    /// The tasks of all shards have ended.
+    at_rest: Flag,
     /// Links whose task has not ended, those that wait for a FIN included.
     pub(crate) live_links: Cell<usize>,
     pub(crate) link_gone: WaitQueue,
@@ -126,6 +131,7 @@ impl Shard {
             retry_budget: RetryBudget::new(),
             started: Flag::default(),
             draining: Flag::default(),
+            at_rest: Flag::default(),
             live_links: Cell::new(0),
             link_gone: WaitQueue::default(),
         })
@@ -218,6 +224,16 @@ impl Shard {
         &self.outboxes[shard]
     }
 
+    /// Waits, once the tasks of this shard have ended, for those of the others: their requests go over the links of this one.
+    pub(crate) async fn all_at_rest(&self) {
+        if self.shared.working.fetch_sub(1, Ordering::AcqRel) == 1 {
+            for outbox in &self.outboxes {
+                outbox.send(Message::AtRest);
+            }
+        }
+        self.at_rest.wait().await;
+    }
+
     pub(crate) fn start_drain(&self) {
         self.draining.set();
     }
@@ -233,6 +249,7 @@ impl Shard {
             Message::Republished => {}
             Message::Start => self.started.set(),
             Message::Drain => self.start_drain(),
+            Message::AtRest => self.at_rest.set(),
             Message::Offers => mesh::services_changed(self),
             Message::Trust => mesh::trust_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),

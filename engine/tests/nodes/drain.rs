@@ -50,6 +50,33 @@ fn a_provider_that_drains_finishes_what_runs_and_takes_nothing_new() {
 }
 
 #[test]
+fn what_a_shard_still_does_may_go_over_the_links_of_another() {
+    let provider = TestNode::start(provider().bind("127.0.0.1:0"));
+    let (done, results) = std::sync::mpsc::channel();
+    let builder = Node::builder()
+        .bind("127.0.0.1:0")
+        .bootstrap(provider.addr().to_string())
+        .on_each_shard(move |shard| {
+            let done = done.clone();
+            async move {
+                shard.draining().wait().await;
+                if shard.link_count() == 0 {
+                    // Time for the other one to end everything that is its own.
+                    flatend::rt::sleep(300).await;
+                    let reply = exchange(&shard, request(&shard, "hello"), &[]).await;
+                    done.send(reply.map(|reply| reply.text().to_owned())).ok();
+                }
+            }
+        });
+    let caller = TestNode::with_shards(2, builder);
+    caller.wait_providers("hello", 1);
+    caller.node().drain();
+    let reply = results.recv_timeout(crate::support::DEADLINE);
+    assert_eq!(reply.expect("an end"), Ok("Hello world!".to_owned()));
+    caller.shutdown();
+}
+
+#[test]
 fn a_caller_that_drains_gets_the_responses_in_flight() {
     let (builder, begun, open) = gated();
     let (provider, caller) = pair_of(Dialer::Provider, 1, builder);
