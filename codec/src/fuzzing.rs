@@ -127,21 +127,12 @@ pub fn trailer(input: &[u8]) {
 }
 
 #[cfg(test)]
+#[path = "../../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
 mod tests {
-    /// Runs a target on each file that was kept for it.
-    fn replay(target: &str, run: fn(&[u8])) {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../fuzz/corpus")
-            .join(target);
-        let mut inputs = 0;
-        for entry in std::fs::read_dir(&folder).expect("fuzz/corpus has a folder a target") {
-            let path = entry.expect("a file").path();
-            println!("{}", path.display());
-            run(&std::fs::read(&path).expect("a file that can be read"));
-            inputs += 1;
-        }
-        assert!(inputs > 0, "{target}: nothing was kept");
-    }
+    use super::replay::replay;
 
     #[test]
     fn corpora_of_the_decoders_pass() {

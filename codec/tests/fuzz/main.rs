@@ -5,25 +5,13 @@ mod caller;
 mod links;
 mod network;
 mod pair;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 mod shadow;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
-
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/corpus")
-        .join(target);
-    let mut inputs = 0;
-    for entry in std::fs::read_dir(&folder).expect("fuzz/corpus has a folder a target") {
-        let path = entry.expect("a file").path();
-        println!("{}", path.display());
-        run(&std::fs::read(&path).expect("a file that can be read"));
-        inputs += 1;
-    }
-    assert!(inputs > 0, "{target}: nothing was kept");
-}
+use replay::replay;
 
 #[test]
 fn corpora_of_links_and_pairs_pass() {

@@ -87,7 +87,6 @@ pub(crate) async fn run(
             link: link.at,
             how: match reason {
                 CloseReason::Renewed | CloseReason::Retired => Down::Renewed,
-                CloseReason::Superseded => Down::Superseded,
                 _ => Down::Lost,
             },
         });

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::mesh_of;
 use crate::cli::ForgetOptions;
-use crate::config::{self, env::Lookup, Config, Context, LoadError};
+use crate::config::env::Lookup;
 use crate::trust::KNOWN_KEYS_FILE;
 use crate::{hex, io_words};
 
@@ -34,22 +34,7 @@ pub fn run(options: &ForgetOptions, env: &Lookup<'_>, err: &mut dyn Write) -> io
 /// # Errors
 /// A sentence without its full stop.
 fn forget(options: &ForgetOptions, env: &Lookup<'_>) -> Result<String, String> {
-    let context = Context {
-        env,
-        fallback_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
-        base_dir: PathBuf::new(),
-    };
-    let file = options.config.display();
-    let mesh = match config::load(&options.config, &context) {
-        Ok(config) => config.mesh,
-        Err(LoadError::Missing) => Config::without_file(&context).mesh,
-        Err(LoadError::Invalid(_)) => {
-            return Err(format!(
-                "'{file}' has errors: see `flatend check -c {file}`"
-            ))
-        }
-        Err(error) => return Err(format!("'{file}': {error}")),
-    };
+    let mesh = mesh_of(&options.config, env)?;
     let Some(directory) = mesh.state_dir.path() else {
         return Err("no state directory is known: set `state_dir`".to_owned());
     };

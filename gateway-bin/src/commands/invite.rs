@@ -2,13 +2,12 @@
 //! script can take it.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use flatend::JoinToken;
 
+use super::mesh_of;
 use crate::cli::InviteOptions;
-use crate::config::{self, env::Lookup, Bootstrap, Config, Context, LoadError, Mesh};
+use crate::config::{env::Lookup, Bootstrap, Mesh};
 use crate::keys;
 
 /// Prints a token.
@@ -45,22 +44,7 @@ pub fn run(
 /// # Errors
 /// A sentence without its full stop.
 fn addrs(options: &InviteOptions, env: &Lookup<'_>) -> Result<Vec<String>, String> {
-    let context = Context {
-        env,
-        fallback_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
-        base_dir: PathBuf::new(),
-    };
-    let file = options.config.display();
-    let mesh = match config::load(&options.config, &context) {
-        Ok(config) => config.mesh,
-        Err(LoadError::Missing) => Config::without_file(&context).mesh,
-        Err(LoadError::Invalid(_)) => {
-            return Err(format!(
-                "'{file}' has errors: see `flatend check -c {file}`"
-            ))
-        }
-        Err(error) => return Err(format!("'{file}': {error}")),
-    };
+    let mesh = mesh_of(&options.config, env)?;
     let key = own_key(&mesh)?;
     let pinned = |mut node: Bootstrap| {
         node.key = node.key.or(key);
@@ -72,7 +56,8 @@ fn addrs(options: &InviteOptions, env: &Lookup<'_>) -> Result<Vec<String>, Strin
     let addr = mesh.public_addr.unwrap_or(mesh.addr);
     if addr.ip().is_unspecified() || addr.port() == 0 {
         return Err(format!(
-            "{addr} cannot be dialed: set `public_addr` in '{file}', or give --addr HOST:PORT"
+            "{addr} cannot be dialed: set `public_addr` in '{}', or give --addr HOST:PORT",
+            options.config.display()
         ));
     }
     Ok(vec![pinned(Bootstrap {

@@ -68,12 +68,10 @@ pub struct Lane {
 /// How a link ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Down {
-    /// It is lost, or the peer has left.
+    /// It is lost, the peer has left, or another leads to the same process.
     Lost,
     /// By ourselves, so that it is made again: if we had dialed it, at once.
     Renewed,
-    /// By either side, since another leads to the same process.
-    Superseded,
 }
 
 /// A handshake is done.
