@@ -14,6 +14,20 @@ pub const RECORD_LIFETIME_S: u32 = 30 * 24 * 3600;
 /// 64 KiB each.
 pub const GRANTED_REQUESTS_MAX: usize = 16_384;
 
+/// Links to one process at most, and one for each pair of shards before (flatend2.md 6): a peer that claims thousands of shards gets
+/// no more.
+pub const LANES_MAX: u16 = 16;
+
+/// Further links to one process that are dialed at once.
+pub const LANE_DIALS_MAX: usize = 4;
+
+/// Links of one lane that a peer may have dialed: the second may take the place of one that it has lost and we have not. A third
+/// ends the oldest.
+pub const LANE_LINKS_MAX: usize = 2;
+
+/// Requests of a link after which its process gets further ones: a node that others only know of, or ask once, keeps one.
+pub const LANE_WORK_REQUESTS: u32 = 16;
+
 /// Streams of a link with somebody waiting, from which on those that nobody waits for any more are swept out: see `StreamWaits`.
 pub const STREAM_WAITS_SWEEP_MIN: usize = 64;
 

@@ -9,7 +9,7 @@ use crate::error::CallError;
 use crate::limits::{HOLD_DEFAULT_MS, OUTLET_LOOK_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
 use crate::routing::{choose, Ask, Begun, LinkRef, Look, Pick, ProviderKey};
 use crate::rt;
-use crate::shard::{Candidate, Lead, ProviderState};
+use crate::shard::{Candidate, Lead, ProviderState, Shard};
 
 /// What a call has tried already.
 #[derive(Default)]
@@ -84,16 +84,27 @@ impl Tried {
         candidate.state.repute.borrow().look(ask, !candidate.near)
     }
 
-    /// The way to `candidate`: a link of the shard `own` if there is one, else any that was not tried.
-    fn through(&self, candidate: &Candidate, own: usize) -> Option<Through> {
+    /// The way to `candidate`: of the links of this shard the one with the fewest requests, else one of another shard, each shard
+    /// its own where there are several; none that was tried.
+    fn through(&self, candidate: &Candidate, shard: &Shard) -> Option<Through> {
         let links = match &candidate.lead {
             Lead::Links(links) => links,
             Lead::Outlet(outlet) => return Some(Through::Outlet(outlet.clone())),
         };
-        let mut left = links.iter().filter(|link| !self.links.contains(link));
-        let first = left.clone().next();
-        let link = left.find(|link| link.shard == own).or(first)?;
-        Some(Through::Link(*link))
+        let left = links.iter().filter(|link| !self.links.contains(link));
+        let mut own = left.clone().filter(|link| link.shard == shard.index);
+        let link = match (own.next(), own.next()) {
+            (Some(only), None) => *only,
+            (Some(first), Some(second)) => {
+                let all = [first, second].into_iter().chain(own);
+                *all.min_by_key(|link| shard.open_streams(**link))?
+            }
+            (None, _) => {
+                let count = left.clone().count();
+                *left.clone().nth(shard.index % count.max(1))?
+            }
+        };
+        Some(Through::Link(link))
     }
 }
 
@@ -157,7 +168,7 @@ impl Call {
         match choose(candidates.len(), ask.now_us, look, &mut rng) {
             pick @ (Pick::One(i) | Pick::Trial(i)) => {
                 let candidate = &candidates[i];
-                match tried.through(candidate, shard.index) {
+                match tried.through(candidate, shard) {
                     Some(through) => Choice::One(Chosen {
                         key: candidate.key,
                         through,

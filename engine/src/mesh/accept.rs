@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
+use bytes::BytesMut;
 use flatend_codec::{Config, Connection, Flatend2, Limits, Role};
 
 use super::driver;
@@ -36,7 +37,7 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
                     Ok(link) => {
                         let shard = shard.clone();
                         rt::spawn(async move {
-                            driver::run(&shard, &link, None).await;
+                            driver::run(&shard, link, None, BytesMut::new()).await;
                         });
                     }
                     Err(err) => shard.emit(NodeEvent::Trouble(format!(
@@ -54,7 +55,8 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
 
 fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
     let shown = socket.local_addr()?;
-    let link = new_link(shard, socket, Role::Acceptor, shown, Expected::ANYBODY)?;
+    // Its dialer says which lane it is.
+    let link = new_link(shard, socket, Role::Acceptor, shown, Expected::ANYBODY, 0)?;
     let links = shard.shared.limits.links;
     if shard.live_links.get() >= links {
         link.close(CloseReason::Full { links });
@@ -94,6 +96,8 @@ pub(crate) fn forget_unverified(link: &Rc<Link>) {
 pub(crate) struct Expected {
     /// The key that the peer must show.
     pub(crate) key: Option<[u8; 32]>,
+    /// The process that is to answer.
+    pub(crate) instance: Option<[u8; 16]>,
     /// Whether it may speak legacy alone, which proves nothing.
     pub(crate) legacy: bool,
 }
@@ -101,6 +105,7 @@ pub(crate) struct Expected {
 impl Expected {
     pub(crate) const ANYBODY: Expected = Expected {
         key: None,
+        instance: None,
         legacy: true,
     };
 }
@@ -112,6 +117,7 @@ pub(crate) fn new_link(
     role: Role,
     here: SocketAddr,
     expected: Expected,
+    lane: u16,
 ) -> io::Result<Rc<Link>> {
     socket.keepalive(KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S);
     let mut ephemeral_secret = [0; 32];
@@ -124,6 +130,7 @@ pub(crate) fn new_link(
         (identity.key.clone(), shown)
     });
     let services = shard.shared.service_names.load_full();
+    let trust = shard.shared.trust.load();
     let credentials = &shard.shared.credentials;
     let addresses: Vec<SocketAddr> = identity.iter().map(|(_, shown)| *shown).collect();
     let limits = &shard.shared.limits;
@@ -133,16 +140,14 @@ pub(crate) fn new_link(
         addresses: &addresses,
         instance: credentials.instance,
         shards: u16::try_from(shard.shared.shards).unwrap_or(u16::MAX),
-        lane: 0,
+        lane,
         requests_max: u32::try_from(requests_max).unwrap_or(u32::MAX),
         software: SOFTWARE,
         record: credentials.record(&addresses),
         network_key: shard.shared.network_key,
         expected_key: expected.key,
         // Its secret would not protect against a legacy peer.
-        legacy: expected.legacy
-            && shard.shared.network_key.is_none()
-            && shard.shared.trust.load().takes_legacy(),
+        legacy: expected.legacy && shard.shared.network_key.is_none() && trust.takes_legacy(),
     };
     let config = Config {
         role,
@@ -161,6 +166,6 @@ pub(crate) fn new_link(
         limits,
         services,
         // Until it has shown who it is.
-        shard.shared.trust.load().may_call(&Shown::Legacy(None)),
+        trust.may_call(&Shown::Legacy(None)),
     ))
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use flatend_codec::Role;
 
 use super::core::{DialEnd, DialId};
@@ -19,15 +20,21 @@ use crate::shard::Shard;
 /// A dial whose end has not been told. Dropped, it has failed.
 pub(crate) struct Dialing {
     id: DialId,
+    /// Which of the links to its process it is for.
+    pub(super) lane: u16,
+    /// The process that is to answer.
+    pub(super) instance: Option<[u8; 16]>,
     registry: Arc<Registry>,
     end: DialEnd,
     told: bool,
 }
 
 impl Dialing {
-    fn new(shard: &Shard, id: DialId) -> Dialing {
+    fn new(shard: &Shard, dial: &Dial) -> Dialing {
         Dialing {
-            id,
+            id: dial.id,
+            lane: dial.lane,
+            instance: dial.expected.instance,
             registry: shard.shared.registry.clone(),
             end: DialEnd::Failed,
             told: false,
@@ -59,7 +66,7 @@ impl Drop for Dialing {
 
 /// Dials, and runs the link if there is one.
 pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
-    let dialing = Dialing::new(shard, dial.id);
+    let dialing = Dialing::new(shard, &dial);
     let shard = shard.clone();
     rt::spawn(async move {
         let drained = async {
@@ -70,26 +77,21 @@ pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
         match futures_lite::future::or(connected, drained).await {
             None => {}
             Some(Ok(link)) => {
-                let reason = driver::run(&shard, &link, Some(dialing)).await;
-                if let (true, CloseReason::Broken(what)) = (dial.tell, reason) {
-                    tell_trouble(&shard, &link, &dial.to, &what);
+                let ended = driver::run(&shard, link, Some(dialing), BytesMut::new()).await;
+                // What the first dial of an address found there that was no node.
+                let broken = ended.filter(|ended| dial.tell && !ended.met);
+                if let Some(CloseReason::Broken(what)) = broken.map(|ended| ended.reason) {
+                    tell_trouble(&shard, &dial.to, &what);
                 }
             }
-            Some(Err(what)) if dial.tell => {
-                shard.emit(NodeEvent::Trouble(format!(
-                    "cannot reach {}: {what}",
-                    dial.to
-                )));
-            }
+            Some(Err(what)) if dial.tell => tell_trouble(&shard, &dial.to, &what),
             Some(Err(_)) => {}
         }
     });
 }
 
-fn tell_trouble(shard: &Rc<Shard>, link: &Link, to: &str, what: &str) {
-    if link.conn.borrow().peer().is_none() {
-        shard.emit(NodeEvent::Trouble(format!("cannot reach {to}: {what}")));
-    }
+fn tell_trouble(shard: &Rc<Shard>, to: &str, what: &str) {
+    shard.emit(NodeEvent::Trouble(format!("cannot reach {to}: {what}")));
 }
 
 async fn connect(shard: &Rc<Shard>, dial: &Dial) -> Result<Rc<Link>, String> {
@@ -104,7 +106,8 @@ async fn connect(shard: &Rc<Shard>, dial: &Dial) -> Result<Rc<Link>, String> {
                     .as_ref()
                     .map_or(0, |identity| identity.listen_port);
                 let here = SocketAddr::new(here.ip(), port);
-                return accept::new_link(shard, socket, Role::Dialer, here, dial.expected)
+                let (role, expected) = (Role::Dialer, dial.expected);
+                return accept::new_link(shard, socket, role, here, expected, dial.lane)
                     .map_err(|err| err.to_string());
             }
             Err(err) => last = err.to_string(),

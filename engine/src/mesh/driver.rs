@@ -12,9 +12,9 @@ use futures_lite::FutureExt;
 use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
-use super::reader::{read, BufferSize};
+use super::reader::{read, resume, BufferSize};
 use super::steer::News;
-use super::{accept, announce, events, welcome};
+use super::{accept, announce, events, handover, lanes, welcome};
 use crate::error::Fault;
 use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS};
 use crate::rt::{self, Timer};
@@ -42,17 +42,39 @@ pub(crate) struct Progress {
     pub(crate) dialed: bool,
     /// The dial that led here, until its end is told.
     pub(crate) dialing: Option<Dialing>,
+    /// Which of the links to its process it is; known with the handshake.
+    pub(crate) lane: u16,
+    /// It is on the shard that it belongs to.
+    pub(crate) placed: bool,
+    /// The shard that it goes to.
+    pub(crate) moves_to: Option<usize>,
+    /// The mesh core knows that requests pass.
+    pub(crate) told_work: bool,
 }
 
-/// Runs a link until it ends; returns why. The link is registered with the shard while it runs.
-/// `dialing`: the dial that led to it.
+/// How a link has ended for its shard.
+pub(crate) struct Ended {
+    pub(crate) reason: CloseReason,
+    /// Its peer has shown who it is.
+    pub(crate) met: bool,
+}
+
+/// How the reading of a link ends.
+enum End {
+    Closed(CloseReason),
+    /// It belongs to another shard.
+    Moves(usize),
+}
+
+/// Runs a link until it ends, or has gone to the shard that it belongs to. The link is registered with the shard while it runs.
+/// `dialing`: the dial that led to it. `unread`: what was read of it already.
 pub(crate) async fn run(
     shard: &Rc<Shard>,
-    link: &Rc<Link>,
+    link: Rc<Link>,
     dialing: Option<Dialing>,
-) -> CloseReason {
+    unread: BytesMut,
+) -> Option<Ended> {
     let _alive = Alive::new(shard);
-    shard.links.borrow_mut().insert(link.at.id, link.clone());
     let mut progress = Progress {
         handshaked: false,
         reprobed: false,
@@ -60,22 +82,21 @@ pub(crate) async fn run(
         announced_ready: false,
         announced_retiring: false,
         dialed: dialing.is_some(),
+        lane: dialing.as_ref().map_or(0, |dialing| dialing.lane),
+        placed: dialing.is_some() || shard.count() == 1,
+        moves_to: None,
+        told_work: false,
         dialing,
     };
     if shard.draining().is_set() {
         // It came in the very turn of the drain: nobody would say goodbye to it any more.
         link.close(CloseReason::Drained);
     }
-    announce::check_list(shard, link);
+    announce::check_list(shard, &link);
     // A dialer speaks first.
     link.flush();
     link.rearm();
-    // A fault of our own ends this link alone, and properly: one that stayed in the tables would get requests for ever.
-    let driven = AssertUnwindSafe(drive(shard, link, &mut progress)).catch_unwind();
-    let reason = driven.await.unwrap_or_else(|panic| {
-        rt::report_panic(panic.as_ref());
-        CloseReason::Broken("a panic in the link's task".to_owned())
-    });
+    let (link, reason) = drive_here(shard, link, &mut progress, unread).await?;
     shard.shared.registry.withdraw(link.at);
     link.lose(&reason);
     match progress.dialing.take() {
@@ -92,9 +113,36 @@ pub(crate) async fn run(
         });
     }
     shard.links.borrow_mut().remove(&link.at.id);
-    events::report_end(shard, link, &progress, &reason);
-    farewell(link, &reason).await;
-    reason
+    events::report_end(shard, &link, &progress, &reason);
+    farewell(&link, &reason).await;
+    let met = link.conn.borrow().peer().is_some();
+    Some(Ended { reason, met })
+}
+
+/// Drives a link until its end, which it gives with the link; `None` if it has gone to another shard.
+async fn drive_here(
+    shard: &Rc<Shard>,
+    mut link: Rc<Link>,
+    progress: &mut Progress,
+    mut unread: BytesMut,
+) -> Option<(Rc<Link>, CloseReason)> {
+    loop {
+        shard.links.borrow_mut().insert(link.at.id, link.clone());
+        // A fault of our own ends this link alone, and properly: one that stayed in the tables would get requests for ever.
+        let driven = AssertUnwindSafe(drive(shard, &link, progress, &mut unread)).catch_unwind();
+        let end = driven.await.unwrap_or_else(|panic| {
+            rt::report_panic(panic.as_ref());
+            End::Closed(CloseReason::Broken("a panic in the link's task".to_owned()))
+        });
+        let to = match end {
+            End::Closed(reason) => return Some((link, reason)),
+            End::Moves(to) => to,
+        };
+        accept::forget_unverified(&link);
+        shard.links.borrow_mut().remove(&link.at.id);
+        // Where it cannot go it stays: it works here too.
+        (link, unread) = handover::send_off(shard, link, unread, to).err()?;
+    }
 }
 
 /// Counts a link's task, however it ends.
@@ -114,13 +162,30 @@ impl Drop for Alive {
     }
 }
 
-async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> CloseReason {
-    let mut buffer = BytesMut::new();
+async fn drive(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    buffer: &mut BytesMut,
+) -> End {
     let mut size = BufferSize::default();
     let frame_timer = Timer::new();
     let stall_check = Timer::new();
     let mut reading = true;
+    let mut result = resume(shard, link, progress, buffer, &mut size);
     loop {
+        // A frame that has begun holds memory; it must not do so for ever.
+        match size.frame_begun {
+            true if !frame_timer.is_set() => frame_timer.set_after(FRAME_WAIT_MS),
+            true => {}
+            false => frame_timer.clear(),
+        }
+        if let (Ok(()), Some(to)) = (&result, progress.moves_to.take()) {
+            return End::Moves(to);
+        }
+        if let Err(reason) = result.and_then(|()| check_state(shard, link, progress)) {
+            return End::Closed(reason);
+        }
         let wake = std::future::poll_fn(|cx| {
             if let Some(reason) = link.closing.borrow().clone() {
                 return Poll::Ready(Wake::Close(reason));
@@ -160,8 +225,8 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
             link.socket.poll_readable(cx).map(|()| Wake::Readable)
         })
         .await;
-        let result = match wake {
-            Wake::Close(reason) => return reason,
+        result = match wake {
+            Wake::Close(reason) => return End::Closed(reason),
             Wake::Deadline => on_deadline(shard, link, progress),
             Wake::Poked => Ok(()),
             Wake::Renewal => {
@@ -178,17 +243,8 @@ async fn drive(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) -> C
                 "a frame was begun and not finished within {} s",
                 FRAME_WAIT_MS / 1000
             ))),
-            Wake::Readable => read(shard, link, progress, &mut buffer, &mut size).await,
+            Wake::Readable => read(shard, link, progress, buffer, &mut size).await,
         };
-        // A frame that has begun holds memory; it must not do so for ever.
-        match size.frame_begun {
-            true if !frame_timer.is_set() => frame_timer.set_after(FRAME_WAIT_MS),
-            true => {}
-            false => frame_timer.clear(),
-        }
-        if let Err(reason) = result.and_then(|()| check_state(shard, link, progress)) {
-            return reason;
-        }
     }
 }
 
@@ -226,6 +282,7 @@ fn check_state(
     progress: &mut Progress,
 ) -> Result<(), CloseReason> {
     announce::bring_up_to_date(shard, link);
+    lanes::note_work(shard, link, progress);
     welcome::review(shard, link, progress)?;
     let (ready, retirement, open) = {
         let conn = link.conn.borrow();
@@ -293,6 +350,7 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
             | CloseReason::Drained
             | CloseReason::PeerLeft
             | CloseReason::Ourselves
+            | CloseReason::Elsewhere
     ) {
         let rest = link.unsent();
         // A peer that takes nothing loses the rest, after the same wait as for its FIN.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flatend_codec::{Event, NodeId, ResetCode, Retirement, StreamId};
 
-use super::core::{Lane, LinkUp};
+use super::core::{Lane, LinkUp, Process};
 use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
-use super::{accept, lookup, welcome, Recipient};
+use super::{accept, lanes, lookup, welcome, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
 use crate::node::{self, Caller, NodeEvent, PeerName};
@@ -80,6 +80,7 @@ pub(crate) fn handle(
             deadline_ms,
             end,
         } => {
+            link.note_request();
             let service = services.iter().find_map(|name| {
                 std::str::from_utf8(name)
                     .ok()
@@ -218,6 +219,9 @@ fn handshake(
     if is_ourselves(shard, link) {
         return Err(CloseReason::Ourselves);
     }
+    if !again {
+        lanes::check(link, progress)?;
+    }
     accept::forget_unverified(link);
     welcome::check(shard, link)?;
     let services = welcome::believed(shard, link, !again);
@@ -240,14 +244,20 @@ fn handshake(
             shard.emit(NodeEvent::OwnKey { from, closed });
         }
         tell_up(shard, link, progress);
-        lookup::first(shard, link, progress.dialed);
+        // Who is known by another link has been asked.
+        if progress.lane == 0 {
+            lookup::first(shard, link, progress.dialed);
+        }
     }
-    let (peer, services) = (name_of(link), progress.services.clone());
-    shard.emit(match (again, progress.dialed) {
-        (true, _) => NodeEvent::Reprobed { peer, services },
-        (false, true) => NodeEvent::Dialed { peer, services },
-        (false, false) => NodeEvent::Accepted { peer, services },
-    });
+    // Lane 0 speaks for the others.
+    if progress.lane == 0 {
+        let (peer, services) = (name_of(link), progress.services.clone());
+        shard.emit(match (again, progress.dialed) {
+            (true, _) => NodeEvent::Reprobed { peer, services },
+            (false, true) => NodeEvent::Dialed { peer, services },
+            (false, false) => NodeEvent::Accepted { peer, services },
+        });
+    }
     let (ready, retirement) = {
         let conn = link.conn.borrow();
         (conn.is_ready(), conn.retirement())
@@ -270,9 +280,12 @@ pub(crate) fn note_ready(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Prog
 fn tell_up(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) {
     let id = peer_id(link);
     let lane = link.conn.borrow().hello().map(|hello| Lane {
-        key: hello.public_key,
-        instance: hello.instance,
-        lane: hello.lane,
+        process: Process {
+            key: hello.public_key,
+            instance: hello.instance,
+        },
+        lane: progress.lane,
+        shards: hello.shards,
     });
     shard.shared.registry.tell(News::Up(LinkUp {
         link: link.at,
@@ -335,7 +348,7 @@ pub(crate) fn report_end(
         CloseReason::Ourselves => shard.emit(NodeEvent::OwnKey { from, closed: true }),
         _ => {}
     }
-    if progress.handshaked {
+    if progress.handshaked && progress.lane == 0 {
         let (peer, services) = (name_of(link), progress.services.clone());
         shard.emit(NodeEvent::Disconnected {
             peer,
@@ -360,6 +373,7 @@ fn text(reason: &CloseReason) -> String {
         }
         CloseReason::Unwelcome(why) => why.clone(),
         CloseReason::Superseded => "another link leads to it".to_owned(),
+        CloseReason::Elsewhere => "another process answers there".to_owned(),
         CloseReason::Ourselves => "it is this node itself".to_owned(),
         CloseReason::Renewed => {
             "the link is made again: what this node offers has changed".to_owned()

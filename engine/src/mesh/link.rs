@@ -13,7 +13,7 @@ use super::held::Held;
 use super::streams::Streams;
 use super::waits::StreamWaits;
 use crate::error::Fault;
-use crate::limits::FIN_WAIT_MS;
+use crate::limits::{FIN_WAIT_MS, LANE_WORK_REQUESTS};
 use crate::node::NodeLimits;
 use crate::routing::LinkRef;
 use crate::rt::{self, park, Socket, Timer, TurnEnd, WaitQueue};
@@ -44,6 +44,8 @@ pub(crate) enum CloseReason {
     Renewed,
     /// Another link leads to the same instance.
     Superseded,
+    /// It leads to another process than the one that it was made for.
+    Elsewhere,
     /// The peer may not stay; the sentence says why.
     Unwelcome(String),
 }
@@ -94,6 +96,8 @@ pub(crate) struct Link {
     pub(super) named: RefCell<Vec<Named>>,
     /// Another link leads to the same instance: this one ends with its last stream.
     pub(crate) superseded: Cell<bool>,
+    /// Requests that were made over it, by either side; counted until they are as many as make it work.
+    pub(super) requests: Cell<u32>,
 }
 
 impl Link {
@@ -133,6 +137,7 @@ impl Link {
             review: Cell::new(false),
             named: RefCell::default(),
             superseded: Cell::new(false),
+            requests: Cell::new(0),
         })
     }
 
@@ -141,6 +146,17 @@ impl Link {
         self.poked.set(true);
         if let Some(waker) = self.task.take() {
             waker.wake();
+        }
+    }
+
+    /// Counts a request; the one that makes the link work has its task tell that.
+    pub(super) fn note_request(&self) {
+        let requests = self.requests.get();
+        if requests < LANE_WORK_REQUESTS {
+            self.requests.set(requests + 1);
+            if requests + 1 == LANE_WORK_REQUESTS {
+                self.poke();
+            }
         }
     }
 

@@ -55,6 +55,7 @@ impl Link {
         };
         let stream = conn.ask(now, services.iter().map(String::as_str), ask)?;
         drop(conn);
+        self.note_request();
         self.streams.insert(stream, recipient, mark);
         self.cork();
         Ok(stream)

@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use flatend_codec::{Event, Opened, StreamId};
 
 use super::driver::{fault, poll_events, Progress};
-use super::events;
 use super::link::{CloseReason, Link};
+use super::{events, lanes};
 use crate::limits::{
     LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, LINK_WINDOW_LOOK_BYTES,
     SLICE_BYTES_MIN,
@@ -42,6 +42,9 @@ pub(super) async fn read(
         if link.conn.borrow().dialect().quick_ack {
             link.socket.quick_ack();
         }
+        if progress.moves_to.is_some() {
+            return Ok(());
+        }
         if link.socket.is_drained() || link.streams.is_paused() || link.closing.borrow().is_some() {
             break;
         }
@@ -56,6 +59,21 @@ pub(super) async fn read(
         if buffer.is_empty() && size.is_idle(buffer.capacity()) {
             *buffer = BytesMut::new();
         }
+    }
+    Ok(())
+}
+
+/// Takes up what another shard, or an earlier look, has read.
+pub(super) fn resume(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    buffer: &mut BytesMut,
+    size: &mut BufferSize,
+) -> Result<(), CloseReason> {
+    if !buffer.is_empty() {
+        let wants_more = take_frames(shard, link, progress, buffer)?;
+        size.note_read(0, wants_more);
     }
     Ok(())
 }
@@ -183,6 +201,11 @@ fn take_frames(
             buffer.advance(consumed);
         }
         poll_events(shard, link, progress)?;
+        progress.moves_to = lanes::belongs_to(shard, link, progress);
+        if progress.moves_to.is_some() {
+            // What follows is opened there.
+            return Ok(0);
+        }
     }
     poll_events(shard, link, progress)?;
     Ok(wants)

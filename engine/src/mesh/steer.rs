@@ -24,6 +24,8 @@ pub(crate) enum News {
     Down { link: LinkRef, how: Down },
     /// A peer has answered a question.
     Named { link: LinkRef, named: Vec<Named> },
+    /// Requests pass over a link that we dialed.
+    Works(LinkRef),
     /// A dial led to no link.
     DialEnded { dial: DialId, end: DialEnd },
     /// The node shuts down.
@@ -40,6 +42,8 @@ pub(crate) struct Dial {
     pub(crate) tell: bool,
     /// Who is to answer there.
     pub(crate) expected: Expected,
+    /// Which of the links to its process this is to be.
+    pub(crate) lane: u16,
 }
 
 /// An address that is dialed for ever.
@@ -53,6 +57,7 @@ impl Bootstrap {
     pub(crate) fn new(to: &str, key: Option<[u8; 32]>) -> Bootstrap {
         let expected = Expected {
             key,
+            instance: None,
             legacy: key.is_none(),
         };
         Bootstrap {
@@ -114,7 +119,7 @@ impl Steer {
         match news {
             News::Up(up) => {
                 if let Some(lane) = up.lane {
-                    self.remember(lane.key);
+                    self.remember(lane.process.key);
                 }
                 if let Some(dial) = up.dial {
                     self.dial_over(dial);
@@ -128,6 +133,7 @@ impl Steer {
                 self.core.link_down(now, link, how);
             }
             News::Named { link, named } => self.core.named(now, link, &named),
+            News::Works(link) => self.core.link_works(now, link),
             News::DialEnded { dial, end } => {
                 self.dial_over(dial);
                 self.core.dial_ended(now, dial, end);
@@ -203,6 +209,14 @@ impl Steer {
         }
     }
 
+    /// The shard with the fewest links.
+    fn idlest(&self) -> usize {
+        let loads = self.load.iter().enumerate();
+        loads
+            .min_by_key(|(_, load)| **load)
+            .map_or(0, |(shard, _)| shard)
+    }
+
     fn dial(&mut self, now: Millis, id: DialId, target: Target, attempt: u32) {
         let (to, tell, expected) = match target {
             Target::Bootstrap(number) => {
@@ -214,20 +228,30 @@ impl Steer {
             Target::Peer { key, addr, signed } => {
                 let expected = Expected {
                     key: signed.then_some(key),
+                    instance: None,
                     legacy: !signed,
                 };
                 (addr.to_string(), false, expected)
             }
+            Target::Lane { process, addr, .. } => {
+                let expected = Expected {
+                    key: Some(process.key),
+                    instance: Some(process.instance),
+                    legacy: false,
+                };
+                (addr.to_string(), false, expected)
+            }
         };
-        let loads = self.load.iter().enumerate();
-        let shard = loads
-            .min_by_key(|(_, load)| **load)
-            .map_or(0, |(shard, _)| shard);
+        let (lane, shard) = match target {
+            Target::Lane { lane, shard, .. } => (lane, shard),
+            Target::Bootstrap(_) | Target::Peer { .. } => (0, self.idlest()),
+        };
         let message = Message::Dial(Dial {
             id,
             to,
             tell,
             expected,
+            lane,
         });
         let posted = self
             .mailboxes

@@ -242,6 +242,8 @@ fn mesh_config(
     Ok(Config {
         own: shared.identity.as_ref().map(Identity::public_key),
         proved: shared.credentials.public_key(),
+        instance: shared.credentials.instance,
+        shards: shared.shards,
         own_addrs: addrs.iter().copied().chain(public_addr).collect(),
         bootstrap,
         redial,

@@ -296,6 +296,14 @@ fn register_for(fd: impl AsFd, more: epoll::EventFlags) -> std::io::Result<(usiz
     })
 }
 
+/// Takes a descriptor that stays open out of the set; its slot is to be forgotten with [`deregister`].
+pub(crate) fn unwatch(fd: impl AsFd) -> std::io::Result<()> {
+    if_installed(|reactor| epoll::delete(&reactor.epoll, fd))
+        .transpose()
+        .map(|_| ())
+        .map_err(Into::into)
+}
+
 /// Forgets a descriptor that is about to be closed. Works after the shard has ended, when there is nothing to forget.
 pub(crate) fn deregister(key: usize) {
     REACTOR.with(|cell| {

@@ -91,10 +91,22 @@ impl Socket {
         }
     }
 
+    /// Gives the descriptor up, for another shard to adopt.
+    ///
+    /// # Errors
+    /// When the system does not take it out of this shard's set; the connection ends then.
+    pub fn detach(mut self) -> io::Result<OwnedFd> {
+        reactor::unwatch(self.fd())?;
+        match self.fd.take() {
+            Some(fd) => Ok(fd),
+            None => unreachable!("the descriptor is taken in drop and here only"),
+        }
+    }
+
     fn fd(&self) -> &OwnedFd {
         match &self.fd {
             Some(fd) => fd,
-            None => unreachable!("the descriptor is taken in drop only"),
+            None => unreachable!("the descriptor is taken at the end only"),
         }
     }
 

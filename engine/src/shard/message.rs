@@ -10,7 +10,7 @@ use super::Shard;
 use crate::client::Exchange;
 use crate::error::{CallError, Fault};
 use crate::kademlia::Key;
-use crate::mesh::{Dial, Head};
+use crate::mesh::{Dial, Handover, Head};
 use crate::routing::LinkRef;
 
 /// Names a call between two shards: who asks, and its number there.
@@ -36,6 +36,8 @@ pub(crate) enum Message {
     Trust,
     /// Dial a node, and run the link.
     Dial(Dial),
+    /// A link that another shard has accepted for this one.
+    Handover(Box<Handover>),
     /// Another link leads to the same instance: end this one with its last stream.
     Supersede { link: LinkRef },
     /// Ask the peer of a link for nodes.

@@ -161,6 +161,11 @@ impl Shard {
         self.links.borrow().len()
     }
 
+    /// Calls of this shard that went over another shard's link, through its mailbox.
+    pub fn relayed_calls(&self) -> u64 {
+        self.relays.made_in_all()
+    }
+
     /// The routing snapshot as of this turn.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut cached = self.snapshot.borrow_mut();
@@ -200,6 +205,12 @@ impl Shard {
 
     pub(crate) fn link(&self, link: LinkRef) -> Option<Rc<Link>> {
         self.links.borrow().get(&link.id).cloned()
+    }
+
+    /// Requests in flight on a link of this shard; one that is gone is the last to be chosen.
+    pub(crate) fn open_streams(&self, link: LinkRef) -> usize {
+        self.link(link)
+            .map_or(usize::MAX, |link| link.conn.borrow().open_streams())
     }
 
     pub(crate) fn emit(&self, event: NodeEvent) {
@@ -253,6 +264,7 @@ impl Shard {
             Message::Offers => mesh::services_changed(self),
             Message::Trust => mesh::trust_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),
+            Message::Handover(handover) => mesh::take_in(self, *handover),
             Message::Supersede { link } => {
                 if let Some(link) = self.link(link) {
                     link.supersede();

@@ -1,7 +1,7 @@
 //! What this shard knows of one provider, whatever snapshots come and go: its repute of load, latency and health, its name,
 //! and the links that led to it last.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::call::Outlet;
@@ -13,8 +13,8 @@ pub(crate) struct ProviderState {
     pub(crate) repute: RefCell<Repute>,
     /// The links of the last snapshot that was looked at.
     links: RefCell<Vec<LinkRef>>,
-    /// The last link whose loss was held against it.
-    lost: Cell<Option<LinkRef>>,
+    /// Links whose loss was held against it, with those that led to it then: a process that dies loses all of them.
+    lost: RefCell<Vec<LinkRef>>,
 }
 
 impl ProviderState {
@@ -23,7 +23,7 @@ impl ProviderState {
             name: RefCell::new(name),
             repute: RefCell::default(),
             links: RefCell::default(),
-            lost: Cell::new(None),
+            lost: RefCell::default(),
         })
     }
 
@@ -42,9 +42,18 @@ impl ProviderState {
         self.repute.borrow_mut().renew(now_us)
     }
 
-    /// Whether the loss of `link` is news: it breaks many requests at once, and is one failure.
+    /// Whether the loss of `link` is news: it breaks many requests at once, and is one failure; so is that of several links that
+    /// led there at the same time.
     pub(crate) fn is_first_loss(&self, link: LinkRef) -> bool {
-        self.lost.replace(Some(link)) != Some(link)
+        let mut lost = self.lost.borrow_mut();
+        if lost.contains(&link) {
+            return false;
+        }
+        lost.clone_from(&self.links.borrow());
+        if !lost.contains(&link) {
+            lost.push(link);
+        }
+        true
     }
 }
 

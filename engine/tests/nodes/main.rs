@@ -1,4 +1,4 @@
-//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, discovery, outlets, providers that fail, the end.
+//! Two and more nodes over TCP: calls, bodies, shards, what breaks and how it is mended, lanes, discovery, outlets, providers that fail, the end.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -9,6 +9,7 @@ mod calls;
 mod discovery;
 mod drain;
 mod failover;
+mod lanes;
 mod links;
 mod mesh;
 mod mesh_services;

@@ -226,6 +226,7 @@ impl World {
                     let (expected, addr) = match target {
                         Target::Bootstrap(number) => (None, self.hosts[seeds[number]].addr),
                         Target::Peer { key, addr, .. } => (Some(key), addr),
+                        Target::Lane { .. } => panic!("links of old peers have no lanes"),
                     };
                     self.check_dial(host, expected, addr);
                     self.note_dial(host, addr);

@@ -98,6 +98,8 @@ impl Ours {
         let config = Config {
             own,
             proved: own.unwrap_or_default(),
+            instance: [0; 16],
+            shards: 1,
             own_addrs: vec![addr],
             bootstrap,
             redial: Redial::default(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use flatend::{HeaderBlock, Millis, NodeId};
-use flatend_codec::{Config, Connection, Event, Limits, Opened, Role, StreamId, Token};
+use flatend_codec::{Config, Connection, Event, Flatend2, Limits, Opened, Role, StreamId, Token};
 
 use super::DEADLINE;
 
@@ -36,6 +36,14 @@ pub(crate) enum Seen {
     ConnectionReset,
 }
 
+/// What a peer says of its process and of a link on flatend/2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) instance: [u8; 16],
+    pub(crate) shards: u16,
+    pub(crate) lane: u16,
+}
+
 /// One side of a link.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
@@ -50,7 +58,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 impl Peer {
-    fn new(stream: TcpStream, role: Role, seed: Option<u8>, services: &[&str]) -> Peer {
+    fn new(
+        stream: TcpStream,
+        role: Role,
+        seed: Option<u8>,
+        services: &[&str],
+        claim: Option<Claim>,
+    ) -> Peer {
         stream
             .set_read_timeout(Some(Duration::from_millis(20)))
             .expect("a timeout");
@@ -69,7 +83,19 @@ impl Peer {
             identity: seed.map(|seed| (SigningKey::from_bytes(&[seed; 32]), shown)),
             services: &services,
             limits: Limits::default(),
-            flatend2: None,
+            flatend2: claim.map(|claim| Flatend2 {
+                key: SigningKey::from_bytes(&[seed.unwrap_or(1); 32]),
+                addresses: &[],
+                instance: claim.instance,
+                shards: claim.shards,
+                lane: claim.lane,
+                requests_max: 100,
+                software: "a test",
+                record: None,
+                network_key: None,
+                expected_key: None,
+                legacy: true,
+            }),
         };
         let conn = Connection::new(Millis(0), config).expect("a configuration that makes sense");
         Peer {
@@ -84,7 +110,7 @@ impl Peer {
     /// Dials and shakes hands.
     pub(crate) fn dial(addr: SocketAddr, seed: Option<u8>, services: &[&str]) -> Peer {
         let stream = TcpStream::connect(addr).expect("the node listens");
-        let mut peer = Peer::new(stream, Role::Dialer, seed, services);
+        let mut peer = Peer::new(stream, Role::Dialer, seed, services, None);
         peer.wait(|seen| matches!(seen, Seen::Handshake(_)));
         peer
     }
@@ -92,9 +118,21 @@ impl Peer {
     /// Waits for a node's dial and shakes hands.
     pub(crate) fn accept(listener: &TcpListener, seed: u8, services: &[&str]) -> Peer {
         let (stream, _) = listener.accept().expect("a dial");
-        let mut peer = Peer::new(stream, Role::Acceptor, Some(seed), services);
+        let mut peer = Peer::new(stream, Role::Acceptor, Some(seed), services, None);
         peer.wait(|seen| matches!(seen, Seen::Handshake(_)));
         peer
+    }
+
+    /// Dials on flatend/2; the handshake is left to the test.
+    pub(crate) fn dial_as(addr: SocketAddr, seed: u8, services: &[&str], claim: Claim) -> Peer {
+        let stream = TcpStream::connect(addr).expect("the node listens");
+        Peer::new(stream, Role::Dialer, Some(seed), services, Some(claim))
+    }
+
+    /// Takes a dial that has come, on flatend/2; the handshake is left to the test.
+    pub(crate) fn accepted(stream: TcpStream, seed: u8, services: &[&str], claim: Claim) -> Peer {
+        stream.set_nonblocking(false).expect("an option");
+        Peer::new(stream, Role::Acceptor, Some(seed), services, Some(claim))
     }
 
     /// Where it dials from.
@@ -108,6 +146,7 @@ impl Peer {
 
     /// Sends what is encoded. Who is not read by the other side waits here.
     pub(crate) fn flush(&mut self) {
+        self.conn.seal();
         while !self.conn.transmit().is_empty() {
             let written = self.stream.write(self.conn.transmit());
             match written {

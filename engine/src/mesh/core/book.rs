@@ -41,6 +41,8 @@ pub(super) struct Peer {
     pub(super) lost: Option<u32>,
     /// Who named it, as long as it is hearsay.
     pub(super) teller: Option<LinkRef>,
+    /// A link that it has was dialed for its ID.
+    pub(super) chosen: bool,
     /// It has proved its key, or signed where it is: nobody else is to answer there.
     pub(super) signed: bool,
 }
@@ -54,6 +56,7 @@ impl Peer {
             wait: Wait::Nothing,
             lost: None,
             teller: None,
+            chosen: false,
             signed: false,
         }
     }

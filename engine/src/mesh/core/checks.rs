@@ -1,9 +1,10 @@
 //! What must hold after every input. Free in release builds.
 
 use super::book::Wait;
+use super::links::Dialed;
 use super::{Core, Target, Timer};
 use crate::kademlia::distance;
-use crate::limits::{KNOWN_IDS_MAX, MESH_DIALS_MAX};
+use crate::limits::{KNOWN_IDS_MAX, LANE_DIALS_MAX, LANE_LINKS_MAX, MESH_DIALS_MAX};
 
 impl Core {
     /// Asserts in debug builds what must always hold.
@@ -12,6 +13,7 @@ impl Core {
             self.table.check_invariants();
             self.check_peers();
             self.check_dials();
+            self.check_lanes();
         }
     }
 
@@ -56,6 +58,31 @@ impl Core {
             .filter(|link| link.key.is_some_and(|key| key != self.own))
             .count();
         debug_assert_eq!(linked, named);
+    }
+
+    fn check_lanes(&self) {
+        for (process, set) in &self.processes {
+            debug_assert!(
+                !set.links.is_empty(),
+                "a process without a link is forgotten"
+            );
+            for (link, lane) in &set.links {
+                let state = self.links.get(link);
+                let there = state.and_then(|state| state.lane);
+                debug_assert!(there.is_some_and(|at| at.process == *process && at.lane == *lane));
+                let ours = state.is_some_and(|state| state.dialed != Dialed::Them);
+                debug_assert_eq!(set.ours, ours, "links of both sides are kept");
+            }
+            let mut lanes: Vec<u16> = set.links.values().copied().collect();
+            lanes.sort_unstable();
+            let of_each = if set.ours { 1 } else { LANE_LINKS_MAX };
+            let most = lanes.chunk_by(|a, b| a == b).map(<[u16]>::len).max();
+            debug_assert!(most <= Some(of_each), "too many links of one lane");
+            debug_assert!(set.dialing.len() <= LANE_DIALS_MAX);
+            debug_assert!(set
+                .rests
+                .is_none_or(|at| self.timers.contains(&(at, Timer::Lanes(*process)))));
+        }
     }
 
     fn check_dials(&self) {

@@ -6,7 +6,7 @@ use flatend_codec::Millis;
 
 use super::book::Wait;
 use super::redial::Allowance;
-use super::{Action, Core, DialEnd, DialId, Lane, Target, Timer};
+use super::{Action, Core, DialEnd, DialId, Process, Target, Timer};
 use crate::kademlia::Key;
 use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MAX};
 
@@ -16,11 +16,11 @@ pub(super) struct Bootstrap {
     /// Dials in a row that failed.
     pub(super) attempt: u32,
     /// It led to a process that another link leads to, and is not dialed while that lives.
-    pub(super) awaits: Option<Lane>,
+    pub(super) awaits: Option<Process>,
 }
 
 impl Core {
-    fn begin(&mut self, target: Target, attempt: u32) -> DialId {
+    pub(super) fn begin(&mut self, target: Target, attempt: u32) -> DialId {
         let dial = DialId(self.next_dial);
         self.next_dial += 1;
         self.dials.insert(dial, target);
@@ -112,13 +112,17 @@ impl Core {
     /// A dial has ended, with a link or without: its address is free again.
     pub(super) fn end_dial(&mut self, dial: DialId) -> Option<Target> {
         let target = self.dials.remove(&dial)?;
-        if let Target::Peer { key, addr, .. } = target {
-            if let Some(peer) = self.peers.get_mut(&key) {
-                peer.dial = None;
+        match target {
+            Target::Bootstrap(_) => {}
+            Target::Peer { key, addr, .. } => {
+                if let Some(peer) = self.peers.get_mut(&key) {
+                    peer.dial = None;
+                }
+                for waiting in self.busy.remove(&addr).unwrap_or_default() {
+                    self.make_ready(&waiting);
+                }
             }
-            for waiting in self.busy.remove(&addr).unwrap_or_default() {
-                self.make_ready(&waiting);
-            }
+            Target::Lane { process, lane, .. } => self.lane_dialed(process, lane),
         }
         Some(target)
     }
@@ -148,6 +152,10 @@ impl Core {
                 self.judge_teller(&key, false);
                 self.rest_address(now, addr);
                 self.dial_failed(now, &key);
+            }
+            Some(Target::Lane { process, .. }) => {
+                self.counts.dials_failed += 1;
+                self.lane_lost(now, process);
             }
         }
         self.settle(now);

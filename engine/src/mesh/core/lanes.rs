@@ -1,90 +1,143 @@
-//! One link a process and lane (flatend2.md 5 and 6). Of two that the two sides dialed, the one is kept that the smaller key dialed:
-//! both decide the same. Of two that one side dialed, that side keeps the older. A bootstrap address that led to a process which
-//! another link leads to is left alone as long as that one lives.
+//! The links to one process (flatend2.md 5 and 6). They are dialed by one side: where both have dialed, those of the smaller key
+//! stay, and of two with one key those of the smaller instance; both decide the same. Of two links of one lane their dialer keeps
+//! the older; the other side lets it, up to [`LANE_LINKS_MAX`]. A bootstrap address that led to a process which another link leads
+//! to is left alone as long as that one lives. Which lanes there are to be: [`super::lane_dials`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use flatend_codec::Millis;
 
-use super::links::{Dialed, Link};
-use super::{Action, Core, Lane};
+use super::links::Dialed;
+use super::words::{Action, Process};
+use super::{Core, Timer};
+use crate::limits::LANE_LINKS_MAX;
 use crate::routing::LinkRef;
 
+/// The links to one process, and what is known for making more. There is one as long as a link of it is to stay.
+#[derive(Clone, Debug)]
+pub(super) struct Lanes {
+    /// Its links and their lanes, those left out that end for another. All of them were dialed by one side.
+    pub(super) links: BTreeMap<LinkRef, u16>,
+    /// By us.
+    pub(super) ours: bool,
+    /// Its shards, as it says.
+    pub(super) shards: u16,
+    /// Requests pass.
+    pub(super) works: bool,
+    /// Where it was found.
+    pub(super) addr: Option<SocketAddr>,
+    /// Our shard of lane 0.
+    pub(super) base: usize,
+    /// Lanes that are dialed.
+    pub(super) dialing: BTreeSet<u16>,
+    /// Times in a row that a dial failed or a lane was lost.
+    pub(super) attempt: u32,
+    /// None is dialed until then.
+    pub(super) rests: Option<Millis>,
+}
+
 impl Core {
-    /// A link is there: it is the one of its lane, or one of the two ends.
-    pub(super) fn enter_lane(&mut self, link: LinkRef) {
-        let Some((lane, dialed)) = self
+    /// A link is there: it stays, or links end for others that lead to the same process.
+    pub(super) fn enter_lane(&mut self, link: LinkRef, shards: u16) {
+        let Some((lane, dialed, from)) = self
             .links
             .get(&link)
-            .and_then(|up| Some((up.lane?, up.dialed)))
+            .and_then(|up| Some((up.lane?, up.dialed, up.from)))
         else {
             return;
         };
-        let Some((kept, before)) = self.lanes.get(&lane).and_then(|kept| {
-            let state = self.links.get(kept)?;
-            Some((*kept, state.dialed))
-        }) else {
-            self.lanes.insert(lane, link);
+        let (process, number) = (lane.process, lane.lane);
+        let ours = dialed != Dialed::Them;
+        let own_shards = self.shards.max(1);
+        let base = (link.shard + own_shards - usize::from(number) % own_shards) % own_shards;
+        let set = self.processes.entry(process).or_insert_with(|| Lanes {
+            links: BTreeMap::new(),
+            ours,
+            shards,
+            works: false,
+            addr: None,
+            base,
+            dialing: BTreeSet::new(),
+            attempt: 0,
+            rests: None,
+        });
+        set.shards = shards;
+        let mut ends: Vec<LinkRef> = Vec::new();
+        if set.ours != ours {
+            let keeps_ours = (self.proved, self.instance) < (process.key, process.instance);
+            if ours != keeps_ours {
+                return self.supersede([link]);
+            }
+            ends.extend(std::mem::take(&mut set.links).into_keys());
+            set.ours = ours;
+        }
+        let same = |(_, lane): &(&LinkRef, &u16)| **lane == number;
+        if !ours && set.links.iter().filter(same).count() >= LANE_LINKS_MAX {
+            // Who dials a lane again has lost the one before.
+            ends.extend(set.links.iter().find(same).map(|(link, _)| *link));
+        }
+        if ours && set.links.iter().any(|at| same(&at)) {
+            ends.push(link);
+        } else {
+            set.links.insert(link, number);
+        }
+        if ours {
+            set.addr = from;
+            set.attempt = 0;
+            if set.links.len() == 1 {
+                set.base = base;
+            }
+        }
+        for link in &ends {
+            set.links.remove(link);
+        }
+        self.supersede(ends);
+        self.lacks_lanes(process);
+    }
+
+    fn supersede(&mut self, links: impl IntoIterator<Item = LinkRef>) {
+        for link in links {
+            self.counts.superseded += 1;
+            self.actions.push_back(Action::Supersede { link });
+        }
+    }
+
+    /// A link has ended, or is to. If it was the last one of its process, the bootstrap addresses that led there are dialed again.
+    pub(super) fn leave_lane(&mut self, now: Millis, link: LinkRef, process: Process) {
+        let Some(set) = self.processes.get_mut(&process) else {
             return;
         };
-        let ours = |dialed: Dialed| dialed != Dialed::Them;
-        let ends = match (ours(before), ours(dialed)) {
-            (true, true) => link,
-            // Its dialer knows which of them lives.
-            (false, false) => {
-                self.lanes.insert(lane, link);
-                return;
-            }
-            (ours_before, _) => {
-                let keeps_ours = self.proved < lane.key;
-                if keeps_ours == ours_before {
-                    link
-                } else {
-                    kept
-                }
-            }
-        };
-        if ends == kept {
-            self.lanes.insert(lane, link);
-        }
-        self.counts.superseded += 1;
-        self.actions.push_back(Action::Supersede { link: ends });
-    }
-
-    /// A link has ended; gives the lane in which another one goes on.
-    pub(super) fn leave_lane(&mut self, link: LinkRef, state: &Link) -> Option<Lane> {
-        let lane = state.lane?;
-        if self.lanes.get(&lane) != Some(&link) {
-            return Some(lane);
-        }
-        self.lanes.remove(&lane);
-        // Of two that the peer dialed the older may be left.
-        let mut others = self.links.iter();
-        let (other, _) = others.find(|(_, other)| other.lane == Some(lane))?;
-        self.lanes.insert(lane, *other);
-        Some(lane)
-    }
-
-    /// A bootstrap address leads to where another link leads.
-    pub(super) fn await_lane(&mut self, number: usize, lane: Option<Lane>) {
-        if let Some(bootstrap) = self.bootstraps.get_mut(number) {
-            bootstrap.awaits = lane;
-        }
-    }
-
-    /// The last link of a lane is gone: the bootstrap addresses that led there are dialed again.
-    pub(super) fn lane_lost(&mut self, now: Millis, state: &Link) {
-        let Some(lane) = state.lane else {
+        if set.links.remove(&link).is_none() {
             return;
-        };
-        if self.stopped || self.lanes.contains_key(&lane) {
+        }
+        if !set.links.is_empty() {
+            return self.lane_lost(now, process);
+        }
+        if let Some(at) = set.rests {
+            self.timers.remove(&(at, Timer::Lanes(process)));
+        }
+        self.processes.remove(&process);
+        self.lacking.remove(&process);
+        if self.stopped {
             return;
         }
         for number in 0..self.bootstraps.len() {
             let awaits = |bootstrap: &mut super::Bootstrap| {
-                bootstrap.awaits.take_if(|awaited| *awaited == lane)
+                bootstrap.awaits.take_if(|awaited| *awaited == process)
             };
             if self.bootstraps.get_mut(number).and_then(awaits).is_some() {
                 self.pause_bootstrap(now, number);
             }
         }
+    }
+
+    /// Whether a bootstrap address is to wait because another link leads to where it leads.
+    pub(super) fn await_process(&mut self, number: usize, process: Option<Process>) -> bool {
+        let lives = process.filter(|process| self.processes.contains_key(process));
+        if let (Some(process), Some(bootstrap)) = (lives, self.bootstraps.get_mut(number)) {
+            bootstrap.awaits = Some(process);
+        }
+        lives.is_some()
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Dialed {
     Bootstrap(usize),
     /// We, an ID: it is dialed again while its loss is fresh.
     Peer,
+    /// We, for another link to the same process.
+    Lane,
 }
 
 /// A link after its handshake.
@@ -53,13 +55,15 @@ impl Core {
                 self.check_identity(now, &key, up.key);
                 Dialed::Peer
             }
+            Some(Target::Lane { .. }) => Dialed::Lane,
         };
-        if let (true, Some(from)) = (target.is_some(), up.from) {
+        let found = !matches!(dialed, Dialed::Them | Dialed::Lane);
+        if let (true, Some(from)) = (found, up.from) {
             self.verified.insert(from, (up.link, up.key));
         }
         let first = up
             .key
-            .is_some_and(|key| self.add_link(key, up.addr, up.lane.is_some()));
+            .is_some_and(|key| self.add_link(key, up.addr, up.lane.is_some(), dialed));
         let mut link = Link {
             key: up.key,
             dialed,
@@ -72,7 +76,7 @@ impl Core {
         if dialed == Dialed::Them {
             // Who dialed us is asked once for each key; an anonymous one knows those that it dialed, and they know of us.
             link.question.wanted = first;
-        } else {
+        } else if dialed != Dialed::Lane {
             // The codec has asked already. Of one whom it begins with a node learns everybody: its other links tell the same
             // again, and an answer without news must not end it.
             link.question
@@ -80,7 +84,9 @@ impl Core {
             self.note_asked(now, up.link, &mut link);
         }
         self.links.insert(up.link, link);
-        self.enter_lane(up.link);
+        if let Some(lane) = up.lane {
+            self.enter_lane(up.link, lane.shards);
+        }
         self.arm_refresh(now, first);
         self.settle(now);
     }
@@ -102,15 +108,18 @@ impl Core {
             return;
         };
         let again = how == Down::Renewed;
-        let kept = self.leave_lane(link, &state);
         self.clear_question(link, &state);
         if let Some(from) = state.from {
             if self.verified.get(&from).is_some_and(|(by, _)| *by == link) {
                 self.verified.remove(&from);
             }
         }
+        let process = state.lane.map(|lane| lane.process);
+        if let Some(process) = process {
+            self.leave_lane(now, link, process);
+        }
         match state.dialed {
-            Dialed::Bootstrap(number) if kept.is_some() => self.await_lane(number, kept),
+            Dialed::Bootstrap(number) if self.await_process(number, process) => {}
             Dialed::Bootstrap(number) if again && !self.stopped => self.dial_bootstrap(number),
             Dialed::Bootstrap(number) if !self.stopped => self.pause_bootstrap(now, number),
             _ => {}
@@ -118,12 +127,17 @@ impl Core {
         if let Some(key) = state.key {
             self.remove_link(now, &key, state.dialed, again);
         }
-        self.lane_lost(now, &state);
         self.settle(now);
     }
 
     /// Counts a link of `key`; true if it is the first.
-    fn add_link(&mut self, key: Key, addr: Option<SocketAddr>, proved: bool) -> bool {
+    fn add_link(
+        &mut self,
+        key: Key,
+        addr: Option<SocketAddr>,
+        proved: bool,
+        dialed: Dialed,
+    ) -> bool {
         if key == self.own {
             return false;
         }
@@ -137,6 +151,7 @@ impl Core {
             return false;
         };
         peer.lost = None;
+        peer.chosen = dialed == Dialed::Peer || (peer.chosen && peer.links > 0);
         peer.signed = proved;
         peer.addr = addr.or(peer.addr);
         peer.links += 1;
@@ -159,7 +174,8 @@ impl Core {
             return;
         }
         self.unlinked += 1;
-        if dialed == Dialed::Peer && peer.addr.is_some() {
+        let chosen = dialed == Dialed::Peer || (dialed == Dialed::Lane && peer.chosen);
+        if chosen && peer.addr.is_some() {
             peer.lost = Some(0);
             if peer.dial.is_none() {
                 let pause_ms = self.redial.pause_ms(0, &mut self.rng);

@@ -4,7 +4,7 @@
 //! # How to drive me
 //!
 //! Tell what happens ([`Core::link_up`], [`link_ready`](Core::link_ready), [`link_down`](Core::link_down),
-//! [`named`](Core::named), [`dial_ended`](Core::dial_ended)), call [`timeout`](Core::timeout) when
+//! [`link_works`](Core::link_works), [`named`](Core::named), [`dial_ended`](Core::dial_ended)), call [`timeout`](Core::timeout) when
 //! [`next_deadline`](Core::next_deadline) has passed, and after each of them do what [`poll_action`](Core::poll_action) says.
 //! A dialer sends a lookup of its own key by itself (protocol.md 4), so a link that we dialed counts as asked.
 //!
@@ -14,6 +14,7 @@ mod asking;
 mod book;
 mod checks;
 mod dials;
+mod lane_dials;
 mod lanes;
 mod links;
 mod redial;
@@ -25,7 +26,9 @@ use std::net::SocketAddr;
 use flatend_codec::Millis;
 
 pub use redial::Redial;
-pub use words::{Action, Config, Counts, DialEnd, DialId, Down, Lane, LinkUp, Named, Target};
+pub use words::{
+    Action, Config, Counts, DialEnd, DialId, Down, Lane, LinkUp, Named, Process, Target,
+};
 
 use crate::kademlia::{Key, Lookup, Table, ZERO};
 use crate::limits::REFRESH_FIRST_MS;
@@ -33,6 +36,7 @@ use crate::routing::{LinkRef, Rng};
 use asking::Refresh;
 use book::Peer;
 use dials::Bootstrap;
+use lanes::Lanes;
 use links::Link;
 use redial::Allowance;
 
@@ -49,6 +53,8 @@ enum Timer {
     Refresh,
     /// Hearsay may be dialed again.
     Allowance,
+    /// Lanes of a process may be dialed again.
+    Lanes(Process),
 }
 
 /// The discovery of one node.
@@ -57,6 +63,8 @@ pub struct Core {
     own: Key,
     /// As in [`Config`].
     proved: Key,
+    instance: [u8; 16],
+    shards: usize,
     own_addrs: Vec<SocketAddr>,
     redial: Redial,
     rng: Rng,
@@ -65,8 +73,9 @@ pub struct Core {
     /// Entries of `peers` without a link.
     unlinked: usize,
     links: BTreeMap<LinkRef, Link>,
-    /// The link that is kept of each.
-    lanes: BTreeMap<Lane, LinkRef>,
+    processes: BTreeMap<Process, Lanes>,
+    /// Those of them of which lanes may be missing.
+    lacking: BTreeSet<Process>,
     /// Addresses that lead to a key: found by dialing, as long as that link lives. What a peer says of itself proves nothing.
     verified: BTreeMap<SocketAddr, (LinkRef, Option<Key>)>,
     bootstraps: Vec<Bootstrap>,
@@ -96,6 +105,8 @@ impl Core {
         let mut core = Core {
             own,
             proved: config.proved,
+            instance: config.instance,
+            shards: config.shards,
             own_addrs: config.own_addrs,
             redial: config.redial,
             rng: Rng::new(config.seed),
@@ -103,7 +114,8 @@ impl Core {
             peers: BTreeMap::new(),
             unlinked: 0,
             links: BTreeMap::new(),
-            lanes: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            lacking: BTreeSet::new(),
             verified: BTreeMap::new(),
             bootstraps: vec![Bootstrap::default(); config.bootstrap],
             dials: BTreeMap::new(),
@@ -149,6 +161,7 @@ impl Core {
                 Timer::Question(link) => self.unanswered(now, link),
                 Timer::Refresh => self.start_refresh(now),
                 Timer::Allowance => {}
+                Timer::Lanes(process) => self.lanes_due(process),
             }
         }
         self.settle(now);
@@ -196,6 +209,7 @@ impl Core {
             return;
         }
         self.dial_ready(now);
+        self.dial_lanes();
         self.ask_waiting(now);
         self.tell_first_lookup();
         self.check_invariants();

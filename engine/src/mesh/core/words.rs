@@ -13,6 +13,10 @@ pub struct Config {
     pub own: Option<Key>,
     /// The key that we prove on flatend/2: `own`, or one for this run.
     pub proved: Key,
+    /// The number of our process.
+    pub instance: [u8; 16],
+    /// Our shards.
+    pub shards: usize,
     /// Where we listen and what we show: never dialed.
     pub own_addrs: Vec<SocketAddr>,
     /// How many bootstrap addresses there are; they are known by their numbers here.
@@ -41,6 +45,17 @@ pub enum Target {
         /// The key has signed that it is there (flatend2.md 4): nobody else is to answer.
         signed: bool,
     },
+    /// A further link to a process: nobody else is to answer.
+    Lane {
+        /// Which process.
+        process: Process,
+        /// The number of the lane.
+        lane: u16,
+        /// Where.
+        addr: SocketAddr,
+        /// Our shard that is to own the link.
+        shard: usize,
+    },
 }
 
 /// What an answer names.
@@ -54,15 +69,24 @@ pub struct Named {
     pub signed: bool,
 }
 
-/// A process, and which of the links to it this is (flatend2.md 6): one link is kept of each.
+/// A process of a node: replicas may share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lane {
+pub struct Process {
     /// The key that it has proved.
     pub key: Key,
-    /// The number of the process.
+    /// Its number.
     pub instance: [u8; 16],
-    /// Which link.
+}
+
+/// A process, and which of the links to it this is (flatend2.md 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Where it leads to.
+    pub process: Process,
+    /// Which link, as its dialer says.
     pub lane: u16,
+    /// Shards of the process.
+    pub shards: u16,
 }
 
 /// How a link ended.
