@@ -177,10 +177,9 @@ impl Connection {
 
     /// The reader of a stream took `bytes`; more than has arrived counts as all of it. Nothing on legacy links: TCP is the only flow control (rule B05).
     pub fn credit(&mut self, now: Millis, stream: StreamId, bytes: usize) {
-        let _ = now;
         if let Protocol::Flatend2(link) = &mut self.protocol {
             if !self.shared.failed {
-                link.0.credit(&mut self.shared, stream, bytes);
+                link.0.credit(&mut self.shared, now, stream, bytes);
             }
         }
         self.check_invariants();

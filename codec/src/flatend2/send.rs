@@ -12,6 +12,7 @@ use crate::limits::{
     REASON_BYTES_MAX, SERVICES_MAX,
 };
 use crate::stream::Send;
+use crate::time::Millis;
 use crate::wire::{put_u16, put_u32};
 use crate::StreamId;
 
@@ -253,10 +254,16 @@ impl Link {
     }
 
     /// The reader of a stream took `bytes`.
-    pub(crate) fn credit(&mut self, shared: &mut Shared, stream: StreamId, bytes: usize) {
+    pub(crate) fn credit(
+        &mut self,
+        shared: &mut Shared,
+        now: Millis,
+        stream: StreamId,
+        bytes: usize,
+    ) {
         let granted = self
             .streams
-            .update(stream.0, |stream, extra| stream.take(bytes, extra));
+            .update(stream.0, |stream, extra| stream.take(now, bytes, extra));
         if let Some((Some(bytes), _)) = granted {
             self.put(shared, kind::WINDOW, 0, stream.0, 4, |out| {
                 out.extend_from_slice(&bytes.to_be_bytes());

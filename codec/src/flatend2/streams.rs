@@ -5,8 +5,11 @@
 use std::collections::HashMap;
 
 use crate::error::ProtocolError;
-use crate::limits::{STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX};
+use crate::limits::{
+    STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX, STREAM_WINDOW_HURRIED_BYTES_MAX,
+};
 use crate::stream::{KeyedHash, Recv, Send};
+use crate::time::Millis;
 use crate::StreamId;
 
 /// One request and its response.
@@ -23,6 +26,8 @@ pub(super) struct Stream {
     window_size: u64,
     /// Bytes taken by the reader and not credited yet.
     uncredited: u64,
+    /// When the last credit was given.
+    credited_at: Option<Millis>,
 }
 
 impl Stream {
@@ -43,6 +48,7 @@ impl Stream {
             recv_window: STREAM_WINDOW_BYTES,
             window_size: STREAM_WINDOW_BYTES,
             uncredited: 0,
+            credited_at: None,
         }
     }
 
@@ -63,8 +69,9 @@ impl Stream {
     /// streams begin with. Gives the credit to send, if it is worth a message.
     ///
     /// A window is widened when the peer has used it up although its reader keeps up: then it is the window that holds it back,
-    /// and bandwidth × delay is more.
-    pub(super) fn take(&mut self, bytes: usize, extra: &mut u64) -> Option<u32> {
+    /// and bandwidth × delay is more. It is widened too when it gives credit twice in a millisecond: each credit wakes the peer,
+    /// which costs more than the memory.
+    pub(super) fn take(&mut self, now: Millis, bytes: usize, extra: &mut u64) -> Option<u32> {
         if self.recv != Recv::Body {
             return None;
         }
@@ -76,9 +83,13 @@ impl Stream {
         if self.uncredited < self.window_size / 2 {
             return None;
         }
-        let held_back = self.recv_window < self.window_size / 4 && unread < self.window_size / 4;
+        let used_up = self.recv_window < self.window_size / 4;
+        let hurried =
+            self.credited_at == Some(now) && self.window_size < STREAM_WINDOW_HURRIED_BYTES_MAX;
+        let keeps_up = unread < self.window_size / 4;
+        self.credited_at = Some(now);
         let mut credit = self.uncredited;
-        if held_back {
+        if (used_up || hurried) && keeps_up {
             let most = STREAM_WINDOW_BYTES_MAX - self.window_size;
             let wider = self.window_size.min(most).min(*extra);
             *extra -= wider;
@@ -233,7 +244,7 @@ mod tests {
                     // The peer sends all that it may, and all of it is read.
                     let bytes = stream.recv_window as usize;
                     stream.receive(1, bytes).unwrap();
-                    stream.take(bytes, extra);
+                    stream.take(Millis(0), bytes, extra);
                     sizes.push(stream.window_size / STREAM_WINDOW_BYTES);
                 })
                 .unwrap();
@@ -258,11 +269,11 @@ mod tests {
             .update(1, |stream, extra| {
                 stream.receive(1, window).unwrap();
                 assert_eq!(
-                    stream.take(window / 2 - 1, extra),
+                    stream.take(Millis(0), window / 2 - 1, extra),
                     None,
                     "not worth a message"
                 );
-                assert_eq!(stream.take(1, extra), Some(window as u32 / 2));
+                assert_eq!(stream.take(Millis(0), 1, extra), Some(window as u32 / 2));
                 assert_eq!(stream.window_size, STREAM_WINDOW_BYTES);
                 stream.receive(1, window / 2).unwrap();
                 assert_eq!(
@@ -274,6 +285,25 @@ mod tests {
                 );
             })
             .unwrap();
+    }
+
+    #[test]
+    fn credit_twice_in_a_millisecond_widens_a_window_that_was_not_used_up() {
+        let mut streams = Streams::new([1, 2], 64 * STREAM_WINDOW_BYTES);
+        streams.open(1, false, false);
+        let mut sizes = Vec::new();
+        for now in [0, 1, 2, 2, 2, 3, 3, 3, 3, 3] {
+            streams
+                .update(1, |stream, extra| {
+                    let half = stream.window_size / 2;
+                    stream.receive(1, half as usize).unwrap();
+                    let credit = stream.take(Millis(now), half as usize, extra);
+                    assert!(credit.is_some());
+                    sizes.push(stream.window_size / STREAM_WINDOW_BYTES);
+                })
+                .unwrap();
+        }
+        assert_eq!(sizes, [1, 1, 1, 2, 4, 4, 8, 16, 16, 16]);
     }
 
     #[test]
