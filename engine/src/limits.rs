@@ -181,6 +181,18 @@ pub const HANDLER_HEAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes that one link processes before the shard's other tasks run.
 pub const LINK_TURN_BYTES_MAX: usize = 256 * 1024;
 
+/// Queues of requests that are over, kept by a shard for the next ones: about 50 KiB.
+pub const INBOUNDS_KEPT_MAX: usize = 256;
+
+/// Pieces for which a queue that is kept has room at most.
+pub const INBOUND_PIECES_KEPT_MAX: usize = 16;
+
+/// A payload below this size is copied into memory that others share, see [`SMALL_PIECES_BYTES`]; a larger one gets its own.
+pub const SMALL_PIECE_BYTES: usize = 512;
+
+/// Memory that small payloads share. It lives as long as one of them is unread, so it is no more than a stream costs anyhow.
+pub const SMALL_PIECES_BYTES: usize = 4 * 1024;
+
 /// A payload of at least this size is handed on as a slice of the receive buffer, a smaller one is copied: a slice keeps
 /// the whole buffer alive, and copying 2 KiB costs about as much as counting references.
 pub const SLICE_BYTES_MIN: usize = 4 * 1024;

@@ -28,13 +28,11 @@ pub fn pairs(query: &str) -> impl Iterator<Item = Result<Parameter<'_>, RequestE
         })
 }
 
-/// The parameters by name, the first of repeated ones, in order of first appearance.
+/// The parameters in their order, as [`pairs`], no more than a server takes.
 ///
-/// # Errors
-/// 400 for a bad escape anywhere in the query, or for more than [`QUERY_PARAMETERS_MAX`] pairs.
-pub fn first_of_each(query: &str) -> Result<Vec<Parameter<'_>>, RequestError> {
-    let mut found: Vec<Parameter<'_>> = Vec::new();
-    for (index, pair) in pairs(query).enumerate() {
+/// An item is 400 for a bad escape, or for the first of more than [`QUERY_PARAMETERS_MAX`] pairs.
+pub fn limited(query: &str) -> impl Iterator<Item = Result<Parameter<'_>, RequestError>> {
+    pairs(query).enumerate().map(|(index, pair)| {
         if index == QUERY_PARAMETERS_MAX {
             return Err(RequestError::limit(
                 400,
@@ -43,6 +41,17 @@ pub fn first_of_each(query: &str) -> Result<Vec<Parameter<'_>>, RequestError> {
                 QUERY_PARAMETERS_MAX as u64,
             ));
         }
+        pair
+    })
+}
+
+/// The parameters by name, the first of repeated ones, in order of first appearance.
+///
+/// # Errors
+/// 400 for a bad escape anywhere in the query, or for more than [`QUERY_PARAMETERS_MAX`] pairs.
+pub fn first_of_each(query: &str) -> Result<Vec<Parameter<'_>>, RequestError> {
+    let mut found: Vec<Parameter<'_>> = Vec::new();
+    for pair in limited(query) {
         let (name, value) = pair?;
         if !found.iter().any(|(other, _)| *other == name) {
             found.push((name, value));

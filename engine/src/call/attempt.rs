@@ -169,6 +169,7 @@ impl Drop for Attempt {
             // Dropped with the attempt, which is what tells it.
             Way::Outlet(_) => {}
         }
+        Inbound::give_back(&self.inbound);
     }
 }
 

@@ -12,7 +12,7 @@ use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
-use super::{accept, lanes, lookup, welcome, Recipient};
+use super::{accept, lanes, lookup, small, welcome, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
 use crate::node::{self, Caller, NodeEvent, PeerName};
@@ -39,14 +39,16 @@ pub(crate) fn handle(
             block.copy_from(headers);
             if let Some(status) = status.filter(|status| *status != 200) {
                 // One header more than the peer could send, and three digits: it fits.
-                block.push(b":status", status.to_string().as_bytes()).ok();
+                let digits = [status / 100, status / 10 % 10, status % 10];
+                let digits = digits.map(|digit| b'0' + (digit % 10) as u8);
+                block.push(b":status", &digits).ok();
             }
             link.streams.head(stream, block);
             if end {
                 link.streams.end(stream);
             }
         }
-        Event::Data { stream, bytes } => data(link, stream, Bytes::copy_from_slice(bytes)),
+        Event::Data { stream, bytes } => data(link, stream, small::copied(bytes)),
         // Trailers end the body; what they say is not handed on yet.
         Event::End { stream } | Event::Trailers { stream, .. } => link.streams.end(stream),
         Event::Refused { stream } => {

@@ -14,6 +14,7 @@ mod link;
 mod lookup;
 mod output;
 mod reader;
+mod small;
 mod steer;
 mod streams;
 mod waits;

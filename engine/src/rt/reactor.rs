@@ -107,6 +107,8 @@ struct Reactor {
     /// Events of the last wait.
     last_ready: Cell<usize>,
     hooks: RefCell<Vec<Rc<dyn TurnEnd>>>,
+    /// The memory of the hooks of the turn before.
+    spare_hooks: RefCell<Vec<Rc<dyn TurnEnd>>>,
     stats: RefCell<Stats>,
     on_panic: RefCell<Option<Report>>,
 }
@@ -148,6 +150,7 @@ pub(crate) fn install() {
         events: RefCell::new(vec![nothing_ready(); READY_EVENTS_MAX]),
         last_ready: Cell::new(0),
         hooks: RefCell::default(),
+        spare_hooks: RefCell::default(),
         stats: RefCell::default(),
         on_panic: RefCell::new(None),
     });
@@ -338,11 +341,12 @@ impl Reactor {
 
     /// Runs the hooks of this turn. True if there was one, so that the tasks it woke run before the shard sleeps.
     fn end_turn(&self) -> bool {
-        let hooks = std::mem::take(&mut *self.hooks.borrow_mut());
+        let mut hooks = self.hooks.replace(self.spare_hooks.take());
         let any = !hooks.is_empty();
-        for hook in hooks {
+        for hook in hooks.drain(..) {
             hook.turn_end();
         }
+        self.spare_hooks.replace(hooks);
         any
     }
 

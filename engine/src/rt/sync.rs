@@ -1,6 +1,6 @@
 //! Waiting for something that another task of the same shard does. No atomics: nothing here leaves the shard.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 /// more: glommio counts wakers in 16 bits, and 32,768 of one task end the shard.
 #[derive(Default)]
 pub struct WaitQueue {
-    waiting: Rc<Waiting>,
+    /// Made when somebody waits for the first time: most queues of short lives never see that.
+    waiting: OnceCell<Rc<Waiting>>,
 }
 
 struct Waiting {
@@ -66,18 +67,25 @@ impl Drop for Ticket {
 impl WaitQueue {
     /// Wakes everybody who waits now.
     pub fn wake_all(&self) {
-        let waiting = &self.waiting;
+        let Some(waiting) = self.waiting.get() else {
+            return;
+        };
         waiting.round.set(waiting.round.get() + 1);
         waiting.vacant.borrow_mut().clear();
-        let wakers = std::mem::take(&mut *waiting.wakers.borrow_mut());
-        for waker in wakers.into_iter().flatten() {
+        let mut wakers = std::mem::take(&mut *waiting.wakers.borrow_mut());
+        for waker in wakers.drain(..).flatten() {
             waker.wake();
+        }
+        // Its memory serves the next round, unless somebody waits in that already.
+        let mut next = waiting.wakers.borrow_mut();
+        if next.capacity() == 0 {
+            *next = wakers;
         }
     }
 
     /// Parks the task until the next [`WaitQueue::wake_all`], in place of the one that waited by this ticket; the caller looks at its condition again when polled.
     pub fn park(&self, cx: &Context<'_>, ticket: &Ticket) {
-        let waiting = &self.waiting;
+        let waiting = self.waiting.get_or_init(Rc::default);
         if !ticket.is_of(waiting) {
             ticket.leave();
         }
@@ -104,7 +112,9 @@ impl WaitQueue {
 
     /// Whether nobody waits.
     pub fn is_idle(&self) -> bool {
-        self.waiting.wakers.borrow().iter().all(Option::is_none)
+        self.waiting
+            .get()
+            .is_none_or(|waiting| waiting.wakers.borrow().iter().all(Option::is_none))
     }
 
     /// Waits until `condition` gives a value; it is asked now and after every [`WaitQueue::wake_all`].
@@ -218,7 +228,13 @@ mod tests {
             queue.park(&cx, &ticket);
         }
         assert_eq!(
-            queue.waiting.wakers.borrow().len(),
+            queue
+                .waiting
+                .get()
+                .expect("somebody waited")
+                .wakers
+                .borrow()
+                .len(),
             1,
             "one place, used again and again"
         );
@@ -228,7 +244,13 @@ mod tests {
         queue.park(&cx, &late);
         drop(early);
         assert!(
-            queue.waiting.wakers.borrow()[0].is_some(),
+            queue
+                .waiting
+                .get()
+                .expect("somebody waited")
+                .wakers
+                .borrow()[0]
+                .is_some(),
             "a ticket of an earlier round takes nobody else out"
         );
     }

@@ -10,8 +10,11 @@ use bytes::Bytes;
 use flatend_codec::{HeaderBlock, StreamId};
 
 use super::{CallId, Shard};
+use crate::blocks::recycle;
 use crate::error::Fault;
-use crate::limits::{OUTLET_UNREAD_BYTES_MAX, QUEUED_PIECE_BYTES};
+use crate::limits::{
+    INBOUNDS_KEPT_MAX, INBOUND_PIECES_KEPT_MAX, OUTLET_UNREAD_BYTES_MAX, QUEUED_PIECE_BYTES,
+};
 use crate::mesh::Link;
 use crate::rt::{park, wake};
 
@@ -59,16 +62,47 @@ pub(crate) struct Inbound {
     source: RefCell<Option<Source>>,
 }
 
+thread_local! {
+    /// Those of requests that are over: a warm shard makes no new ones.
+    static POOL: RefCell<Vec<Rc<Inbound>>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Inbound {
     pub(crate) fn new() -> Rc<Inbound> {
-        Rc::new(Inbound {
-            head: RefCell::new(None),
-            chunks: RefCell::default(),
-            unread: Cell::new(0),
-            end: RefCell::new(End::Open),
-            reader: RefCell::new(None),
-            source: RefCell::new(None),
-        })
+        POOL.with(|pool| pool.borrow_mut().pop())
+            .unwrap_or_else(|| {
+                Rc::new(Inbound {
+                    head: RefCell::new(None),
+                    chunks: RefCell::default(),
+                    unread: Cell::new(0),
+                    end: RefCell::new(End::Open),
+                    reader: RefCell::new(None),
+                    source: RefCell::new(None),
+                })
+            })
+    }
+
+    /// Its last holder lets go of it: it serves another request, if it is small and nobody else holds it.
+    pub(crate) fn give_back(inbound: &Rc<Inbound>) {
+        let is_large = inbound.chunks.borrow().capacity() > INBOUND_PIECES_KEPT_MAX;
+        if Rc::strong_count(inbound) != 1 || is_large {
+            return;
+        }
+        inbound.chunks.borrow_mut().clear();
+        inbound.unread.set(0);
+        inbound.end.replace(End::Open);
+        inbound.reader.take();
+        inbound.source.take();
+        if let Some(head) = inbound.head.take() {
+            recycle(head);
+        }
+        // A thread that ends has no pool any more; it is just dropped then.
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < INBOUNDS_KEPT_MAX {
+                pool.push(inbound.clone());
+            }
+        });
     }
 
     pub(crate) fn set_source(&self, source: Source) {
@@ -229,6 +263,23 @@ impl Inbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_is_given_back_begins_anew_and_one_that_is_held_is_not_taken() {
+        let inbound = Inbound::new();
+        inbound.set_head(HeaderBlock::new());
+        inbound.push(Bytes::from_static(b"a"));
+        inbound.fail(Fault::Refused);
+        let held = inbound.clone();
+        Inbound::give_back(&inbound);
+        assert!(!Rc::ptr_eq(&held, &Inbound::new()), "it is held");
+        drop(held);
+        Inbound::give_back(&inbound);
+        let again = Inbound::new();
+        assert!(Rc::ptr_eq(&inbound, &again));
+        assert_eq!((again.held(), again.has_ended()), (0, false));
+        assert!(again.head.borrow().is_none() && again.is_abandoned());
+    }
 
     #[test]
     fn small_pieces_of_an_outlet_count_for_the_memory_that_they_take() {

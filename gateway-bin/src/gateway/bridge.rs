@@ -8,7 +8,9 @@ use flatend::Shard;
 use flatend_http::files::reader::Wanted;
 use flatend_http::h1::{BodyLength, RequestHead};
 use flatend_http::headers;
-use flatend_http::server::{BodyRules, Client, Exchange, Handler, Notes, OwnAnswer, Plan, Record};
+use flatend_http::server::{
+    BodyRules, Client, Exchange, Handler, Notes, OwnAnswer, Plan, Record, RequestId,
+};
 
 use super::files::Files;
 use super::ids::RequestIds;
@@ -38,7 +40,7 @@ pub struct Planned {
 pub(super) struct Facts {
     /// Number of the route.
     pub(super) route: usize,
-    pub(super) request_id: String,
+    pub(super) request_id: RequestId,
     /// The client asked for JSON.
     pub(super) json: bool,
 }
@@ -79,13 +81,13 @@ impl Bridge {
         }
     }
 
-    fn request_id(&self, head: &RequestHead<'_>) -> String {
+    fn request_id(&self, head: &RequestHead<'_>) -> RequestId {
         let own = head
             .fields
             .first("x-request-id")
             .filter(|id| headers::is_request_id(id));
         own.and_then(|id| std::str::from_utf8(id).ok())
-            .map_or_else(|| self.ids.next(), str::to_owned)
+            .map_or_else(|| self.ids.next(), RequestId::from)
     }
 
     /// Finds the route and takes what its target needs of the head.
@@ -176,7 +178,7 @@ impl Handler for Bridge {
         }
     }
 
-    fn new_request_id(&self) -> String {
+    fn new_request_id(&self) -> RequestId {
         self.ids.next()
     }
 

@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+use flatend_http::server::RequestId;
+
 /// Hands out ids on one shard.
 pub(super) struct RequestIds {
     prefix: String,
@@ -25,10 +27,10 @@ impl RequestIds {
         }
     }
 
-    pub(super) fn next(&self) -> String {
+    pub(super) fn next(&self) -> RequestId {
         let n = self.next.get();
         self.next.set(n + 1);
-        let mut id = String::with_capacity(self.prefix.len() + 16);
+        let mut id = RequestId::default();
         id.push_str(&self.prefix);
         let digits = (u64::BITS - n.leading_zeros()).div_ceil(4).max(1);
         for at in (0..digits).rev() {

@@ -61,36 +61,41 @@ pub(super) fn fields(
     ))
 }
 
-/// The parameters of the query and of the route's path.
+/// The parameters of the query and of the route's path. `header`: memory for a name.
 pub(super) fn parameters<T>(
     block: &mut HeaderBlock,
+    header: &mut Vec<u8>,
     head: &RequestHead<'_>,
     matched: &Match<'_, '_, T>,
 ) -> Result<(), MapError> {
     if let Some(query) = head.target.query {
-        let mut seen: Vec<Vec<u8>> = Vec::new();
-        for (name, value) in query::first_of_each(query)? {
-            let name = name.to_ascii_lowercase();
+        for parameter in query::limited(query) {
+            let (name, value) = parameter?;
+            lower_case(header, b"query.", &name);
             // Names that differ in case only are one name here; the first stands.
-            if seen.contains(&name) {
+            if block.get(header).is_some() {
                 continue;
             }
-            block
-                .push_parts(&[b"query.", &name], &[&value])
-                .map_err(too_large(
-                    "a query parameter's name is over 249 bytes or its value over 65,535",
-                ))?;
-            seen.push(name);
+            block.push(header, &value).map_err(too_large(
+                "a query parameter's name is over 249 bytes or its value over 65,535",
+            ))?;
         }
     }
     for parameter in matched.params.decoded() {
         let (name, value) = parameter?;
-        let name = name.to_ascii_lowercase();
+        lower_case(header, b"params.", name.as_bytes());
         block
-            .push_parts(&[b"params.", name.as_bytes()], &[&value])
+            .push(header, &value)
             .map_err(too_large("a route parameter's value is over 65,535 bytes"))?;
     }
     Ok(())
+}
+
+/// Makes `header` the name `prefix` and `name` in lower case.
+fn lower_case(header: &mut Vec<u8>, prefix: &[u8], name: &[u8]) {
+    header.clear();
+    header.extend_from_slice(prefix);
+    header.extend(name.iter().map(u8::to_ascii_lowercase));
 }
 
 /// What is the same for every request of a section: appended in one copy.

@@ -26,7 +26,7 @@ pub(super) struct Services {
     shard: Rc<Shard>,
     /// One a route: names resolved for the current snapshot, or outlets. Empty where the route has another target.
     sets: Vec<Rc<ServiceSet>>,
-    scratch: RefCell<JoinScratch>,
+    scratch: RefCell<(JoinScratch, Vec<u8>)>,
     constant_extras: HeaderBlock,
 }
 
@@ -73,11 +73,11 @@ impl Services {
         request_id: &str,
     ) -> Result<ServiceCall, Own> {
         let (mut headers, mut extras) = (header_block(), header_block());
-        let scratch = &mut self.scratch.borrow_mut();
-        mapping::fields(&mut headers, scratch, head)?;
+        let (join, name) = &mut *self.scratch.borrow_mut();
+        mapping::fields(&mut headers, join, head)?;
         if let Target::Services(_) = route.target {
             // An upstream finds them in the path.
-            mapping::parameters(&mut headers, head, matched)?;
+            mapping::parameters(&mut headers, name, head, matched)?;
         }
         mapping::extras(
             &mut extras,

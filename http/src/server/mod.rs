@@ -53,6 +53,9 @@ pub enum Plan<P> {
     Answer(OwnAnswer),
 }
 
+/// The id of a request. The gateway's own fit in place, so that a request allocates nothing for it.
+pub type RequestId = compact_str::CompactString;
+
 /// Bounds of a request's body, and how to answer a body that breaks them.
 #[derive(Clone, Debug)]
 pub struct BodyRules {
@@ -61,7 +64,7 @@ pub struct BodyRules {
     /// At most so many, else 413.
     pub bytes_max: u64,
     /// The request's id.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The client asked for JSON.
     pub json: bool,
 }
@@ -76,7 +79,7 @@ pub struct OwnAnswer {
     /// Further fields.
     pub fields: Vec<(&'static str, String)>,
     /// The request's id.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The client asked for JSON.
     pub json: bool,
 }
@@ -95,7 +98,7 @@ pub trait Handler: 'static {
     ) -> Plan<Self::Plan>;
 
     /// An id for a request whose head was refused before anybody could give it one.
-    fn new_request_id(&self) -> String;
+    fn new_request_id(&self) -> RequestId;
 
     /// Whether [`Handler::ended`] wants to be told; asked once. Without it nothing is noted of any request.
     fn wants_records(&self) -> bool {
