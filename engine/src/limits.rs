@@ -325,6 +325,9 @@ pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Bytes that one thread reads for `Context::pipe_blocking`: starting it costs little beside them.
 pub(crate) const BLOCKING_PIECE_BYTES: u64 = 256 * 1024;
 
+/// Characters of a peer's reason for its goodbye that are kept for the log.
+pub(crate) const GOODBYE_REASON_CHARS_MAX: usize = 256;
+
 /// Bytes of names of services in one line of the log.
 pub(crate) const EVENT_NAMES_BYTES_MAX: usize = 1_024;
 

@@ -118,7 +118,7 @@ def still(sent, before):
 
 @case("flatend2-goodbye")
 def goodbye(world):
-    """A gateway that drains finishes what runs, says GOODBYE, ends the link by FIN."""
+    """A gateway that drains says GOODBYE first, finishes what runs, ends the link by FIN."""
     release, seen = threading.Event(), {}
 
     async def held(exchange):
@@ -134,11 +134,11 @@ def goodbye(world):
     until(lambda: "began" in seen, "the request")
     gateway.process.signal(signal.SIGTERM)
     gateway.process.wait_line("Shutting down")
-    release.set()
-    equal(client.response().text(), "finished", "what ran")
     python.until(lambda peer: peer.goodbye)
     said = python.peer.goodbye
     equal((said["requests_taken"], said["code"] in (0, 1)), (0, True), f"GOODBYE ({said})")
+    release.set()
+    equal(client.response().text(), "finished", "what ran")
     until(python.is_closed, "FIN")
     equal(python.fault(), None, "a fault of the link")
     return f"GOODBYE {said}"

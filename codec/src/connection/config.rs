@@ -151,7 +151,7 @@ pub enum Retirement {
     /// Yes.
     Active,
     /// Only if no other link leads to the service; what is in flight finishes, then FIN. Requests are still taken unless we said
-    /// goodbye ourselves.
+    /// goodbye ourselves. On flatend/2: none at all, for the peer has said goodbye; it may ask on, and the FIN is its own to send.
     Retiring,
     /// No: end it now.
     Dead,

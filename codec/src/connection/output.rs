@@ -291,8 +291,9 @@ impl Connection {
         )
     }
 
-    /// Takes no new requests from our caller any more. Legacy peers cannot be told: nothing goes on the wire, and requests of theirs
-    /// still come (refuse them); finish what is in flight, then FIN.
+    /// Begins the end of the link. A peer on flatend/2 is told, and its requests are refused from now on; our caller may ask on until
+    /// its own work is done. Legacy peers cannot be told: nothing goes on the wire, requests of theirs still come (refuse them), and
+    /// none are taken from our caller any more. Finish what is in flight, then FIN.
     pub fn goodbye(&mut self, now: Millis, code: GoodbyeCode, reason: &str) {
         let _ = now;
         match &mut self.protocol {

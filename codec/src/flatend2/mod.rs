@@ -246,12 +246,13 @@ impl Link {
         self.hello.as_ref()
     }
 
+    /// Our own goodbye ends the peer's requests, not ours.
     pub(crate) fn is_ready(&self) -> bool {
-        self.phase == Phase::Up && !self.said_goodbye && !self.heard_goodbye
+        self.phase == Phase::Up && !self.heard_goodbye
     }
 
     pub(crate) fn retirement(&self) -> Retirement {
-        if self.said_goodbye || self.heard_goodbye {
+        if self.heard_goodbye {
             Retirement::Retiring
         } else {
             Retirement::Active

@@ -80,7 +80,7 @@ impl Link {
     }
 
     fn may_open(&self, shared: &Shared) -> Result<(), OpenError> {
-        if self.said_goodbye || self.heard_goodbye {
+        if self.heard_goodbye {
             return Err(OpenError::Retiring);
         }
         if self.phase != Phase::Up {

@@ -250,6 +250,30 @@ fn after_goodbye_what_was_taken_is_finished_and_the_rest_goes_elsewhere() {
 }
 
 #[test]
+fn who_has_said_goodbye_may_ask_on() {
+    let mut pair = up();
+    let now = pair.now;
+    let acceptor = &mut pair.acceptor.conn;
+    acceptor.goodbye(now, GoodbyeCode::Drain, "restarting");
+    let retirement = acceptor.retirement();
+    assert!(acceptor.is_ready() && retirement == Retirement::Active);
+    let asked = acceptor.open_stream(now, ["echo"], &NONE, &NONE, true);
+    let asked = asked.expect("its own requests go on");
+    pair.settle();
+    pair.dialer.conn.respond(now, asked, &NONE, true).unwrap();
+    pair.settle();
+    assert!(pair.acceptor.news().contains(&Happened::End(asked)));
+    // And so the one who heard it has not closed: whoever said it does.
+    pair.dialer.conn.goodbye(now, GoodbyeCode::Drain, "as well");
+    pair.settle();
+    let asked = pair
+        .acceptor
+        .conn
+        .open_stream(now, ["echo"], &NONE, &NONE, true);
+    assert_eq!(asked, Err(OpenError::Retiring));
+}
+
+#[test]
 fn a_quiet_link_is_asked_and_lives_and_a_dead_peer_is_found() {
     let mut pair = up();
     pair.pass(60_000).unwrap();

@@ -6,15 +6,14 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use flatend_codec::Retirement;
+use flatend_codec::{Millis, Retirement};
 use futures_lite::FutureExt;
 
 use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
 use super::reader::{read, resume, BufferSize};
-use super::steer::News;
-use super::{accept, announce, events, handover, lanes, welcome};
+use super::{accept, announce, events, goodbye, handover, lanes, welcome};
 use crate::error::Fault;
 use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS};
 use crate::rt::{self, Timer};
@@ -40,6 +39,8 @@ pub(crate) struct Progress {
     pub(crate) announced_ready: bool,
     pub(crate) announced_retiring: bool,
     pub(crate) dialed: bool,
+    /// When the mesh core was told of the link, until it is told of its end.
+    pub(crate) since: Option<Millis>,
     /// The dial that led here, until its end is told.
     pub(crate) dialing: Option<Dialing>,
     /// Which of the links to its process it is; known with the handshake.
@@ -82,6 +83,7 @@ pub(crate) async fn run(
         announced_ready: false,
         announced_retiring: false,
         dialed: dialing.is_some(),
+        since: None,
         lane: dialing.as_ref().map_or(0, |dialing| dialing.lane),
         placed: dialing.is_some() || shard.count() == 1,
         moves_to: None,
@@ -97,21 +99,18 @@ pub(crate) async fn run(
     link.flush();
     link.rearm();
     let (link, reason) = drive_here(shard, link, &mut progress, unread).await?;
+    let reason = goodbye::reason(&link, reason);
     shard.shared.registry.withdraw(link.at);
     link.lose(&reason);
     match progress.dialing.take() {
         Some(dialing) if reason == CloseReason::Ourselves => dialing.met_ourselves(),
         dialing => drop(dialing),
     }
-    if progress.handshaked {
-        shard.shared.registry.tell(News::Down {
-            link: link.at,
-            how: match reason {
-                CloseReason::Renewed | CloseReason::Retired => Down::Renewed,
-                _ => Down::Lost,
-            },
-        });
-    }
+    let how = match reason {
+        CloseReason::Renewed | CloseReason::Retired => Down::Renewed,
+        _ => Down::Lost,
+    };
+    goodbye::tell_down(shard, &link, &mut progress, how);
     shard.links.borrow_mut().remove(&link.at.id);
     events::report_end(shard, &link, &progress, &reason);
     farewell(&link, &reason).await;
@@ -288,7 +287,7 @@ fn check_state(
         let conn = link.conn.borrow();
         (conn.is_ready(), conn.retirement(), conn.open_streams())
     };
-    let retiring = retirement != Retirement::Active;
+    let retiring = link.is_retiring();
     if progress.handshaked
         && (ready != progress.announced_ready || retiring != progress.announced_retiring)
     {
@@ -296,20 +295,19 @@ fn check_state(
         progress.announced_retiring = retiring;
         events::announce(shard, link, progress);
     }
-    match retirement {
-        Retirement::Dead => return Err(CloseReason::Retired),
-        Retirement::Retiring if open == 0 => {
-            return Err(if shard.draining().is_set() {
-                CloseReason::Drained
-            } else if link.superseded.get() {
-                CloseReason::Superseded
-            } else if link.renewing.get() {
-                CloseReason::Renewed
-            } else {
-                CloseReason::Retired
-            })
-        }
-        Retirement::Retiring | Retirement::Active => {}
+    if retirement == Retirement::Dead {
+        return Err(CloseReason::Retired);
+    }
+    if open == 0 && link.ends_when_idle() {
+        return Err(if shard.draining().is_set() {
+            CloseReason::Drained
+        } else if link.superseded.get() {
+            CloseReason::Superseded
+        } else if link.renewing.get() {
+            CloseReason::Renewed
+        } else {
+            CloseReason::Retired
+        });
     }
     if link.conn.borrow().queued_bytes() > 0 {
         link.cork();
@@ -349,6 +347,7 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
             | CloseReason::Unwelcome(_)
             | CloseReason::Drained
             | CloseReason::PeerLeft
+            | CloseReason::Goodbye(_)
             | CloseReason::Ourselves
             | CloseReason::Elsewhere
     ) {
@@ -360,7 +359,11 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
             .ok();
     }
     link.socket.shutdown_write();
-    if !matches!(reason, CloseReason::PeerLeft | CloseReason::Broken(_)) {
+    let has_ended = matches!(
+        reason,
+        CloseReason::PeerLeft | CloseReason::Goodbye(_) | CloseReason::Broken(_)
+    );
+    if !has_ended {
         link.socket
             .discard_until_fin(FIN_WAIT_MS, FIN_DISCARD_BYTES_MAX)
             .await;

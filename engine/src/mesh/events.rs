@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flatend_codec::{Event, NodeId, ResetCode, Retirement, StreamId};
+use flatend_codec::{Event, NodeId, ResetCode, StreamId};
 
 use super::core::{Lane, LinkUp, Process};
 use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
-use super::{accept, lanes, lookup, small, welcome, Recipient};
+use super::{accept, goodbye, lanes, lookup, small, welcome, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
 use crate::node::{self, Caller, NodeEvent, PeerName};
@@ -127,8 +127,7 @@ pub(crate) fn handle(
         Event::FindNode { token, target } => lookup::answer(shard, link, token, &target),
         Event::Nodes { ids, .. } => lookup::ids(shard, link, ids.iter()),
         Event::Records { records, .. } => lookup::records(shard, link, records),
-        // The codec takes no more requests for this link; `check_state` sees that.
-        Event::Goodbye { .. } => {}
+        Event::Goodbye { code, reason, .. } => goodbye::heard(shard, link, progress, code, reason),
         // Events that a later version of the codec may have.
         _ => {}
     }
@@ -260,12 +259,13 @@ fn handshake(
             (false, false) => NodeEvent::Accepted { peer, services },
         });
     }
-    let (ready, retirement) = {
-        let conn = link.conn.borrow();
-        (conn.is_ready(), conn.retirement())
-    };
+    if shard.draining().is_set() {
+        // The drain began before it could be told.
+        link.goodbye();
+    }
+    let ready = link.conn.borrow().is_ready();
     note_ready(shard, link, progress, ready);
-    progress.announced_retiring = retirement != Retirement::Active;
+    progress.announced_retiring = link.is_retiring();
     announce(shard, link, progress);
     Ok(())
 }
@@ -280,6 +280,7 @@ pub(crate) fn note_ready(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Prog
 
 /// Tells the mesh core that a link is there.
 fn tell_up(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) {
+    progress.since = Some(rt::now());
     let id = peer_id(link);
     let lane = link.conn.borrow().hello().map(|hello| Lane {
         process: Process {
@@ -373,7 +374,7 @@ fn text(reason: &CloseReason) -> String {
         CloseReason::Full { links } => {
             format!("this shard has its {links} links, and takes no more")
         }
-        CloseReason::Unwelcome(why) => why.clone(),
+        CloseReason::Unwelcome(why) | CloseReason::Goodbye(why) => why.clone(),
         CloseReason::Superseded => "another link leads to it".to_owned(),
         CloseReason::Elsewhere => "another process answers there".to_owned(),
         CloseReason::Ourselves => "it is this node itself".to_owned(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use flatend_codec::{Connection, Millis, PeerKind, StreamId};
+use flatend_codec::{Connection, Millis, PeerKind, Retirement, StreamId};
 
 use super::core::Named;
 use super::held::Held;
@@ -48,6 +48,8 @@ pub(crate) enum CloseReason {
     Elsewhere,
     /// The peer may not stay; the sentence says why.
     Unwelcome(String),
+    /// The peer said goodbye, and has ended the link; the sentence says why.
+    Goodbye(String),
 }
 
 /// One connection to a peer.
@@ -78,8 +80,10 @@ pub(crate) struct Link {
     pub(super) held: Held,
     pub(crate) closing: RefCell<Option<CloseReason>>,
     pub(super) lost: Cell<bool>,
-    /// We said goodbye: the link ends with its last stream.
+    /// The link ends with its last stream: nobody here asks over it any more.
     pub(super) leaving: Cell<bool>,
+    /// What the peer said at its goodbye.
+    pub(super) farewell: RefCell<Option<String>>,
     /// The services that the peer was shown; with `outdated` it must hear of others.
     pub(crate) shown_services: RefCell<Arc<Vec<String>>>,
     pub(crate) outdated: Cell<bool>,
@@ -128,6 +132,7 @@ impl Link {
             closing: RefCell::new(None),
             lost: Cell::new(false),
             leaving: Cell::new(false),
+            farewell: RefCell::new(None),
             shown_services: RefCell::new(shown_services),
             outdated: Cell::new(false),
             announcing: Cell::new(false),
@@ -139,6 +144,18 @@ impl Link {
             superseded: Cell::new(false),
             requests: Cell::new(0),
         })
+    }
+
+    /// Whether requests of ours should go over another link.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.leaving.get() || self.conn.borrow().retirement() != Retirement::Active
+    }
+
+    /// Whether the link ends as soon as no stream is open on it. A peer on flatend/2 that has said goodbye ends it itself: until its
+    /// own work is done it asks on.
+    pub(super) fn ends_when_idle(&self) -> bool {
+        let retiring = self.conn.borrow().retirement() == Retirement::Retiring;
+        self.leaving.get() || (retiring && !self.is_flatend2())
     }
 
     /// Wakes the link's task.

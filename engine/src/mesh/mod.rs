@@ -7,6 +7,7 @@ pub mod core;
 mod dial;
 mod driver;
 mod events;
+mod goodbye;
 mod handover;
 mod held;
 mod lanes;

@@ -16,6 +16,9 @@ use super::streams::Recipient;
 use crate::limits::{LINK_CORK_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
 use crate::rt::{self, Ticket};
 
+/// Why we say goodbye at the end.
+const SHUTS_DOWN: &str = "this node shuts down";
+
 /// The head of a request of ours.
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
@@ -175,24 +178,35 @@ impl Link {
     pub(crate) fn supersede(self: &Rc<Self>) {
         if !self.lost.get() {
             self.superseded.set(true);
-            self.say_goodbye("another link leads to this node");
+            self.leave_saying("another link leads to this node");
         }
     }
 
-    /// Says that this node shuts down: no new requests, what runs is finished.
+    /// Tells a peer that can be told that this node takes no new requests. Ours go on.
     pub(crate) fn goodbye(self: &Rc<Self>) {
-        if !self.lost.get() {
-            self.say_goodbye("this node shuts down");
+        if !self.lost.get() && self.conn.borrow().hello().is_some() {
+            self.say_goodbye(SHUTS_DOWN);
         }
+    }
+
+    /// Ends the link with its last stream, for this node shuts down and makes no requests any more.
+    pub(crate) fn leave(self: &Rc<Self>) {
+        if !self.lost.get() {
+            self.leave_saying(SHUTS_DOWN);
+        }
+    }
+
+    fn leave_saying(self: &Rc<Self>, reason: &str) {
+        self.say_goodbye(reason);
+        self.leaving.set(true);
+        self.poke();
     }
 
     fn say_goodbye(self: &Rc<Self>, reason: &str) {
         let mut conn = self.conn.borrow_mut();
         conn.goodbye(rt::now(), GoodbyeCode::Drain, reason);
         drop(conn);
-        self.leaving.set(true);
         self.cork();
-        self.poke();
     }
 
     /// Gives a stream up, both directions, and forgets its reader.

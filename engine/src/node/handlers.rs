@@ -20,7 +20,7 @@ use super::reply::Reply;
 use crate::mesh::Link;
 use crate::routing::ProviderKey;
 use crate::rt;
-use crate::shard::{Inbound, Shard};
+use crate::shard::{Inbound, Shard, Work};
 
 pub(super) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), HandlerError>>>>;
 
@@ -174,9 +174,10 @@ pub(crate) fn start_handler(
         caller,
         reply.clone(),
     );
+    let work = Work::begin(shard);
     let shard = shard.clone();
     rt::spawn(async move {
-        let _charge = charge;
+        let _running = (charge, work);
         // The handler's own call may panic too, before it returns a future.
         let outcome = AssertUnwindSafe(rt::hear(async { (service.handler)(context).await }))
             .catch_unwind()

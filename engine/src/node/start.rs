@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{mpsc, Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -23,7 +22,7 @@ use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
 use crate::mesh::core::{Config, Redial};
 use crate::mesh::{self, Bootstrap, Steer};
 use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
-use crate::shard::{serve_inbox, Message, Shard, Shared};
+use crate::shard::{serve_inbox, Message, Shard, Shared, Stage, Stages};
 use crate::trust::Known;
 
 /// What a shard is started with.
@@ -98,7 +97,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         events: builder.events,
         limits: builder.limits,
         relays: builder.relays,
-        working: AtomicUsize::new(count),
+        stages: Stages::new(count),
         flatend2: builder.flatend2,
         network_key: builder.network_key,
         trust: ArcSwap::from_pointee(builder.trust),
@@ -340,14 +339,14 @@ async fn run(
         });
     }
     shard.draining().wait().await;
+    shard.say_goodbye();
     ended.until(|| (running.get() == 0).then_some(())).await;
     // A shard that has died never comes to rest: that must not hold the others up for ever.
-    rt::timeout(shard.shared.limits.drain_ms(), shard.all_at_rest())
+    let drain_ms = shard.shared.limits.drain_ms();
+    rt::timeout(drain_ms, shard.over_everywhere(Stage::Tasks))
         .await
         .ok();
-    rt::timeout(shard.shared.limits.drain_ms(), shard.finish_streams())
-        .await
-        .ok();
+    rt::timeout(drain_ms, shard.finish_streams()).await.ok();
     shard.close_links();
     rt::timeout(crate::limits::FIN_WAIT_MS * 2, shard.links_closed())
         .await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flatend_codec::{HeaderBlock, Millis};
 
-use super::Shard;
+use super::{Shard, Stage};
 use crate::client::Exchange;
 use crate::error::{CallError, Fault};
 use crate::kademlia::Key;
@@ -28,8 +28,8 @@ pub(crate) enum Message {
     Start,
     /// The node shuts down.
     Drain,
-    /// No shard has tasks any more.
-    AtRest,
+    /// Every shard has come so far in its end.
+    Over(Stage),
     /// What this node offers has changed: the peers are told.
     Offers,
     /// Whom the node takes has changed: each link is looked at again.

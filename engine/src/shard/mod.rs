@@ -12,7 +12,6 @@ mod submit;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -27,6 +26,7 @@ use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 use crate::trust::{Known, Trust};
 
+pub(crate) use drain::{Stage, Stages, Work};
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
 pub(crate) use provider::{Candidate, Lead, ProviderState};
@@ -48,8 +48,8 @@ pub(crate) struct Shared {
     pub(crate) limits: NodeLimits,
     /// This node answers for those that it is connected to.
     pub(crate) relays: bool,
-    /// Shards whose tasks run: their requests may need the links of every shard.
-    pub(crate) working: AtomicUsize,
+    /// Shards that have not come so far in their end.
+    pub(crate) stages: Stages,
     /// The key that all nodes of the network share.
     pub(crate) network_key: Option<[u8; 32]>,
     /// Whom the node takes; replaced whole when that changes.
@@ -94,8 +94,11 @@ pub struct Shard {
     /// Every shard of the node is ready.
     started: Flag,
     draining: Flag,
-    /// The tasks of all shards have ended.
-    at_rest: Flag,
+    /// What all shards have come to in their end, by [`Stage`].
+    over: [Flag; 2],
+    /// What runs here and may ask others: see [`Work`].
+    work: Cell<usize>,
+    work_done: WaitQueue,
     /// Links whose task has not ended, those that wait for a FIN included.
     pub(crate) live_links: Cell<usize>,
     pub(crate) link_gone: WaitQueue,
@@ -131,7 +134,9 @@ impl Shard {
             retry_budget: RetryBudget::new(),
             started: Flag::default(),
             draining: Flag::default(),
-            at_rest: Flag::default(),
+            over: Default::default(),
+            work: Cell::new(0),
+            work_done: WaitQueue::default(),
             live_links: Cell::new(0),
             link_gone: WaitQueue::default(),
         })
@@ -235,20 +240,6 @@ impl Shard {
         &self.outboxes[shard]
     }
 
-    /// Waits, once the tasks of this shard have ended, for those of the others: their requests go over the links of this one.
-    pub(crate) async fn all_at_rest(&self) {
-        if self.shared.working.fetch_sub(1, Ordering::AcqRel) == 1 {
-            for outbox in &self.outboxes {
-                outbox.send(Message::AtRest);
-            }
-        }
-        self.at_rest.wait().await;
-    }
-
-    pub(crate) fn start_drain(&self) {
-        self.draining.set();
-    }
-
     /// Takes one message of another shard or of the node's owner.
     pub(crate) fn deliver(self: &Rc<Self>, message: Message) {
         // Whatever comes: the message that tells of a new snapshot is dropped where the mailbox is full.
@@ -259,8 +250,8 @@ impl Shard {
         match message {
             Message::Republished => {}
             Message::Start => self.started.set(),
-            Message::Drain => self.start_drain(),
-            Message::AtRest => self.at_rest.set(),
+            Message::Drain => self.draining.set(),
+            Message::Over(stage) => self.over[stage as usize].set(),
             Message::Offers => mesh::services_changed(self),
             Message::Trust => mesh::trust_changed(self),
             Message::Dial(dial) => mesh::dial(self, dial),

@@ -9,6 +9,7 @@ mod calls;
 mod discovery;
 mod drain;
 mod failover;
+mod goodbye;
 mod lanes;
 mod links;
 mod mesh;

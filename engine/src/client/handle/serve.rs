@@ -20,7 +20,7 @@ use crate::error::{CallError, Fault};
 use crate::idmap::IdMap;
 use crate::routing::ProviderKey;
 use crate::rt::{self, Timer};
-use crate::shard::Shard;
+use crate::shard::{Shard, Work};
 
 /// Tasks of a shard that wait for pokes, by the number of their exchange.
 #[derive(Default)]
@@ -57,8 +57,9 @@ impl Starting {
         let Some(request) = self.request.take() else {
             return;
         };
-        let shard = shard.clone();
+        let (shard, work) = (shard.clone(), Work::begin(shard));
         rt::spawn(async move {
+            let _work = work;
             let task = Task {
                 shard: &shard,
                 exchange: &self.exchange,

@@ -103,8 +103,9 @@ impl Core {
         }
     }
 
-    /// A link has ended, or is to. If it was the last one of its process, the bootstrap addresses that led there are dialed again.
-    pub(super) fn leave_lane(&mut self, now: Millis, link: LinkRef, process: Process) {
+    /// A link has ended, or is to. If it was the last one of its process, the bootstrap addresses that led there are dialed again: at
+    /// once if the process or we said so (`again`).
+    pub(super) fn leave_lane(&mut self, now: Millis, link: LinkRef, process: Process, again: bool) {
         let Some(set) = self.processes.get_mut(&process) else {
             return;
         };
@@ -126,8 +127,10 @@ impl Core {
             let awaits = |bootstrap: &mut super::Bootstrap| {
                 bootstrap.awaits.take_if(|awaited| *awaited == process)
             };
-            if self.bootstraps.get_mut(number).and_then(awaits).is_some() {
-                self.pause_bootstrap(now, number);
+            match self.bootstraps.get_mut(number).and_then(awaits) {
+                Some(_) if again => self.dial_bootstrap(number),
+                Some(_) => self.pause_bootstrap(now, number),
+                None => {}
             }
         }
     }

@@ -116,7 +116,7 @@ impl Core {
         }
         let process = state.lane.map(|lane| lane.process);
         if let Some(process) = process {
-            self.leave_lane(now, link, process);
+            self.leave_lane(now, link, process, again);
         }
         match state.dialed {
             Dialed::Bootstrap(number) if self.await_process(number, process) => {}

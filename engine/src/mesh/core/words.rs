@@ -94,7 +94,7 @@ pub struct Lane {
 pub enum Down {
     /// It is lost, the peer has left, or another leads to the same process.
     Lost,
-    /// By ourselves, so that it is made again: if we had dialed it, at once.
+    /// By ourselves, so that it is made again, or the peer says that it restarts: if we had dialed it, at once.
     Renewed,
 }
 
