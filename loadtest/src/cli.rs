@@ -32,6 +32,9 @@ pub(crate) enum Command {
         /// The node to dial, `host:port`.
         #[arg(long)]
         node: String,
+        /// Speaks as the published packages do.
+        #[arg(long)]
+        legacy: bool,
     },
     /// A server of the comparison that takes uploads, until standard input ends.
     #[command(hide = true)]

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => stop::watch().and_then(|()| run::run(&options)),
         Command::Compare(options) => stop::watch().and_then(|()| compare::run(&options)),
-        Command::ServeNode { node } => services::serve_node(&node),
+        Command::ServeNode { node, legacy } => services::serve_node(&node, legacy),
         Command::ServeSink { addr } => sink::serve(addr),
     };
     match outcome {

@@ -13,13 +13,14 @@ use crate::subjects::{HELLO_BODY, HELLO_TYPE, PAGE_LINE, PAGE_LINES, PAGE_TYPE};
 ///
 /// # Errors
 /// The node cannot start.
-pub(crate) fn serve_node(node: &str) -> Result<(), String> {
+pub(crate) fn serve_node(node: &str, legacy: bool) -> Result<(), String> {
     let pattern = Arc::new(Pattern::new());
     let same = pattern.clone();
     let page: Arc<str> = PAGE_LINE.repeat(PAGE_LINES).into();
     serve(
         node,
         Node::builder()
+            .flatend2(!legacy)
             .service("hello", move |context| {
                 send_text(context, HELLO_TYPE, HELLO_BODY.into())
             })

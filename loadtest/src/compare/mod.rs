@@ -3,6 +3,8 @@
 //! Owns the order of things and the report. Everything of a workload is started once and idles while the others are measured, except
 //! where memory is compared: there every run has new processes.
 
+mod entrant;
+mod pace;
 mod rounds;
 mod table;
 #[cfg(test)]
@@ -21,8 +23,9 @@ use crate::pattern::Pattern;
 use crate::placement::{self, Cores};
 use crate::subjects::{self, Place, Subject};
 use crate::{report, stop};
+use entrant::Entrant;
 use rounds::{Sample, Series};
-use workload::{Entrant, Kind};
+use workload::Kind;
 
 pub(crate) use workload::Workload;
 
@@ -141,17 +144,24 @@ fn measure(
         }
     }
     for connections in counts {
-        let series = Series {
+        let series = |pace| Series {
             workload,
             connections,
+            pace,
             options,
             entrants,
             places,
             subjects: &subjects,
         };
-        let (samples, discarded) = series.measure()?;
-        comparison.samples.extend(samples);
-        comparison.discarded += discarded;
+        let paces = match workload {
+            Workload::Paced => pace::shares_of(series(None).top_of_nginx()?),
+            _ => vec![None],
+        };
+        for pace in paces {
+            let (samples, discarded) = series(pace).measure()?;
+            comparison.samples.extend(samples);
+            comparison.discarded += discarded;
+        }
     }
     Ok(())
 }
@@ -167,8 +177,8 @@ fn takes_part(wanted: &[String], entrant: Entrant) -> bool {
 fn versions(entrants: impl Iterator<Item = Entrant>) -> Result<Vec<String>, String> {
     let (mut nginx, mut haproxy) = (false, false);
     for entrant in entrants {
-        nginx |= !matches!(entrant, Entrant::Gateway);
-        haproxy |= matches!(entrant, Entrant::Haproxy(_));
+        nginx |= !matches!(entrant, Entrant::Gateway(_));
+        haproxy |= matches!(entrant, Entrant::Haproxy(..));
     }
     let mut versions = Vec::new();
     if nginx {

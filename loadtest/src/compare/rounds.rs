@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::workload::{Entrant, Kind, Workload};
+use super::entrant::Entrant;
+use super::pace::Pace;
+use super::workload::{Kind, Workload};
 use crate::cli::CompareOptions;
 use crate::idle::{self, Slope};
 use crate::limits::DISCARDS_A_ROUND_MAX;
@@ -11,8 +13,11 @@ use crate::pattern::Pattern;
 use crate::placement::order;
 use crate::plan::{self, Plan};
 use crate::process::on_core;
-use crate::subjects::{Place, Subject};
+use crate::subjects::{Fields, Place, Subject, Upstream};
 use crate::{machine, stop};
+
+/// Runs in which the top rate is looked for.
+const TOP_RUNS: usize = 3;
 
 /// One run of the client against one subject.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +25,8 @@ pub(crate) struct Sample {
     pub(crate) workload: Workload,
     pub(crate) subject: &'static str,
     pub(crate) connections: u32,
+    /// Nothing where the loop is closed.
+    pub(crate) pace: Option<Pace>,
     pub(crate) round: u32,
     /// Whether the machine was quiet before the run; false too if nobody looked.
     pub(crate) quiet_before: bool,
@@ -32,6 +39,8 @@ pub(crate) struct Sample {
 pub(crate) struct Series<'s> {
     pub(crate) workload: Workload,
     pub(crate) connections: u32,
+    /// The open loop's; nothing for a closed one.
+    pub(crate) pace: Option<Pace>,
     pub(crate) options: &'s CompareOptions,
     pub(crate) entrants: &'s [Entrant],
     /// Where each of them is put.
@@ -71,6 +80,30 @@ impl Series<'_> {
         Ok((samples, discarded))
     }
 
+    /// The rate that nginx reaches in a closed loop: the median of three runs.
+    ///
+    /// # Errors
+    /// nginx does not take part, or a run failed.
+    pub(crate) fn top_of_nginx(&self) -> Result<f64, String> {
+        let nginx = Entrant::Nginx(Fields::Bare, Upstream::Plain);
+        let at = self.entrants.iter().position(|entrant| *entrant == nginx);
+        let (subject, place) = at
+            .and_then(|at| Some((self.subjects.get(at)?, self.places.get(at)?)))
+            .ok_or("paced needs nginx among --subjects: the rates are shares of its own")?;
+        let mut rates = Vec::new();
+        for _ in 0..TOP_RUNS {
+            stop::check()?;
+            machine::wait_quiet(self.options.quiet_wait)?;
+            let run = self.load(subject, place)?;
+            rates.extend(run.groups.first().map(|group| group.requests_per_s));
+        }
+        rates.sort_by(f64::total_cmp);
+        let top = rates.get(rates.len() / 2).copied();
+        let top = top.ok_or("nginx was not asked anything")?;
+        eprintln!("top rate of nginx: {top:.0} requests/s");
+        Ok(top)
+    }
+
     fn round(&self, round: u32) -> Result<Vec<Sample>, String> {
         let mut samples = Vec::with_capacity(self.entrants.len());
         for at in order(self.entrants.len(), round) {
@@ -83,6 +116,7 @@ impl Series<'_> {
                 workload: self.workload,
                 subject: entrant.name(),
                 connections: self.connections,
+                pace: self.pace,
                 round,
                 quiet_before,
                 run,
@@ -107,9 +141,10 @@ impl Series<'_> {
         let mut plan = self.workload.plan(self.options.bytes)?;
         plan.duration = std::time::Duration::from_secs(self.options.seconds);
         if self.workload.kind() == Kind::Requests {
-            plan.groups
-                .iter_mut()
-                .for_each(|group| group.connections = self.connections);
+            for group in &mut plan.groups {
+                group.connections = self.connections;
+                group.rate = self.pace.map(|pace| pace.requests_per_s);
+            }
         }
         Ok(plan)
     }

@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
+use super::pace::Pace;
 use super::rounds::Sample;
-use super::workload::Kind;
+use super::workload::{Kind, Workload};
 use super::Comparison;
 use crate::report;
 use crate::subjects::{PROXY, SERVER};
@@ -192,25 +193,30 @@ pub(crate) fn markdown(all: &Comparison) -> String {
         all.samples.len(),
         all.discarded
     );
-    for (workload, connections) in distinct(
-        all.samples
-            .iter()
-            .map(|sample| (sample.workload, sample.connections)),
-    ) {
+    for (workload, connections, pace) in distinct(all.samples.iter().map(series)) {
         let own: Vec<&Sample> = all
             .samples
             .iter()
-            .filter(|sample| (sample.workload, sample.connections) == (workload, connections))
+            .filter(|sample| series(sample) == (workload, connections, pace))
             .collect();
         let _ = write!(
             text,
-            "\n### {}, {connections} connection{}\n\n",
+            "\n### {}, {connections} connection{}{}\n\n",
             workload.name(),
-            if connections == 1 { "" } else { "s" }
+            if connections == 1 { "" } else { "s" },
+            pace.map_or_else(String::new, |pace| format!(
+                ", {:.0} requests/s ({} % of nginx's top rate)",
+                pace.requests_per_s, pace.share_percent
+            ))
         );
         text.push_str(&tables(columns(workload.kind()), &own));
     }
     text
+}
+
+/// What samples of one table have in common.
+fn series(sample: &Sample) -> (Workload, u32, Option<Pace>) {
+    (sample.workload, sample.connections, sample.pace)
 }
 
 fn tables(columns: &[Column], own: &[&Sample]) -> String {

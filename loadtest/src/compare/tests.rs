@@ -1,5 +1,6 @@
 //! The report of a comparison, against a golden text.
 
+use super::pace::Pace;
 use super::rounds::Sample;
 use super::{table, Comparison, Workload};
 use crate::idle::Slope;
@@ -65,6 +66,7 @@ fn sample(workload: Workload, subject: &'static str, round: u32, run: Run) -> Sa
         workload,
         subject,
         connections: 64,
+        pace: None,
         round,
         quiet_before: round > 0,
         run: Some(run),
@@ -170,6 +172,24 @@ fn bytes_and_connections_have_their_own_figures() {
         assert!(text.contains(part), "{part}\nin\n{text}");
     }
     assert!(!text.contains("gateway to"), "nobody to compare with");
+}
+
+#[test]
+fn each_pace_has_a_table_of_its_own() {
+    let at = |share_percent| Sample {
+        pace: Some(Pace {
+            share_percent,
+            requests_per_s: 400.0 * f64::from(share_percent),
+        }),
+        ..sample(Workload::Paced, "gateway", 0, run(7, 1, 1.0, 1.0))
+    };
+    let text = table::markdown(&comparison(vec![at(25), at(50)]));
+    for part in [
+        "### paced, 64 connections, 10000 requests/s (25 % of nginx's top rate)\n",
+        "### paced, 64 connections, 20000 requests/s (50 % of nginx's top rate)\n",
+    ] {
+        assert!(text.contains(part), "{part}\nin\n{text}");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::plan::{self, Plan};
-use crate::subjects::{self, Fields, Place, Subject, Task};
+use crate::subjects::{Fields, Link, Setup, Task, Upstream};
+
+use super::entrant::Entrant;
 
 /// A workload of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -28,6 +30,10 @@ pub(crate) enum Workload {
     Upload,
     /// 10,000 connections that rest.
     Idle,
+    /// The hello at a quarter, a half and three quarters of the rate that nginx reaches, the same rate for all.
+    Paced,
+    /// The hello with one shard and with two, over a link that each shard has and over one that shards share.
+    Shards,
 }
 
 /// Which figures a workload is about.
@@ -39,51 +45,6 @@ pub(crate) enum Kind {
     Bytes,
     /// Memory a connection.
     Connections,
-}
-
-/// Who takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entrant {
-    Gateway,
-    Nginx(Fields),
-    Haproxy(Fields),
-}
-
-impl Entrant {
-    /// Its name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Entrant::Gateway => "gateway",
-            Entrant::Nginx(Fields::Bare) => "nginx",
-            Entrant::Nginx(Fields::AsTheGateway) => "nginx, fields as the gateway",
-            Entrant::Haproxy(Fields::Bare) => "haproxy",
-            Entrant::Haproxy(Fields::AsTheGateway) => "haproxy, fields as the gateway",
-        }
-    }
-
-    /// Its directory.
-    pub(crate) fn directory(self) -> &'static str {
-        match self {
-            Entrant::Gateway => "gateway",
-            Entrant::Nginx(Fields::Bare) => "nginx",
-            Entrant::Nginx(Fields::AsTheGateway) => "nginx-fields",
-            Entrant::Haproxy(Fields::Bare) => "haproxy",
-            Entrant::Haproxy(Fields::AsTheGateway) => "haproxy-fields",
-        }
-    }
-
-    /// Starts it.
-    ///
-    /// # Errors
-    /// A sentence: what is missing, what is refused.
-    pub(crate) fn start(self, task: Task, place: &Place) -> Result<Subject, String> {
-        let started = match self {
-            Entrant::Gateway => subjects::gateway::start(task, place),
-            Entrant::Nginx(fields) => subjects::nginx::start(task, fields, place),
-            Entrant::Haproxy(fields) => subjects::haproxy::start(task, fields, place),
-        };
-        started.map_err(|error| format!("{}: {error}", self.name()))
-    }
 }
 
 impl Workload {
@@ -102,12 +63,18 @@ impl Workload {
             Workload::Download => "download",
             Workload::Upload => "upload",
             Workload::Idle => "idle",
+            Workload::Paced => "paced",
+            Workload::Shards => "shards",
         }
     }
 
     pub(crate) fn kind(self) -> Kind {
         match self {
-            Workload::Hello | Workload::Browser | Workload::Static1k => Kind::Requests,
+            Workload::Hello
+            | Workload::Browser
+            | Workload::Static1k
+            | Workload::Paced
+            | Workload::Shards => Kind::Requests,
             Workload::Static100m | Workload::Download | Workload::Upload => Kind::Bytes,
             Workload::Idle => Kind::Connections,
         }
@@ -115,7 +82,7 @@ impl Workload {
 
     pub(crate) fn task(self) -> Task {
         match self {
-            Workload::Hello | Workload::Idle => Task::Hello,
+            Workload::Hello | Workload::Idle | Workload::Paced | Workload::Shards => Task::Hello,
             Workload::Browser => Task::Browser,
             Workload::Static1k | Workload::Static100m => Task::Static,
             Workload::Download => Task::Download,
@@ -125,21 +92,32 @@ impl Workload {
 
     /// Who takes part.
     pub(crate) fn entrants(self) -> Vec<Entrant> {
-        let bare = [
-            Entrant::Gateway,
-            Entrant::Nginx(Fields::Bare),
-            Entrant::Haproxy(Fields::Bare),
-        ];
+        let bare = |upstream| {
+            [
+                Entrant::Nginx(Fields::Bare, upstream),
+                Entrant::Haproxy(Fields::Bare, upstream),
+            ]
+        };
+        let plain = bare(Upstream::Plain);
         let telling = [
-            Entrant::Nginx(Fields::AsTheGateway),
-            Entrant::Haproxy(Fields::AsTheGateway),
+            Entrant::Nginx(Fields::AsTheGateway, Upstream::Plain),
+            Entrant::Haproxy(Fields::AsTheGateway, Upstream::Plain),
         ];
-        match self {
-            Workload::Hello | Workload::Browser => [&bare[..], &telling].concat(),
+        let legacy = Entrant::Gateway(Setup {
+            link: Link::Legacy,
+            ..Setup::USUAL
+        });
+        let two = |link| Entrant::Gateway(Setup { shards: 2, link });
+        let rivals = match self {
+            Workload::Hello | Workload::Browser => [plain, telling].concat(),
             // HAProxy serves no files.
-            Workload::Static1k | Workload::Static100m => bare[..2].to_vec(),
-            Workload::Download | Workload::Upload | Workload::Idle => bare.to_vec(),
-        }
+            Workload::Static1k | Workload::Static100m => plain[..1].to_vec(),
+            Workload::Download => [&plain[..], &bare(Upstream::Tls), &[legacy]].concat(),
+            Workload::Upload => [&plain[..], &[legacy]].concat(),
+            Workload::Idle | Workload::Paced => plain.to_vec(),
+            Workload::Shards => vec![two(Link::Flatend2), legacy, two(Link::Legacy)],
+        };
+        [&[Entrant::OURS][..], &rivals].concat()
     }
 
     /// The client's plan; `bytes` is the size of a bulk transfer.
@@ -148,7 +126,9 @@ impl Workload {
     /// The plan that stands beside this program is wrong.
     pub(crate) fn plan(self, bytes: u64) -> Result<Plan, String> {
         let text = match self {
-            Workload::Hello => include_str!("../../plans/hello.toml"),
+            Workload::Hello | Workload::Paced | Workload::Shards => {
+                include_str!("../../plans/hello.toml")
+            }
             Workload::Browser => include_str!("../../plans/browser.toml"),
             Workload::Static1k => include_str!("../../plans/static-1k.toml"),
             Workload::Static100m => include_str!("../../plans/static-100m.toml"),
@@ -157,6 +137,7 @@ impl Workload {
             Workload::Idle => include_str!("../../plans/idle.toml"),
         };
         let mut plan = plan::parse(self.name(), text)?;
+        self.name().clone_into(&mut plan.title);
         for request in plan
             .groups
             .iter_mut()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::template::render;
-use super::{check, route, write, Place, Subject, Task, ROUTES};
+use super::{check, route, write, Link, Place, Setup, Subject, Task, ROUTES};
 use crate::placement::free_addrs;
 use crate::process;
 
@@ -45,7 +45,13 @@ pub(crate) fn age(binary: &Path) -> Result<String, String> {
 }
 
 /// The configuration.
-fn config(task: Task, http: SocketAddr, mesh: SocketAddr, files: &Path) -> Result<String, String> {
+fn config(
+    task: Task,
+    shards: usize,
+    http: SocketAddr,
+    mesh: SocketAddr,
+    files: &Path,
+) -> Result<String, String> {
     let service = |path: &str, name: &str| {
         format!("\n[[http.routes]]\npath = \"{path}\"\nservice = \"{name}\"\n")
     };
@@ -71,6 +77,7 @@ fn config(task: Task, http: SocketAddr, mesh: SocketAddr, files: &Path) -> Resul
         &[
             ("HTTP", &http.to_string()),
             ("MESH", &mesh.to_string()),
+            ("SHARDS", &shards.to_string()),
             (
                 "ACCESS_LOG",
                 if task == Task::Browser {
@@ -88,11 +95,14 @@ fn config(task: Task, http: SocketAddr, mesh: SocketAddr, files: &Path) -> Resul
 ///
 /// # Errors
 /// The gateway refuses the configuration or does not answer.
-pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
+pub(crate) fn start(task: Task, setup: Setup, place: &Place) -> Result<Subject, String> {
     let [addr, mesh] = free_addrs()?;
     let home = place.dir.join("gateway");
     let file = home.join("config.toml");
-    write(&file, &config(task, addr, mesh, &place.files)?)?;
+    write(
+        &file,
+        &config(task, setup.shards, addr, mesh, &place.files)?,
+    )?;
     std::fs::create_dir_all(home.join("state"))
         .map_err(|error| format!("cannot make {}: {error}", home.display()))?;
     let command = |words: &[&str]| {
@@ -104,7 +114,7 @@ pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
     let mut proxy = process::start(
         "gateway",
         &mut command(&[]),
-        &[place.cores.proxy],
+        &[place.cores.proxy, place.cores.others][..setup.shards],
         &place.dir,
         BUILD,
     )?;
@@ -113,12 +123,12 @@ pub(crate) fn start(task: Task, place: &Place) -> Result<Subject, String> {
     }
     // The provider dials at once then, without a pause before a second try.
     proxy.listens(mesh)?;
-    let server = process::start_this(
-        &["serve-node", "--node", &mesh.to_string()],
-        "services",
-        &[place.cores.others],
-        &place.dir,
-    )?;
+    let mesh = mesh.to_string();
+    let mut words = vec!["serve-node", "--node", &mesh];
+    if setup.link == Link::Legacy {
+        words.push("--legacy");
+    }
+    let server = process::start_this(&words, "services", &[place.cores.others], &place.dir)?;
     Subject::once_it_answers(addr, proxy, Some(server), "/hello")
 }
 
@@ -142,7 +152,7 @@ mod tests {
     fn each_task_has_its_configuration() {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let made = |task| {
-            let text = config(task, addr(3000), addr(9000), Path::new("/f")).unwrap();
+            let text = config(task, 1, addr(3000), addr(9000), Path::new("/f")).unwrap();
             assert!(text.contains("shards = 1") && text.contains("addr = \"127.0.0.1:3000\""));
             text.parse::<toml::Table>()
                 .unwrap_or_else(|error| panic!("{error} in\n{text}"))

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::nginx::start_behind;
 use super::template::render;
-use super::{check, route, write, Fields, Place, Subject, Task, ROUTES};
+use super::{check, route, write, Fields, Place, Subject, Task, Upstream, ROUTES};
 use crate::placement::free_addrs;
 use crate::process;
 
@@ -29,10 +29,14 @@ const BULK_GLOBAL: &str = "    tune.bufsize 65536\n";
 /// Bodies move between sockets without being copied.
 const BULK_OPTIONS: &str = "    option splice-request\n    option splice-response\n";
 
+/// The certificate is made anew for each run, and nobody is there to pretend.
+const TLS: &str = " ssl verify none force-tlsv13";
+
 /// The configuration; `routes` is the file of routes.
 fn config(
     task: Task,
     fields: Fields,
+    behind: Upstream,
     addr: SocketAddr,
     upstream: SocketAddr,
     routes: &Path,
@@ -53,7 +57,13 @@ fn config(
         include_str!("../../configs/haproxy.cfg"),
         &[
             ("HTTP", &addr.to_string()),
-            ("UPSTREAM", &upstream.to_string()),
+            (
+                "UPSTREAM",
+                &format!(
+                    "{upstream}{}",
+                    if behind == Upstream::Tls { TLS } else { "" }
+                ),
+            ),
             // Pipes for splicing count too.
             ("CLIENTS", if task.is_bulk() { "1000" } else { "10100" }),
             ("GLOBAL", global),
@@ -82,13 +92,18 @@ fn routes() -> String {
 ///
 /// # Errors
 /// HAProxy or nginx is missing, refuses a configuration or does not answer.
-pub(crate) fn start(task: Task, fields: Fields, place: &Place) -> Result<Subject, String> {
+pub(crate) fn start(
+    task: Task,
+    fields: Fields,
+    behind: Upstream,
+    place: &Place,
+) -> Result<Subject, String> {
     let [addr, upstream] = free_addrs()?;
-    let server = start_behind(task, upstream, place)?;
+    let server = start_behind(task, behind, upstream, place)?;
     let home = place.dir.join("haproxy");
     let (file, map) = (home.join("haproxy.cfg"), home.join("routes.map"));
     write(&map, &routes())?;
-    write(&file, &config(task, fields, addr, upstream, &map)?)?;
+    write(&file, &config(task, fields, behind, addr, upstream, &map)?)?;
     let command = || {
         let mut command = Command::new("haproxy");
         command.arg("-f").arg(&file);
@@ -111,7 +126,15 @@ mod tests {
 
     fn made(task: Task, fields: Fields) -> String {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let text = config(task, fields, addr(1000), addr(2000), Path::new("/r.map")).unwrap();
+        let text = config(
+            task,
+            fields,
+            Upstream::Plain,
+            addr(1000),
+            addr(2000),
+            Path::new("/r.map"),
+        )
+        .unwrap();
         for always in [
             "nbthread 1",
             "bind 127.0.0.1:1000 ",

@@ -3,6 +3,7 @@
 //! Owns configurations and processes. Refuses to run a configuration that its own program does not accept. Invariant: every subject has
 //! one worker on the same core, and everything behind it is on the other.
 
+mod certificate;
 pub(crate) mod gateway;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
@@ -40,6 +41,40 @@ pub(crate) enum Fields {
     Bare,
     /// What the gateway always tells: where the request came from, its host, and an id that the client gets too.
     AsTheGateway,
+}
+
+/// How a proxy reaches the server behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// HTTP in the clear.
+    Plain,
+    /// HTTP in TLS 1.3 with AES-256-GCM, the work that the gateway's link does.
+    Tls,
+}
+
+/// What the gateway's link to its services speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// flatend/2: each shard has a link of its own.
+    Flatend2,
+    /// What peers of before speak: one link, which shards share.
+    Legacy,
+}
+
+/// How the gateway is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    /// One, on the proxy's core, or two, on both.
+    pub(crate) shards: usize,
+    pub(crate) link: Link,
+}
+
+impl Setup {
+    /// The one that is compared with others.
+    pub(crate) const USUAL: Setup = Setup {
+        shards: 1,
+        link: Link::Flatend2,
+    };
 }
 
 /// What a workload asks of the subjects' configurations.

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use super::certificate::Certificate;
 use super::template::render;
-use super::{check, route, write, Fields, Place, Subject, Task};
+use super::{certificate, check, route, write, Fields, Place, Subject, Task, Upstream};
 use super::{HELLO_BODY, HELLO_TYPE, PAGE_LINE, PAGE_LINES, PAGE_TYPE, ROUTES};
 use crate::placement::free_addrs;
 use crate::process::{self, Running};
@@ -36,12 +37,16 @@ const BULK_BUFFERS: &str = "        proxy_buffer_size 64k;
 fn proxy_config(
     task: Task,
     fields: Fields,
+    behind: Upstream,
     place: &Place,
     addr: SocketAddr,
     upstream: SocketAddr,
 ) -> Result<String, String> {
-    let location =
-        |path: &str| format!("        location {path} {{ proxy_pass http://behind; }}\n");
+    let pass = match behind {
+        Upstream::Plain => "proxy_pass http",
+        Upstream::Tls => "proxy_ssl_protocols TLSv1.3; proxy_pass https",
+    };
+    let location = |path: &str| format!("        location {path} {{ {pass}://behind; }}\n");
     let routes = match task {
         Task::Browser => (1..=ROUTES).map(route).collect(),
         _ => Vec::new(),
@@ -88,11 +93,23 @@ fn proxy_config(
 }
 
 /// The configuration of the server behind a proxy.
-fn upstream_config(addr: SocketAddr, files: &Path) -> Result<String, String> {
+fn upstream_config(
+    addr: SocketAddr,
+    files: &Path,
+    tls: Option<&Certificate>,
+) -> Result<String, String> {
+    let listen = match tls {
+        None => format!("listen {addr} backlog=4096;"),
+        Some(Certificate { file, key }) => format!(
+            "listen {addr} ssl backlog=4096;\n        ssl_protocols TLSv1.3;\n        ssl_certificate {};\n        ssl_certificate_key {};",
+            file.display(),
+            key.display()
+        ),
+    };
     render(
         include_str!("../../configs/nginx-upstream.conf"),
         &[
-            ("HTTP", &addr.to_string()),
+            ("LISTEN", &listen),
             ("FILES", &files.display().to_string()),
             ("HELLO_TYPE", HELLO_TYPE),
             ("HELLO_BODY", &HELLO_BODY.escape_default().to_string()),
@@ -112,7 +129,12 @@ fn upstream_config(addr: SocketAddr, files: &Path) -> Result<String, String> {
 ///
 /// # Errors
 /// nginx is missing, refuses a configuration or does not answer.
-pub(crate) fn start(task: Task, fields: Fields, place: &Place) -> Result<Subject, String> {
+pub(crate) fn start(
+    task: Task,
+    fields: Fields,
+    behind: Upstream,
+    place: &Place,
+) -> Result<Subject, String> {
     let [addr, upstream] = free_addrs()?;
     if task == Task::Static {
         let config = render(
@@ -125,15 +147,24 @@ pub(crate) fn start(task: Task, fields: Fields, place: &Place) -> Result<Subject
         let proxy = run("nginx-static", &config, place.cores.proxy, place)?;
         return Subject::once_it_answers(addr, proxy, None, "/files/small.bin");
     }
-    let server = start_behind(task, upstream, place)?;
-    let config = proxy_config(task, fields, place, addr, upstream)?;
+    let server = start_behind(task, behind, upstream, place)?;
+    let config = proxy_config(task, fields, behind, place, addr, upstream)?;
     let proxy = run("nginx-proxy", &config, place.cores.proxy, place)?;
     Subject::once_it_answers(addr, proxy, Some(server), "/hello")
 }
 
 /// Starts what stands behind nginx and HAProxy: nginx, or for uploads a server of ours, because nginx would answer before it has
 /// read them.
-pub(super) fn start_behind(task: Task, addr: SocketAddr, place: &Place) -> Result<Running, String> {
+pub(super) fn start_behind(
+    task: Task,
+    behind: Upstream,
+    addr: SocketAddr,
+    place: &Place,
+) -> Result<Running, String> {
+    let tls = match behind {
+        Upstream::Plain => None,
+        Upstream::Tls => Some(certificate::make(place)?),
+    };
     let mut server = if task == Task::Upload {
         process::start_this(
             &["serve-sink", "--addr", &addr.to_string()],
@@ -144,12 +175,15 @@ pub(super) fn start_behind(task: Task, addr: SocketAddr, place: &Place) -> Resul
     } else {
         run(
             "nginx-upstream",
-            &upstream_config(addr, &place.files)?,
+            &upstream_config(addr, &place.files, tls.as_ref())?,
             place.cores.others,
             place,
         )?
     };
-    server.answers(addr, "/hello")?;
+    match behind {
+        Upstream::Plain => server.answers(addr, "/hello")?,
+        Upstream::Tls => server.listens(addr)?,
+    }
     Ok(server)
 }
 
@@ -191,7 +225,15 @@ mod tests {
 
     fn proxy(task: Task, fields: Fields) -> String {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let text = proxy_config(task, fields, &place(), addr(1000), addr(2000)).unwrap();
+        let text = proxy_config(
+            task,
+            fields,
+            Upstream::Plain,
+            &place(),
+            addr(1000),
+            addr(2000),
+        )
+        .unwrap();
         assert_eq!(
             text.matches('{').count(),
             text.matches('}').count(),
@@ -236,8 +278,12 @@ mod tests {
 
     #[test]
     fn the_server_behind_answers_all_tasks() {
-        let text =
-            upstream_config(SocketAddr::from(([127, 0, 0, 1], 2000)), Path::new("/f")).unwrap();
+        let text = upstream_config(
+            SocketAddr::from(([127, 0, 0, 1], 2000)),
+            Path::new("/f"),
+            None,
+        )
+        .unwrap();
         assert!(text.contains(r#"return 200 "Hello world!\n";"#), "{text}");
         assert!(text.contains("root /f;"));
         let line = r"<p>fifteen</p>\r\n";
