@@ -5,6 +5,7 @@ pub mod call;
 pub mod check;
 pub mod demo;
 pub mod forget;
+mod in_force;
 pub mod invite;
 pub mod keygen;
 pub mod run;

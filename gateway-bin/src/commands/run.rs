@@ -8,6 +8,7 @@ use std::sync::Arc;
 use flatend::rt::allowed_cpus;
 use flatend::{Node, NodeEvent, StartError};
 
+use super::in_force;
 use crate::cli::RunOptions;
 use crate::config::{self, env::Lookup, Config, Context, LoadError, Target};
 use crate::gateway::{Sections, Upstreams};
@@ -122,6 +123,7 @@ pub fn start(
     for addr in listening {
         log!("Listening for HTTP requests on '{addr}'.");
     }
+    log!("{}", in_force::line(shards, &allowed_cpus()));
     Ok(node)
 }
 
