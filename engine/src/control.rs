@@ -206,6 +206,7 @@ mod tests {
             services: services.into(),
             ready: true,
             retiring: false,
+            open: Default::default(),
         });
         seen.recv().expect("the control thread publishes");
         assert_eq!(registry.snapshot().providers(["hello"]).len(), 1);

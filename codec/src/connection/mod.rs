@@ -15,7 +15,7 @@ pub use input::{Messages, Opened};
 pub(crate) use shared::Shared;
 
 use crate::dialect::{Dialect, PeerKind};
-use crate::error::{ApiMisuse, ProtocolError};
+use crate::error::{ApiMisuse, OpenError, ProtocolError};
 use crate::event::{Event, Token};
 use crate::flatend2::{self, Hello, Own};
 use crate::legacy;
@@ -144,6 +144,20 @@ impl Connection {
             Protocol::Agreeing(_) => false,
             Protocol::Legacy(link) => !self.shared.failed && link.is_ready(),
             Protocol::Flatend2(link) => !self.shared.failed && link.0.is_ready(),
+        }
+    }
+
+    /// Whether another request may be made now, as far as the peer decides that and the number of those that are open: it has granted
+    /// no more, say, or said goodbye. What else can keep one from being sent is told when it is made.
+    ///
+    /// # Errors
+    /// What [`open_stream`](Self::open_stream) would give.
+    pub fn may_ask(&self) -> Result<(), OpenError> {
+        match &self.protocol {
+            _ if self.shared.failed => Err(OpenError::Retiring),
+            Protocol::Agreeing(_) => Err(OpenError::NotReady),
+            Protocol::Legacy(link) => link.may_ask(),
+            Protocol::Flatend2(link) => link.0.may_ask(&self.shared),
         }
     }
 

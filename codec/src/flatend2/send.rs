@@ -80,6 +80,18 @@ impl Link {
     }
 
     fn may_open(&self, shared: &Shared) -> Result<(), OpenError> {
+        self.may_ask(shared)?;
+        if self.next >= 1 << 56 {
+            return Err(OpenError::IdsExhausted);
+        }
+        if shared.out.waiting_len() > shared.limits.transmit_bytes_max {
+            return Err(OpenError::Full);
+        }
+        Ok(())
+    }
+
+    /// Whether the peer takes another request, and we may have it open.
+    pub(crate) fn may_ask(&self, shared: &Shared) -> Result<(), OpenError> {
         if self.heard_goodbye {
             return Err(OpenError::Retiring);
         }
@@ -89,11 +101,8 @@ impl Link {
         if self.grants.ours == 0 {
             return Err(OpenError::NotGranted);
         }
-        if self.streams.ours >= shared.limits.streams_open_max || self.next >= 1 << 56 {
+        if self.streams.ours >= shared.limits.streams_open_max {
             return Err(OpenError::IdsExhausted);
-        }
-        if shared.out.waiting_len() > shared.limits.transmit_bytes_max {
-            return Err(OpenError::Full);
         }
         Ok(())
     }

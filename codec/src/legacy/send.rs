@@ -75,10 +75,16 @@ impl Link {
         Ok(StreamId(u64::from(id)))
     }
 
-    fn may_open(&self, shared: &Shared) -> Result<(), OpenError> {
+    /// Whether requests are made at all; the peer cannot say what it takes.
+    pub(crate) fn may_ask(&self) -> Result<(), OpenError> {
         if self.said_goodbye || self.retirement() == Retirement::Dead {
             return Err(OpenError::Retiring);
         }
+        Ok(())
+    }
+
+    fn may_open(&self, shared: &Shared) -> Result<(), OpenError> {
+        self.may_ask()?;
         if self.phase != Phase::Up {
             return Err(OpenError::NotReady);
         }

@@ -7,9 +7,9 @@ use flatend_codec::Millis;
 use super::{Call, Outlet};
 use crate::error::CallError;
 use crate::limits::{HOLD_DEFAULT_MS, OUTLET_LOOK_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
-use crate::routing::{choose, Ask, Begun, LinkRef, Look, Pick, ProviderKey};
+use crate::routing::{choose, Ask, Begun, LinkRef, Look, Open, Pick, ProviderKey};
 use crate::rt;
-use crate::shard::{Candidate, Lead, ProviderState, Shard};
+use crate::shard::{Candidate, Lead, ProviderState, Shard, Way};
 
 /// What a call has tried already.
 #[derive(Default)]
@@ -72,36 +72,55 @@ impl Tried {
 
     /// Whether `candidate` may be asked now.
     fn look(&self, candidate: &Candidate, ask: &Ask) -> Look {
-        let is_out = match &candidate.lead {
-            Lead::Links(links) => {
-                !self.links.is_empty() && links.iter().all(|link| self.links.contains(link))
-            }
-            Lead::Outlet(outlet) => !outlet.is_well(),
+        let open = match &candidate.lead {
+            Lead::Links(ways) => self.open(ways),
+            Lead::Outlet(outlet) if outlet.is_well() => Open::Yes,
+            Lead::Outlet(_) => Open::No,
         };
-        if is_out || self.providers.contains(&candidate.key) {
+        if open == Open::No || self.providers.contains(&candidate.key) {
             return Look::Out;
+        }
+        if open == Open::Spent {
+            return Look::Spent;
         }
         candidate.state.repute.borrow().look(ask, !candidate.near)
     }
 
+    /// What a provider takes over those of its links that were not tried.
+    fn open(&self, ways: &[Way]) -> Open {
+        let mut best = Open::No;
+        for way in ways {
+            match way.open.look() {
+                Open::No => {}
+                _ if self.links.contains(&way.link) => {}
+                Open::Yes => return Open::Yes,
+                Open::Spent => best = Open::Spent,
+            }
+        }
+        best
+    }
+
     /// The way to `candidate`: of the links of this shard the one with the fewest requests, else one of another shard, each shard
-    /// its own where there are several; none that was tried.
+    /// its own where there are several; none that was tried, or whose peer takes no more.
     fn through(&self, candidate: &Candidate, shard: &Shard) -> Option<Through> {
-        let links = match &candidate.lead {
-            Lead::Links(links) => links,
+        let ways = match &candidate.lead {
+            Lead::Links(ways) => ways,
             Lead::Outlet(outlet) => return Some(Through::Outlet(outlet.clone())),
         };
-        let left = links.iter().filter(|link| !self.links.contains(link));
+        let left = ways
+            .iter()
+            .filter(|way| way.open.look() == Open::Yes && !self.links.contains(&way.link))
+            .map(|way| way.link);
         let mut own = left.clone().filter(|link| link.shard == shard.index);
         let link = match (own.next(), own.next()) {
-            (Some(only), None) => *only,
+            (Some(only), None) => only,
             (Some(first), Some(second)) => {
                 let all = [first, second].into_iter().chain(own);
-                *all.min_by_key(|link| shard.open_streams(**link))?
+                all.min_by_key(|link| shard.open_streams(*link))?
             }
             (None, _) => {
                 let count = left.clone().count();
-                *left.clone().nth(shard.index % count.max(1))?
+                left.clone().nth(shard.index % count.max(1))?
             }
         };
         Some(Through::Link(link))

@@ -287,6 +287,7 @@ fn check_state(
         let conn = link.conn.borrow();
         (conn.is_ready(), conn.retirement(), conn.open_streams())
     };
+    link.note_open();
     let retiring = link.is_retiring();
     if progress.handshaked
         && (ready != progress.announced_ready || retiring != progress.announced_retiring)

@@ -314,6 +314,7 @@ fn record_of(link: &Link) -> Option<Arc<[u8]>> {
 /// Tells the registry what this link offers now.
 pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) {
     let id = peer_id(link);
+    link.note_open();
     shard.shared.registry.announce(LinkInfo {
         link: link.at,
         provider: provider_key(link),
@@ -324,6 +325,7 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
         services: progress.services.as_slice().into(),
         ready: progress.announced_ready,
         retiring: progress.announced_retiring,
+        open: link.open.clone(),
     });
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use flatend_codec::{Connection, Millis, PeerKind, Retirement, StreamId};
+use flatend_codec::{Connection, Millis, OpenError, PeerKind, Retirement, StreamId};
 
 use super::core::Named;
 use super::held::Held;
@@ -15,7 +15,7 @@ use super::waits::StreamWaits;
 use crate::error::Fault;
 use crate::limits::{FIN_WAIT_MS, LANE_WORK_REQUESTS};
 use crate::node::NodeLimits;
-use crate::routing::LinkRef;
+use crate::routing::{LinkRef, Open, Openness};
 use crate::rt::{self, park, Socket, Timer, TurnEnd, WaitQueue};
 
 /// Why a link ends.
@@ -80,6 +80,8 @@ pub(crate) struct Link {
     pub(super) held: Held,
     pub(crate) closing: RefCell<Option<CloseReason>>,
     pub(super) lost: Cell<bool>,
+    /// What the peer takes of our requests, for all shards.
+    pub(super) open: Arc<Openness>,
     /// The link ends with its last stream: nobody here asks over it any more.
     pub(super) leaving: Cell<bool>,
     /// What the peer said at its goodbye.
@@ -131,6 +133,7 @@ impl Link {
             held: Held::default(),
             closing: RefCell::new(None),
             lost: Cell::new(false),
+            open: Arc::default(),
             leaving: Cell::new(false),
             farewell: RefCell::new(None),
             shown_services: RefCell::new(shown_services),
@@ -156,6 +159,16 @@ impl Link {
     pub(super) fn ends_when_idle(&self) -> bool {
         let retiring = self.conn.borrow().retirement() == Retirement::Retiring;
         self.leaving.get() || (retiring && !self.is_flatend2())
+    }
+
+    /// Tells all shards whether the peer takes another request.
+    pub(super) fn note_open(&self) {
+        let open = match self.conn.borrow().may_ask() {
+            Ok(()) => Open::Yes,
+            Err(OpenError::NotGranted | OpenError::IdsExhausted) => Open::Spent,
+            Err(_) => Open::No,
+        };
+        self.open.note(open);
     }
 
     /// Wakes the link's task.
@@ -224,6 +237,7 @@ impl Link {
     /// whose fault it is.
     pub(crate) fn lose(&self, reason: &CloseReason) {
         self.lost.set(true);
+        self.open.note(Open::No);
         let transmitted = self.conn.borrow().bytes_transmitted();
         for (recipient, mark) in self.streams.take_all() {
             recipient.fail(match reason {

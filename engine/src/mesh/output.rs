@@ -56,8 +56,10 @@ impl Link {
             deadline_ms: head.deadline.map(|at| left_ms(now, at)),
             end: head.end,
         };
-        let stream = conn.ask(now, services.iter().map(String::as_str), ask)?;
+        let asked = conn.ask(now, services.iter().map(String::as_str), ask);
         drop(conn);
+        self.note_open();
+        let stream = asked?;
         self.note_request();
         self.streams.insert(stream, recipient, mark);
         self.cork();

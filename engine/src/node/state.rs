@@ -109,6 +109,7 @@ mod tests {
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ready,
             retiring: false,
+            open: Default::default(),
         }
     }
 

@@ -82,6 +82,8 @@ pub enum Look {
         /// And it is set aside.
         aside: bool,
     },
+    /// It takes no further request until it says so.
+    Spent,
     /// It may not: it was tried already, or is known to be unwell.
     Out,
 }
@@ -105,7 +107,7 @@ pub fn choose(count: usize, now_us: u64, look: impl Fn(usize) -> Look, rng: &mut
         return match look(0) {
             // Set aside for whom? There is no other.
             Look::May(_) | Look::Trial | Look::Aside(_) => Pick::One(0),
-            Look::Full { .. } => Pick::Full,
+            Look::Full { .. } | Look::Spent => Pick::Full,
             Look::Out => Pick::Nobody,
         };
     }
@@ -164,14 +166,15 @@ impl<F: Fn(usize) -> Look> Choice<F> {
 
     /// Where one of those that were drawn may not be asked: a trial, or a draw from those that may.
     fn among_all(&self, rng: &mut Rng) -> Pick {
-        let (mut well, mut well_full, mut aside, mut aside_full) = (0, 0, 0, 0);
+        let (mut well, mut well_full, mut aside, mut full) = (0, 0, 0, 0);
         for (i, look) in self.looks() {
             match look {
                 Look::Trial => return Pick::Trial(i),
                 Look::May(_) => well += 1,
                 Look::Aside(_) => aside += 1,
                 Look::Full { aside: false } => well_full += 1,
-                Look::Full { aside: true } => aside_full += 1,
+                // Who fails is asked before nobody is.
+                Look::Full { aside: true } | Look::Spent => full += 1,
                 Look::Out => {}
             }
         }
@@ -188,7 +191,7 @@ impl<F: Fn(usize) -> Look> Choice<F> {
                 _ => None,
             });
         }
-        if well_full + aside_full > 0 {
+        if well_full + full > 0 {
             Pick::Full
         } else {
             Pick::Nobody
@@ -328,6 +331,10 @@ mod tests {
                 (&[Look::Trial], Pick::One(0)),
                 (&[Look::Out, aside], Pick::One(1)),
                 (&[full_aside, aside], Pick::One(1)),
+                (&[Look::Spent, may(9), Look::Spent], Pick::One(1)),
+                (&[Look::Spent, aside], Pick::One(1)),
+                (&[Look::Spent, Look::Out], Pick::Full),
+                (&[Look::Spent], Pick::Full),
                 (&[may(0), Look::Trial, aside, may(0)], Pick::Trial(1)),
             ] {
                 let found = choose(looks.len(), NOW_US, |i| looks[i], &mut rng);

@@ -5,6 +5,7 @@ mod balance;
 mod health;
 mod latency;
 mod name;
+mod open;
 mod repute;
 mod snapshot;
 
@@ -12,5 +13,6 @@ pub use balance::{choose, Load, Look, Pick, Rng};
 pub use health::{Cause, Change, Failure, Health, Standing};
 pub use latency::Latency;
 pub use name::ProviderName;
+pub use open::{Open, Openness};
 pub use repute::{Ask, Begun, Repute};
 pub use snapshot::{LinkInfo, LinkRef, Peer, Provider, ProviderKey, Snapshot};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use flatend_codec::Millis;
 
+use super::open::Openness;
 use crate::kademlia::{distance, Key};
 
 /// Where a link lives.
@@ -66,6 +67,8 @@ pub struct LinkInfo {
     pub ready: bool,
     /// It is being given up: only used where no other link offers the service.
     pub retiring: bool,
+    /// What its peer takes of our requests, from moment to moment.
+    pub open: Arc<Openness>,
 }
 
 /// One that offers a service, once, however many links lead to it.
@@ -102,6 +105,7 @@ pub struct Snapshot {
     services: HashMap<String, Arc<[Provider]>>,
     /// When a name lost its last provider.
     missed: HashMap<String, Millis>,
+    open: HashMap<LinkRef, Arc<Openness>>,
     /// The peers that can be dialed, each key once.
     pub peers: Vec<Peer>,
     links: Vec<LinkInfo>,
@@ -152,6 +156,10 @@ impl Snapshot {
             generation,
             services,
             missed,
+            open: links
+                .iter()
+                .map(|info| (info.link, info.open.clone()))
+                .collect(),
             peers: peers.into_values().collect(),
             links: links.to_vec(),
         }
@@ -175,6 +183,11 @@ impl Snapshot {
             .filter(|provider| seen.insert(provider.key))
             .cloned()
             .collect()
+    }
+
+    /// What the peer of a link takes.
+    pub fn openness(&self, link: LinkRef) -> Option<&Arc<Openness>> {
+        self.open.get(&link)
     }
 
     /// Whether one of `names` had a provider at `since` or later, or has one now.
@@ -235,6 +248,7 @@ mod tests {
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ready: true,
             retiring: false,
+            open: Arc::default(),
         }
     }
 

@@ -29,7 +29,7 @@ use crate::trust::{Known, Trust};
 pub(crate) use drain::{Stage, Stages, Work};
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
-pub(crate) use provider::{Candidate, Lead, ProviderState};
+pub(crate) use provider::{Candidate, Lead, ProviderState, Way};
 pub(crate) use relay::{Relays, RemoteCall};
 pub use services::ServiceSet;
 pub(crate) use submit::run_caught;

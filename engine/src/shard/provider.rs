@@ -3,9 +3,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::call::Outlet;
-use crate::routing::{Change, LinkRef, Provider, ProviderKey, ProviderName, Repute};
+use crate::routing::{Change, LinkRef, Openness, Provider, ProviderKey, ProviderName, Repute};
 
 /// The state of one provider on one shard.
 pub(crate) struct ProviderState {
@@ -57,10 +58,16 @@ impl ProviderState {
     }
 }
 
+/// A link that leads to a provider.
+pub(crate) struct Way {
+    pub(crate) link: LinkRef,
+    pub(crate) open: Arc<Openness>,
+}
+
 /// How to reach a provider.
 pub(crate) enum Lead {
     /// Links, at least one.
-    Links(Vec<LinkRef>),
+    Links(Vec<Way>),
     Outlet(Rc<dyn Outlet>),
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flatend_codec::RELAY_SERVICE;
 
-use super::provider::{Candidate, Lead, ProviderState};
+use super::provider::{Candidate, Lead, ProviderState, Way};
 use super::Shard;
 use crate::call::Outlet;
 use crate::limits::{IDLE_PROVIDERS_MAX, NAMED_SETS_MAX, TRIES_MAX};
@@ -122,12 +122,16 @@ impl Shard {
         state
     }
 
-    fn candidate(&self, provider: Provider) -> Candidate {
+    fn candidate(&self, provider: Provider, snapshot: &Snapshot) -> Candidate {
+        let ways = provider.links.iter().map(|&link| Way {
+            link,
+            open: snapshot.openness(link).cloned().unwrap_or_default(),
+        });
         Candidate {
             key: provider.key,
             near: provider.links.iter().any(|link| link.shard == self.index),
             state: self.provider_state(&provider),
-            lead: Lead::Links(provider.links),
+            lead: Lead::Links(ways.collect()),
         }
     }
 }
@@ -189,7 +193,7 @@ impl ServiceSet {
             let providers = self.or_relays(providers, &snapshot);
             let candidates = providers
                 .into_iter()
-                .map(|provider| shard.candidate(provider));
+                .map(|provider| shard.candidate(provider, &snapshot));
             *self.resolved.borrow_mut() = candidates.collect();
         }
         self.resolved.borrow().clone()

@@ -6,6 +6,7 @@ mod support;
 mod aside;
 mod bodies;
 mod calls;
+mod credit;
 mod discovery;
 mod drain;
 mod failover;
