@@ -117,6 +117,7 @@ mod wire;
 
 pub use connection::{
     Announced, Ask, Config, Connection, Flatend2, Messages, Opened, Peer, Retirement, Role,
+    WindowRoom,
 };
 pub use dialect::{Dialect, PeerKind, RELAY_SERVICE};
 pub use error::{ApiMisuse, HeaderTooLarge, IdentityFault, OpenError, ProtocolError, SendError};

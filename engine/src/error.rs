@@ -72,6 +72,12 @@ pub enum CallError {
     NoProvider,
     /// Every provider has as many requests of ours as the limit allows.
     Saturated,
+    /// What the responses of this shard's requests may bring takes all of its receive budget
+    /// ([`NodeLimits::receive_bytes`](crate::NodeLimits::receive_bytes)): a limit of ours, and no fault of a provider.
+    OverBudget {
+        /// The budget.
+        bytes_max: u64,
+    },
     /// Every provider that was tried said that it does not handle the names.
     Refused,
     /// As many connections to the provider as this shard may have are in use: a limit of ours, and no fault of the provider.
@@ -108,6 +114,11 @@ impl fmt::Display for CallError {
             CallError::Saturated => f.write_str(
                 "every provider of the service has as many requests in flight as its limit, or that of its link, allows",
             ),
+            CallError::OverBudget { bytes_max } => write!(
+                f,
+                "the streams of this shard may bring as much as its receive budget of {} MiB allows, 64 KiB each; raise it if so many at once are meant",
+                bytes_max / (1024 * 1024)
+            ),
             CallError::Refused => f.write_str("every provider that was tried refused the request"),
             CallError::ConnectionsInUse { connections_max } => write!(
                 f,
@@ -137,6 +148,7 @@ impl CallError {
             CallError::NoProvider
             | CallError::Saturated
             | CallError::Refused
+            | CallError::OverBudget { .. }
             | CallError::ConnectionsInUse { .. } => 503,
             // Nothing left: the same as nobody there.
             CallError::Broken(Fault::LinkLost { left: false }) => 503,
@@ -172,6 +184,7 @@ mod tests {
             (CallError::NoProvider, 503, true),
             (CallError::Saturated, 503, true),
             (CallError::Refused, 503, true),
+            (CallError::OverBudget { bytes_max: 1 }, 503, true),
             (CallError::ConnectionsInUse { connections_max }, 503, true),
             (
                 CallError::Broken(Fault::LinkLost { left: false }),

@@ -28,6 +28,16 @@ pub const LANE_LINKS_MAX: usize = 2;
 /// Requests of a link after which its process gets further ones: a node that others only know of, or ask once, keeps one.
 pub const LANE_WORK_REQUESTS: u32 = 16;
 
+/// What peers on flatend/2 may send a shard before anybody reads it, over all of its links: 1,024 streams with their first window
+/// (flatend2.md 4).
+pub const RECEIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The smallest receive budget: sixteen streams, beside a window that widens.
+pub const RECEIVE_BYTES_MIN: usize = 1024 * 1024;
+
+/// How long a request waits for the receive budget of its shard, unless it says how long it may be held.
+pub const RECEIVE_WAIT_MS: u64 = 1_500;
+
 /// Streams of a link with somebody waiting, from which on those that nobody waits for any more are swept out: see `StreamWaits`.
 pub const STREAM_WAITS_SWEEP_MIN: usize = 64;
 
@@ -157,6 +167,12 @@ pub const FIN_WAIT_MS: u64 = 3_000;
 
 /// Bytes read and thrown away while waiting for a FIN.
 pub const FIN_DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How often the log hears of somebody who speaks HTTP to the mesh: health checks come every few seconds.
+pub const HTTP_HINT_MS: u64 = 60_000;
+
+/// Receive buffer of a link before its handshake; a frame that is larger gets what it needs.
+pub const UNVERIFIED_BUFFER_BYTES: usize = 1_024;
 
 /// First receive buffer of a link; most links see small frames only.
 pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
@@ -297,6 +313,7 @@ pub const JOIN_BYTES_MAX: usize = 8 * 1024;
 /// Addresses in a join token: the first of them finds the rest of the mesh.
 pub const JOIN_ADDRS_MAX: usize = 16;
 
+const _: () = assert!(RECEIVE_BYTES_MIN <= RECEIVE_BYTES_MAX);
 /// Bytes of a join token's label.
 pub const JOIN_NAME_BYTES_MAX: usize = 64;
 

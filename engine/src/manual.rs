@@ -72,6 +72,7 @@
 //! | [`NodeLimits::handler_streams`] 65,536 a link | a gateway carries the requests of all its clients over few links |
 //! | [`NodeLimits::stream_unread_bytes`] 512 KiB | a few round trips of a fast link; times the streams of a link it is what a peer can make us hold, therefore |
 //! | [`NodeLimits::link_unread_bytes`] 16 MiB | some hundred small responses for slow readers fit |
+//! | [`NodeLimits::receive_bytes`] 64 MiB a shard | 1,024 requests in flight on flatend/2, each of which may bring 64 KiB that nobody reads |
 //! | [`NodeLimits::drain`] 10 s | longer than most requests, shorter than an orchestrator's patience |
 //! | no limit on the size of a body | bodies stream; who wants a whole one says how large it may be ([`Context::read_all`]) |
 //! | no time limit for a handler | only its author knows; callers have [`Request::timeout`] |
@@ -104,6 +105,7 @@
 //! [`NodeLimits::handler_streams`]: crate::NodeLimits::handler_streams
 //! [`NodeLimits::stream_unread_bytes`]: crate::NodeLimits::stream_unread_bytes
 //! [`NodeLimits::link_unread_bytes`]: crate::NodeLimits::link_unread_bytes
+//! [`NodeLimits::receive_bytes`]: crate::NodeLimits::receive_bytes
 //! [`NodeLimits::drain`]: crate::NodeLimits::drain
 //! [`Request::timeout`]: crate::Request::timeout
 //! [`Request::hold`]: crate::Request::hold

@@ -44,6 +44,9 @@ pub const AGENT_NODES_MAX: usize = BOOTSTRAP_MAX;
 /// Most services of one node: their number travels in one byte (protocol.md, Handshake).
 pub const AGENT_SERVICES_MAX: usize = 255;
 
+/// Least and most `receive_budget`, bytes a shard: sixteen streams, and more memory than any machine gives a shard.
+pub const RECEIVE_BUDGET: (u64, u64) = (flatend::limits::RECEIVE_BYTES_MIN as u64, 1 << 40);
+
 /// Default of every `[http.timeout]` key, as the seed documents it.
 pub const TIMEOUT_DEFAULT_MS: u64 = 10_000;
 

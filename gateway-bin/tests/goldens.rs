@@ -63,6 +63,9 @@ fn listing(config: &Config) -> String {
     if mesh.relay {
         writeln!(text, "  relays").unwrap();
     }
+    if let Some(bytes) = mesh.receive_budget {
+        writeln!(text, "  receive budget {bytes}").unwrap();
+    }
     for node in &mesh.bootstrap {
         writeln!(
             text,

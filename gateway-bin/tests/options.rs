@@ -20,6 +20,7 @@ const PROOFS: &[(&str, &str, &[&str])] = &[
     (TOP, "state_dir", &["mesh-keys"]),
     (TOP, "shards", &["mesh-keys", "variables"]),
     (TOP, "relay", &["call-through-a-relay"]),
+    (TOP, "receive_budget", &["receive-budget"]),
     (TOP, "legacy", &["trust-known-keys"]),
     (TOP, "network_key", &["trust-network-key"]),
     (TOP, "peers", &["trust-lists"]),

@@ -116,6 +116,28 @@ def still(sent, before):
     return True
 
 
+@case("receive-budget")
+def receive_budget(world):
+    """`receive_budget`: sixteen event streams at 1 MiB; the next request waits, and is 503 unless one of them ends meanwhile."""
+    mesh_keys = 'receive_budget = "1MiB"\nshards = 1'
+    gateway = world.gateway(("GET /wait", "wait", 'hold = "200ms"'), ("GET /held", "teapot", 'hold = "20s"'), mesh_keys=mesh_keys)
+    python = PythonPeer(world, gateway.address, {"wait": waiting({}), "teapot": teapot})
+    gateway.process.wait_line(r"has connected")
+    streams = [gateway.connect() for _ in range(16)]
+    for stream in streams:
+        stream.send_head("GET", "/wait")
+        equal(stream.response().status, 200, "a stream that stays")
+    status, fields, body = gateway.get("/wait")
+    equal((status, fields["retry-after"]), (503, "1"), "the seventeenth")
+    true(b"receive budget of 1 MiB (`receive_budget`)" in body, f"its answer: {body}")
+    waits = gateway.connect()
+    waits.send_head("GET", "/held")
+    streams.pop().reset()
+    equal(waits.response().status, 418, "one that waited for a place")
+    equal(python.fault(), None, "a fault of the link")
+    return "16 streams, then 503"
+
+
 @case("flatend2-goodbye")
 def goodbye(world):
     """A gateway that drains says GOODBYE first, finishes what runs, ends the link by FIN."""

@@ -145,6 +145,24 @@ pub struct Peer {
     pub kind: PeerKind,
 }
 
+/// What a connection may promise its peer beyond what it has: bytes of windows, which are memory that the peer may use at any time.
+/// Several connections of one caller share a budget this way. What is taken counts for both.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct WindowRoom {
+    /// For first windows; a stream that finds less than one does not begin.
+    pub begin: u64,
+    /// For wider ones.
+    pub widen: u64,
+}
+
+impl WindowRoom {
+    /// The connection's own limits alone.
+    pub const UNLIMITED: WindowRoom = WindowRoom {
+        begin: u64::MAX,
+        widen: u64::MAX,
+    };
+}
+
 /// Whether a link should get new requests.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Retirement {

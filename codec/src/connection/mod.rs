@@ -9,7 +9,7 @@ mod output;
 mod shared;
 
 pub use announce::Announced;
-pub use config::{Ask, Config, Flatend2, Peer, Retirement, Role};
+pub use config::{Ask, Config, Flatend2, Peer, Retirement, Role, WindowRoom};
 pub(crate) use input::Plaintext;
 pub use input::{Messages, Opened};
 pub(crate) use shared::Shared;
@@ -55,6 +55,33 @@ impl Connection {
             shared,
             protocol: Protocol::Agreeing(agreement),
         })
+    }
+
+    /// What may be promised to the peer from now on (flatend2.md 4). Tell it before calls that can promise something:
+    /// [`ask`](Self::ask), [`next_event`](Self::next_event), [`credit`](Self::credit). Unlimited if nothing is said.
+    pub fn set_window_room(&mut self, room: WindowRoom) {
+        self.shared.room = room;
+        if let Protocol::Flatend2(link) = &mut self.protocol {
+            link.0.set_window_room(room);
+        }
+    }
+
+    /// What all windows that the peer has now amount to, used or not. It counts until the peer's direction of a stream has ended;
+    /// nothing on legacy links.
+    #[must_use]
+    pub fn window_bytes(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Agreeing(_) | Protocol::Legacy(_) => 0,
+            Protocol::Flatend2(link) => link.0.window_bytes(),
+        }
+    }
+
+    /// The link is lost: no byte comes or goes any more. Streams are forgotten, with their
+    /// windows.
+    pub fn forget_streams(&mut self) {
+        if let Protocol::Flatend2(link) = &mut self.protocol {
+            link.0.forget_streams();
+        }
     }
 
     // ---- time

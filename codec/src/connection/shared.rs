@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::packet::handshake;
 use crate::session::Outbox;
 use crate::time::ReadingClock;
-use crate::Millis;
+use crate::{Millis, WindowRoom};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) shown: Option<SocketAddr>,
     pub(super) trailer_bytes: usize,
     pub(crate) failed: bool,
+    /// What the caller has left for windows.
+    pub(crate) room: WindowRoom,
     answers: Answers,
     started: Millis,
     /// Length of the caller's unread input when it was last seen, less what was consumed: more than this means that bytes came in.
@@ -89,6 +91,7 @@ impl Shared {
             shown: config.identity.as_ref().map(|(_, address)| *address),
             trailer_bytes,
             failed: false,
+            room: WindowRoom::UNLIMITED,
             answers: Answers::default(),
             started: now,
             seen_input: 0,

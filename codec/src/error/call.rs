@@ -28,6 +28,8 @@ pub enum OpenError {
     Full,
     /// The peer takes no further request at the moment (flatend/2's CREDIT).
     NotGranted,
+    /// There is no room ([`WindowRoom`](crate::WindowRoom)) for what the response may bring.
+    OverBudget,
     /// Our caller's fault.
     ApiMisuse(ApiMisuse),
 }
@@ -54,6 +56,10 @@ impl fmt::Display for OpenError {
             Self::Anonymous => write!(f, "an anonymous node must not call this peer"),
             Self::Full => write!(f, "too many bytes wait for the socket"),
             Self::NotGranted => write!(f, "the peer takes no further request at the moment"),
+            Self::OverBudget => write!(
+                f,
+                "the memory for what peers may send is given to other streams"
+            ),
             Self::ApiMisuse(misuse) => misuse.fmt(f),
         }
     }

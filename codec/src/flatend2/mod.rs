@@ -9,6 +9,7 @@ mod hello;
 mod keys;
 mod lookup;
 mod message;
+mod purse;
 mod receive;
 mod record;
 mod seal;
@@ -36,9 +37,10 @@ use crate::limits::{
     TAG_BYTES,
 };
 use crate::session::MessageHead;
-use crate::{Messages, Millis, StreamId};
+use crate::{Messages, Millis, StreamId, WindowRoom};
 use lookup::Lookups;
 use message::kind;
+use purse::Purse;
 use seal::{Opener, Sealer};
 use services::Incoming;
 use streams::Streams;
@@ -143,7 +145,10 @@ impl Link {
                 Role::Acceptor => 2,
             },
             theirs: 0,
-            streams: Streams::new(table_seed, shared.limits.extra_window_bytes_max),
+            streams: Streams::new(
+                table_seed,
+                Purse::new(shared.limits.extra_window_bytes_max, shared.room),
+            ),
             grants: Grants {
                 ours: 0,
                 theirs: u64::from(own.hello.first_grant),
@@ -257,6 +262,19 @@ impl Link {
         } else {
             Retirement::Active
         }
+    }
+
+    pub(crate) fn set_window_room(&mut self, room: WindowRoom) {
+        self.streams.set_room(room);
+    }
+
+    pub(crate) fn window_bytes(&self) -> u64 {
+        self.streams.given()
+    }
+
+    /// The link is lost: nothing of its streams will come any more.
+    pub(crate) fn forget_streams(&mut self) {
+        self.streams.clear();
     }
 
     pub(crate) fn open_streams(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Messages in: what each means for the link and its streams.
 
 use super::message::{flag, kind, name, Message};
+use super::streams::Left;
 use super::{Hello, Link, Own, Phase};
 use crate::connection::{Peer, Role, Shared};
 use crate::dialect::PeerKind;
@@ -134,6 +135,13 @@ impl Link {
         self.grants.theirs -= 1;
         self.requests_taken += 1;
         let end = message.has(flag::END);
+        if !end && !self.streams.reserve() {
+            // A grant is no memory: what the budget has no room for is refused, and its body dropped as it comes.
+            shared.note_answer(MESSAGE_HEADER_BYTES + 1)?;
+            self.send_reset(shared, id, ResetCode::Refused, "");
+            self.note_left(shared, Left::Theirs);
+            return Ok(None);
+        }
         self.streams.open(id, false, end);
         Ok(Some(Event::Request {
             stream: StreamId(id),

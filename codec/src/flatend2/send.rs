@@ -59,6 +59,9 @@ impl Link {
         } else {
             &HeaderBlock::new()
         };
+        if !self.streams.reserve() {
+            return Err(OpenError::OverBudget);
+        }
         let id = self.next;
         self.next += 2;
         self.grants.ours -= 1;
@@ -272,7 +275,7 @@ impl Link {
     ) {
         let granted = self
             .streams
-            .update(stream.0, |stream, extra| stream.take(now, bytes, extra));
+            .update(stream.0, |stream, purse| stream.take(now, bytes, purse));
         if let Some((Some(bytes), _)) = granted {
             self.put(shared, kind::WINDOW, 0, stream.0, 4, |out| {
                 out.extend_from_slice(&bytes.to_be_bytes());

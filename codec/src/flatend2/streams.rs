@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 
+use super::purse::Purse;
 use crate::error::ProtocolError;
 use crate::limits::{
     STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX, STREAM_WINDOW_HURRIED_BYTES_MAX,
 };
 use crate::stream::{KeyedHash, Recv, Send};
 use crate::time::Millis;
-use crate::StreamId;
+use crate::{StreamId, WindowRoom};
 
 /// One request and its response.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Stream {
     pub(super) send_window: u64,
     /// Bytes that the peer may still send.
     recv_window: u64,
-    /// What the window of the peer is filled up to.
+    /// What the window of the peer is filled up to; 0 once its direction has ended.
     window_size: u64,
     /// Bytes taken by the reader and not credited yet.
     uncredited: u64,
@@ -32,6 +33,7 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(ours: bool, end: bool) -> Stream {
+        let window = if ours || !end { STREAM_WINDOW_BYTES } else { 0 };
         Stream {
             ours,
             send: match (ours, end) {
@@ -45,8 +47,8 @@ impl Stream {
                 (false, false) => Recv::Body,
             },
             send_window: STREAM_WINDOW_BYTES,
-            recv_window: STREAM_WINDOW_BYTES,
-            window_size: STREAM_WINDOW_BYTES,
+            recv_window: window,
+            window_size: window,
             uncredited: 0,
             credited_at: None,
         }
@@ -65,13 +67,13 @@ impl Stream {
         Ok(())
     }
 
-    /// The reader took `bytes`, all that has arrived at most; `extra` is what may still be granted beyond the windows that all
-    /// streams begin with. Gives the credit to send, if it is worth a message.
+    /// The reader took `bytes`, all that has arrived at most. Gives the credit to send, if it is worth a message; a wider window
+    /// comes out of the purse.
     ///
     /// A window is widened when the peer has used it up although its reader keeps up: then it is the window that holds it back,
     /// and bandwidth × delay is more. It is widened too when it gives credit twice in a millisecond: each credit wakes the peer,
     /// which costs more than the memory.
-    pub(super) fn take(&mut self, now: Millis, bytes: usize, extra: &mut u64) -> Option<u32> {
+    pub(super) fn take(&mut self, now: Millis, bytes: usize, purse: &mut Purse) -> Option<u32> {
         if self.recv != Recv::Body {
             return None;
         }
@@ -91,8 +93,7 @@ impl Stream {
         let mut credit = self.uncredited;
         if (used_up || hurried) && keeps_up {
             let most = STREAM_WINDOW_BYTES_MAX - self.window_size;
-            let wider = self.window_size.min(most).min(*extra);
-            *extra -= wider;
+            let wider = purse.widen(self.window_size.min(most));
             self.window_size += wider;
             credit += wider;
         }
@@ -102,9 +103,10 @@ impl Stream {
         u32::try_from(credit).ok()
     }
 
-    /// What of its window lies beyond that which all streams begin with.
-    fn extra(&self) -> u64 {
-        self.window_size - STREAM_WINDOW_BYTES
+    /// The peer sends no more: its window goes back.
+    fn close_window(&mut self, purse: &mut Purse) {
+        purse.give_back(std::mem::take(&mut self.window_size));
+        (self.recv_window, self.uncredited) = (0, 0);
     }
 
     fn is_over(&self) -> bool {
@@ -133,21 +135,35 @@ pub(super) struct Streams {
     pub(super) theirs: usize,
     /// Requests of ours that wait for bytes.
     pub(super) waiting: usize,
-    /// What may still be granted beyond the first windows.
-    extra: u64,
+    purse: Purse,
 }
 
 impl Streams {
-    pub(super) fn new(seed: [u64; 2], extra: u64) -> Streams {
+    pub(super) fn new(seed: [u64; 2], purse: Purse) -> Streams {
         Streams {
             streams: HashMap::with_hasher(KeyedHash::new(seed)),
             ours: 0,
             theirs: 0,
             waiting: 0,
-            extra,
+            purse,
         }
     }
 
+    pub(super) fn set_room(&mut self, room: WindowRoom) {
+        self.purse.set_room(room);
+    }
+
+    /// Sizes of all windows that the peer has.
+    pub(super) fn given(&self) -> u64 {
+        self.purse.given()
+    }
+
+    /// Room for what the peer may send of one more stream; whoever has it opens that stream.
+    pub(super) fn reserve(&mut self) -> bool {
+        self.purse.begin()
+    }
+
+    /// Opens a stream. Room for it was reserved, unless the peer sends no more than the request's head.
     pub(super) fn open(&mut self, id: u64, ours: bool, end: bool) {
         let stream = Stream::new(ours, end);
         self.count(&stream, 1);
@@ -163,11 +179,14 @@ impl Streams {
     pub(super) fn update<R>(
         &mut self,
         id: u64,
-        change: impl FnOnce(&mut Stream, &mut u64) -> R,
+        change: impl FnOnce(&mut Stream, &mut Purse) -> R,
     ) -> Option<(R, Left)> {
         let stream = self.streams.get_mut(&id)?;
         let waited = stream.waits();
-        let result = change(stream, &mut self.extra);
+        let result = change(stream, &mut self.purse);
+        if stream.recv.is_over() {
+            stream.close_window(&mut self.purse);
+        }
         if stream.is_over() {
             // Counted out as it was counted in.
             self.waiting += usize::from(stream.waits());
@@ -180,16 +199,23 @@ impl Streams {
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Left {
-        let Some(stream) = self.streams.remove(&id) else {
+        let Some(mut stream) = self.streams.remove(&id) else {
             return Left::Nothing;
         };
         self.count(&stream, -1);
-        self.extra += stream.extra();
+        stream.close_window(&mut self.purse);
         if stream.ours {
             Left::Ours
         } else {
             Left::Theirs
         }
+    }
+
+    /// Forgets all streams; their windows go back.
+    pub(super) fn clear(&mut self) {
+        self.streams.clear();
+        (self.ours, self.theirs, self.waiting) = (0, 0, 0);
+        self.purse.give_all_back();
     }
 
     /// Numbers of our streams from `first` on that have no response yet. A scan, once a link.
@@ -221,6 +247,8 @@ impl Streams {
             debug_assert_eq!(self.ours, of(|s| s.ours));
             debug_assert_eq!(self.theirs, of(|s| !s.ours));
             debug_assert_eq!(self.waiting, of(Stream::waits));
+            let given: u64 = self.streams.values().map(|s| s.window_size).sum();
+            debug_assert_eq!(self.purse.given(), given);
             for stream in self.streams.values() {
                 debug_assert!(!stream.is_over(), "a stream that is over has left");
                 debug_assert!(stream.recv_window + stream.uncredited <= stream.window_size);
@@ -235,16 +263,20 @@ mod tests {
 
     #[test]
     fn a_window_is_widened_while_its_reader_keeps_up_and_the_extra_lasts() {
-        let mut streams = Streams::new([1, 2], 3 * STREAM_WINDOW_BYTES);
+        let mut streams = Streams::new(
+            [1, 2],
+            Purse::new(3 * STREAM_WINDOW_BYTES, WindowRoom::UNLIMITED),
+        );
+        assert!(streams.reserve());
         streams.open(1, false, false);
         let mut sizes = Vec::new();
         for _ in 0..4 {
             let ((), _) = streams
-                .update(1, |stream, extra| {
+                .update(1, |stream, purse| {
                     // The peer sends all that it may, and all of it is read.
                     let bytes = stream.recv_window as usize;
                     stream.receive(1, bytes).unwrap();
-                    stream.take(Millis(0), bytes, extra);
+                    stream.take(Millis(0), bytes, purse);
                     sizes.push(stream.window_size / STREAM_WINDOW_BYTES);
                 })
                 .unwrap();
@@ -255,25 +287,33 @@ mod tests {
             [2, 4, 4, 4],
             "doubled while there was something to give"
         );
-        assert_eq!(streams.extra, 0);
+        assert_eq!(streams.purse.extra(), 0);
         assert_eq!(streams.remove(1), Left::Theirs);
-        assert_eq!(streams.extra, 3 * STREAM_WINDOW_BYTES, "and given back");
+        assert_eq!(
+            streams.purse.extra(),
+            3 * STREAM_WINDOW_BYTES,
+            "and given back"
+        );
     }
 
     #[test]
     fn a_slow_reader_keeps_its_window_and_a_byte_beyond_it_is_an_error() {
-        let mut streams = Streams::new([1, 2], u64::from(u32::MAX));
+        let mut streams = Streams::new(
+            [1, 2],
+            Purse::new(u64::from(u32::MAX), WindowRoom::UNLIMITED),
+        );
+        assert!(streams.reserve());
         streams.open(1, false, false);
         let window = STREAM_WINDOW_BYTES as usize;
         streams
-            .update(1, |stream, extra| {
+            .update(1, |stream, purse| {
                 stream.receive(1, window).unwrap();
                 assert_eq!(
-                    stream.take(Millis(0), window / 2 - 1, extra),
+                    stream.take(Millis(0), window / 2 - 1, purse),
                     None,
                     "not worth a message"
                 );
-                assert_eq!(stream.take(Millis(0), 1, extra), Some(window as u32 / 2));
+                assert_eq!(stream.take(Millis(0), 1, purse), Some(window as u32 / 2));
                 assert_eq!(stream.window_size, STREAM_WINDOW_BYTES);
                 stream.receive(1, window / 2).unwrap();
                 assert_eq!(
@@ -289,15 +329,17 @@ mod tests {
 
     #[test]
     fn credit_twice_in_a_millisecond_widens_a_window_that_was_not_used_up() {
-        let mut streams = Streams::new([1, 2], 64 * STREAM_WINDOW_BYTES);
+        let purse = Purse::new(64 * STREAM_WINDOW_BYTES, WindowRoom::UNLIMITED);
+        let mut streams = Streams::new([1, 2], purse);
+        assert!(streams.reserve());
         streams.open(1, false, false);
         let mut sizes = Vec::new();
         for now in [0, 1, 2, 2, 2, 3, 3, 3, 3, 3] {
             streams
-                .update(1, |stream, extra| {
+                .update(1, |stream, purse| {
                     let half = stream.window_size / 2;
                     stream.receive(1, half as usize).unwrap();
-                    let credit = stream.take(Millis(now), half as usize, extra);
+                    let credit = stream.take(Millis(now), half as usize, purse);
                     assert!(credit.is_some());
                     sizes.push(stream.window_size / STREAM_WINDOW_BYTES);
                 })
@@ -308,7 +350,8 @@ mod tests {
 
     #[test]
     fn counts_follow_states() {
-        let mut streams = Streams::new([1, 2], 0);
+        let mut streams = Streams::new([1, 2], Purse::new(0, WindowRoom::UNLIMITED));
+        assert!(streams.reserve());
         streams.open(1, true, true);
         streams.open(2, false, true);
         assert_eq!((streams.ours, streams.theirs, streams.waiting), (1, 1, 1));

@@ -14,9 +14,9 @@ use super::verdict::Verdict;
 use super::{BodyRefused, CallRequest};
 use crate::error::{CallError, Fault};
 use crate::mesh::{Head, Link, Recipient};
-use crate::routing::{Begun, LinkRef};
+use crate::routing::{Begun, LinkRef, ProviderKey};
 use crate::rt::{self, Ticket};
-use crate::shard::{Inbound, ProviderState, RemoteCall, Shard, Source};
+use crate::shard::{Inbound, ProviderState, ReceiveBudget, RemoteCall, Shard, Source};
 
 enum Way {
     Local(Rc<Link>, StreamId),
@@ -49,7 +49,11 @@ impl Attempt {
         chosen: &Chosen,
         end: bool,
     ) -> Result<Attempt, CallError> {
-        let inbound = Inbound::new();
+        let budget = match chosen.key {
+            ProviderKey::Instance { .. } => Some(shard.receive.clone()),
+            _ => None,
+        };
+        let inbound = Inbound::new(budget);
         let way = match &chosen.through {
             Through::Link(at) if at.shard == shard.index => {
                 let link = shard
@@ -64,7 +68,7 @@ impl Attempt {
                 };
                 let stream = link
                     .open_stream(&request.services.names, &head, recipient)
-                    .map_err(|err| not_opened(&err))?;
+                    .map_err(|err| not_opened(&err, &shard.receive))?;
                 inbound.set_source(Source::Link(link.clone(), stream));
                 Way::Local(link, stream)
             }
@@ -174,11 +178,14 @@ impl Drop for Attempt {
 }
 
 /// What the codec's refusal to open a stream means for the call.
-pub(crate) fn not_opened(err: &OpenError) -> CallError {
+pub(crate) fn not_opened(err: &OpenError, budget: &ReceiveBudget) -> CallError {
     match err {
         OpenError::HeadTooLarge { bytes, max } => CallError::HeadTooLarge {
             bytes: *bytes,
             max_bytes: *max,
+        },
+        OpenError::OverBudget => CallError::OverBudget {
+            bytes_max: budget.max(),
         },
         OpenError::IdsExhausted | OpenError::Full | OpenError::NotGranted => CallError::Saturated,
         OpenError::Anonymous => CallError::Unsendable {

@@ -13,6 +13,15 @@ use crate::limits::{BROKEN_LINK_TRIES_MAX, WHOLE_RESPONSE_BYTES_MAX, WHOLE_RESPO
 use crate::routing::ProviderKey;
 use crate::rt;
 
+/// What came of opening a stream.
+enum Opened {
+    Yes,
+    /// It could not be opened there, and another may be tried.
+    Elsewhere,
+    /// This shard has no room for what the response may bring.
+    NoRoom(CallError),
+}
+
 impl Call {
     /// The usual way: the first provider answers, and whole. `None`: anything else, which [`Call::drive`] goes on with.
     pub(super) fn poll_first(
@@ -27,8 +36,8 @@ impl Call {
                 return Poll::Ready(None);
             };
             match self.open_on(chosen) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Ready(None),
+                Ok(Opened::Yes) => {}
+                Ok(Opened::Elsewhere | Opened::NoRoom(_)) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
@@ -118,14 +127,16 @@ impl Call {
     async fn open(&self) -> Result<(), CallError> {
         loop {
             let chosen = self.choose().await?;
-            if self.open_on(chosen)? {
-                return Ok(());
+            match self.open_on(chosen)? {
+                Opened::Yes => return Ok(()),
+                Opened::Elsewhere => {}
+                Opened::NoRoom(error) => self.room_to_receive(error).await?,
             }
         }
     }
 
-    /// Opens a stream at the chosen provider. `false`: it could not be opened there, and another may be tried.
-    fn open_on(&self, chosen: Chosen) -> Result<bool, CallError> {
+    /// Opens a stream at the chosen provider.
+    fn open_on(&self, chosen: Chosen) -> Result<Opened, CallError> {
         let mut state = self.state.borrow_mut();
         state.tried.tries += 1;
         self.clock.asked();
@@ -142,7 +153,12 @@ impl Call {
                 state.tried.at = Some((chosen.key, chosen.through.link()));
                 drop(state);
                 self.changed.wake_all();
-                Ok(true)
+                Ok(Opened::Yes)
+            }
+            Err(error @ CallError::OverBudget { .. }) => {
+                // Nobody was asked: it is no try.
+                state.tried.tries -= 1;
+                Ok(Opened::NoRoom(error))
             }
             Err(error) => {
                 self.note_not_opened(&chosen, &error);
@@ -150,7 +166,7 @@ impl Call {
                 state.tried.at = Some((chosen.key, chosen.through.link()));
                 drop(state);
                 self.note_failure(error, false)?;
-                Ok(false)
+                Ok(Opened::Elsewhere)
             }
         }
     }

@@ -6,7 +6,9 @@ use flatend_codec::Millis;
 
 use super::{Call, Outlet};
 use crate::error::CallError;
-use crate::limits::{HOLD_DEFAULT_MS, OUTLET_LOOK_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS};
+use crate::limits::{
+    HOLD_DEFAULT_MS, OUTLET_LOOK_MS, RECEIVE_WAIT_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS,
+};
 use crate::routing::{choose, Ask, Begun, LinkRef, Look, Open, Pick, ProviderKey};
 use crate::rt;
 use crate::shard::{Candidate, Lead, ProviderState, Shard, Way};
@@ -29,6 +31,8 @@ pub(super) struct Tried {
     pub(super) error: Option<CallError>,
     /// When waiting for a provider ends; set at the first wait.
     hold_until: Option<Millis>,
+    /// When waiting for the receive budget ends; set at the first wait.
+    room_until: Option<Millis>,
 }
 
 /// What leads to a chosen provider.
@@ -214,6 +218,31 @@ impl Call {
                 }
                 _ => Choice::Nobody,
             },
+        }
+    }
+
+    /// Waits until the receive budget has room for one more response.
+    ///
+    /// # Errors
+    /// `error`, if it has none for as long as the request may be held.
+    pub(super) async fn room_to_receive(&self, error: CallError) -> Result<(), CallError> {
+        let now = rt::now();
+        let until = *self
+            .state
+            .borrow_mut()
+            .tried
+            .room_until
+            .get_or_insert_with(|| {
+                let ms = self.request.hold_ms.unwrap_or(RECEIVE_WAIT_MS);
+                Millis(now.0.saturating_add(ms))
+            });
+        if until <= now || self.shard.draining().is_set() {
+            return Err(error);
+        }
+        let room = self.shard.receive.room_for_one();
+        match rt::timeout(until.0 - now.0, room).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(error),
         }
     }
 

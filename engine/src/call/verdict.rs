@@ -92,6 +92,7 @@ impl Call {
             CallError::TimedOut => Some(Failure::TimedOut),
             CallError::NoProvider
             | CallError::Saturated
+            | CallError::OverBudget { .. }
             | CallError::ConnectionsInUse { .. }
             | CallError::Unsendable { .. }
             | CallError::HeadTooLarge { .. } => None,

@@ -16,7 +16,7 @@ use crate::limits::{
 };
 use crate::node::{NodeEvent, SOFTWARE};
 use crate::rt::{self, AcceptRest, Listener, Socket};
-use crate::shard::Shard;
+use crate::shard::{Shard, Share};
 use crate::trust::Shown;
 
 thread_local! {
@@ -133,6 +133,7 @@ pub(crate) fn new_link(
     let trust = shard.shared.trust.load();
     let credentials = &shard.shared.credentials;
     let addresses: Vec<SocketAddr> = identity.iter().map(|(_, shown)| *shown).collect();
+        Share::new(shard.receive.clone()),
     let limits = &shard.shared.limits;
     let requests_max = limits.handler_streams.min(GRANTED_REQUESTS_MAX);
     let flatend2 = Flatend2 {

@@ -98,7 +98,8 @@ pub(crate) fn handle(
                 requests < limits.handler_streams && head_bytes <= limits.handler_head_bytes;
             match service {
                 Some(service) if has_room && link.may_call.get() && !shard.draining().is_set() => {
-                    let inbound = Inbound::new();
+                    let budget = link.is_flatend2().then(|| shard.receive.clone());
+                    let inbound = Inbound::new(budget);
                     inbound.set_source(Source::Link(link.clone(), stream));
                     if end {
                         inbound.finish();

@@ -13,7 +13,7 @@ use super::driver;
 use super::link::{CloseReason, Link};
 use crate::node::NodeEvent;
 use crate::rt::{self, Socket};
-use crate::shard::{Message, Shard};
+use crate::shard::{Message, Shard, Share};
 use crate::trust::Shown;
 
 /// A link between two shards. Dropped, its connection ends.
@@ -69,8 +69,8 @@ pub(crate) fn take_in(shard: &Rc<Shard>, handover: Handover) {
     let limits = &shard.shared.limits;
     // As in the beginning: what the peer may is decided when its handshake is done.
     let may_call = shard.shared.trust.load().may_call(&Shown::Legacy(None));
-    let at = shard.new_link_ref();
-    let link = Link::new(at, socket, conn, limits, shown_services, may_call);
+    let (at, share) = (shard.new_link_ref(), Share::new(shard.receive.clone()));
+    let link = Link::new(at, socket, conn, limits, share, shown_services, may_call);
     if shard.live_links.get() >= limits.links {
         link.close(CloseReason::Full {
             links: limits.links,

@@ -17,6 +17,7 @@ use crate::limits::{FIN_WAIT_MS, LANE_WORK_REQUESTS};
 use crate::node::NodeLimits;
 use crate::routing::{LinkRef, Open, Openness};
 use crate::rt::{self, park, Socket, Timer, TurnEnd, WaitQueue};
+use crate::shard::Share;
 
 /// Why a link ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub(crate) struct Link {
     pub(super) lost: Cell<bool>,
     /// What the peer takes of our requests, for all shards.
     pub(super) open: Arc<Openness>,
+    /// What the windows of its streams take of the shard's receive budget.
+    share: Share,
     /// The link ends with its last stream: nobody here asks over it any more.
     pub(super) leaving: Cell<bool>,
     /// What the peer said at its goodbye.
@@ -114,6 +117,7 @@ impl Link {
         limits: &NodeLimits,
         shown_services: Arc<Vec<String>>,
         may_call: bool,
+        share: Share,
     ) -> Rc<Link> {
         Rc::new(Link {
             at,
@@ -134,6 +138,7 @@ impl Link {
             closing: RefCell::new(None),
             lost: Cell::new(false),
             open: Arc::default(),
+            share,
             leaving: Cell::new(false),
             farewell: RefCell::new(None),
             shown_services: RefCell::new(shown_services),
@@ -221,6 +226,20 @@ impl Link {
 
     // ---- reading ------------------------------------------------------------------------------------------------
 
+    /// Calls what may give the peer windows: the budget says how wide, and hears what came of it.
+    pub(super) fn with_room<R>(&self, call: impl FnOnce(&mut Connection) -> R) -> R {
+        let mut conn = self.conn.borrow_mut();
+        conn.set_window_room(self.share.room());
+        let result = call(&mut conn);
+        self.share.set(conn.window_bytes());
+        result
+    }
+
+    /// Streams may have ended: their windows go back.
+    pub(super) fn settle(&self) {
+        self.share.set(self.conn.borrow().window_bytes());
+    }
+
     /// The reader of a stream took `bytes`.
     pub(crate) fn taken(self: &Rc<Self>, stream: StreamId, bytes: usize) {
         let was_paused = self.streams.is_paused();
@@ -249,6 +268,8 @@ impl Link {
         }
         self.held.forget_all();
         self.room.wake_all();
+        self.conn.borrow_mut().forget_streams();
+        self.settle();
         self.waits.wake_all();
         self.deadline.clear();
     }

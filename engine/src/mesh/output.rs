@@ -48,7 +48,7 @@ impl Link {
         head: &Head<'_>,
         recipient: Recipient,
     ) -> Result<StreamId, OpenError> {
-        let mut conn = self.conn.borrow_mut();
+        let conn = self.conn.borrow();
         let (mark, now) = (conn.bytes_queued(), rt::now());
         let ask = Ask {
             headers: head.headers,
@@ -56,8 +56,9 @@ impl Link {
             deadline_ms: head.deadline.map(|at| left_ms(now, at)),
             end: head.end,
         };
-        let asked = conn.ask(now, services.iter().map(String::as_str), ask);
         drop(conn);
+        let names = services.iter().map(String::as_str);
+        let asked = self.with_room(|conn| conn.ask(now, names, ask));
         self.note_open();
         let stream = asked?;
         self.note_request();
@@ -128,11 +129,12 @@ impl Link {
         if self.lost.get() {
             return;
         }
-        let mut conn = self.conn.borrow_mut();
-        let before = conn.bytes_queued();
-        conn.credit(rt::now(), stream, bytes);
-        if conn.bytes_queued() != before {
-            drop(conn);
+        let said = self.with_room(|conn| {
+            let before = conn.bytes_queued();
+            conn.credit(rt::now(), stream, bytes);
+            conn.bytes_queued() != before
+        });
+        if said {
             self.cork();
         }
     }
@@ -285,6 +287,7 @@ impl Link {
 
     /// Something was encoded: it leaves at the end of the turn, or now if it is much.
     pub(crate) fn cork(self: &Rc<Self>) {
+        self.settle();
         if !self.corked.replace(true) {
             rt::at_turn_end(self.clone());
         }

@@ -166,9 +166,7 @@ fn take_frames(
             } => {
                 loop {
                     let event = link
-                        .conn
-                        .borrow_mut()
-                        .next_event(now, &mut messages)
+                        .with_room(|conn| conn.next_event(now, &mut messages))
                         .map_err(fault)?;
                     match event {
                         None => break,

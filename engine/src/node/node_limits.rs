@@ -33,6 +33,11 @@ pub struct NodeLimits {
     /// The same for all bodies of one link together, those that are whole included; a reader that takes nothing for 10 s then loses
     /// its stream. 16 MiB; not below `stream_unread_bytes`.
     pub link_unread_bytes: usize,
+    /// What peers on flatend/2 may send a shard before anybody reads it, over all of its links: 64 KiB for each request of ours that is
+    /// not answered whole, and for each of theirs whose body still comes, and what windows are widened by. A request of ours that finds
+    /// no room waits, as long as it may be held, else 1.5 s ([`CallError::OverBudget`](crate::CallError)); one of theirs with a body is refused. 64 MiB; at
+    /// least 1 MiB.
+    pub receive_bytes: usize,
     /// How long requests in flight may take to end at shutdown. 10 s: longer than most, shorter than an orchestrator waits before
     /// it kills.
     pub drain: Duration,
@@ -46,6 +51,7 @@ impl Default for NodeLimits {
             handler_head_bytes: limits::HANDLER_HEAD_BYTES_MAX,
             stream_unread_bytes: limits::STREAM_UNREAD_BYTES_MAX,
             link_unread_bytes: limits::LINK_UNREAD_BYTES_MAX,
+            receive_bytes: limits::RECEIVE_BYTES_MAX,
             drain: Duration::from_millis(limits::DRAIN_MS),
         }
     }
@@ -71,6 +77,11 @@ impl NodeLimits {
                 "link_unread_bytes",
                 self.link_unread_bytes,
                 self.stream_unread_bytes,
+            ),
+            (
+                "receive_bytes",
+                self.receive_bytes,
+                limits::RECEIVE_BYTES_MIN,
             ),
         ];
         let low = least.into_iter().filter(|(_, value, min)| value < min);
@@ -98,6 +109,7 @@ mod tests {
             handler_head_bytes: 128 * 1024,
             stream_unread_bytes: 64 * 1024,
             link_unread_bytes: 64 * 1024,
+            receive_bytes: 1024 * 1024,
             drain: Duration::ZERO,
         };
         assert!(least.findings().is_empty());
@@ -107,6 +119,7 @@ mod tests {
             handler_head_bytes: least.handler_head_bytes - 1,
             stream_unread_bytes: least.stream_unread_bytes - 1,
             link_unread_bytes: least.stream_unread_bytes - 2,
+            receive_bytes: least.receive_bytes - 1,
             drain: Duration::ZERO,
         };
         assert_eq!(
@@ -117,6 +130,7 @@ mod tests {
                 "the limit handler_head_bytes is 131071: at least 131072 are needed",
                 "the limit stream_unread_bytes is 65535: at least 65536 are needed",
                 "the limit link_unread_bytes is 65534: at least 65535 are needed",
+                "the limit receive_bytes is 1048575: at least 1048576 are needed",
             ]
         );
         assert!(NodeLimits::default().findings().is_empty());

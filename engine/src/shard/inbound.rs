@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use flatend_codec::{HeaderBlock, StreamId};
 
-use super::{CallId, Shard};
+use super::{CallId, ReceiveBudget, Shard};
 use crate::blocks::recycle;
 use crate::error::Fault;
 use crate::limits::{
@@ -60,6 +60,9 @@ pub(crate) struct Inbound {
     end: RefCell<End>,
     reader: RefCell<Option<Waker>>,
     source: RefCell<Option<Source>>,
+    /// Where what is unread counts once the stream's window does not cover it any more, and how much of it does.
+    budget: RefCell<Option<Rc<ReceiveBudget>>>,
+    charged: Cell<usize>,
 }
 
 thread_local! {
@@ -68,8 +71,10 @@ thread_local! {
 }
 
 impl Inbound {
-    pub(crate) fn new() -> Rc<Inbound> {
-        POOL.with(|pool| pool.borrow_mut().pop())
+    /// For a stream of flatend/2 with the budget of the reader's shard.
+    pub(crate) fn new(budget: Option<Rc<ReceiveBudget>>) -> Rc<Inbound> {
+        let inbound = POOL
+            .with(|pool| pool.borrow_mut().pop())
             .unwrap_or_else(|| {
                 Rc::new(Inbound {
                     head: RefCell::new(None),
@@ -78,8 +83,12 @@ impl Inbound {
                     end: RefCell::new(End::Open),
                     reader: RefCell::new(None),
                     source: RefCell::new(None),
+                    budget: RefCell::new(None),
+                    charged: Cell::new(0),
                 })
-            })
+            });
+        *inbound.budget.borrow_mut() = budget;
+        inbound
     }
 
     /// Its last holder lets go of it: it serves another request, if it is small and nobody else holds it.
@@ -90,6 +99,8 @@ impl Inbound {
         }
         inbound.chunks.borrow_mut().clear();
         inbound.unread.set(0);
+        inbound.discharge(usize::MAX);
+        inbound.budget.take();
         inbound.end.replace(End::Open);
         inbound.reader.take();
         inbound.source.take();
@@ -129,6 +140,7 @@ impl Inbound {
         if *end == End::Open {
             *end = End::Clean;
             drop(end);
+            self.charge();
             self.wake();
         }
     }
@@ -139,12 +151,31 @@ impl Inbound {
         if fault == Fault::Stalled {
             self.chunks.borrow_mut().clear();
             self.unread.set(0);
+            self.discharge(usize::MAX);
         }
         let mut end = self.end.borrow_mut();
         if *end == End::Open || fault == Fault::Stalled {
             *end = End::Broken(fault);
             drop(end);
+            self.charge();
             self.wake();
+        }
+    }
+
+    /// The stream has given its window back; what is unread is still here.
+    fn charge(&self) {
+        let unread = self.unread.get();
+        if let (Some(budget), 0, 1..) = (&*self.budget.borrow(), self.charged.get(), unread) {
+            budget.charge(unread as u64);
+            self.charged.set(unread);
+        }
+    }
+
+    fn discharge(&self, bytes: usize) {
+        let bytes = bytes.min(self.charged.get());
+        if let (Some(budget), 1..) = (&*self.budget.borrow(), bytes) {
+            self.charged.set(self.charged.get() - bytes);
+            budget.give_back(bytes as u64);
         }
     }
 
@@ -215,6 +246,7 @@ impl Inbound {
     pub(crate) fn take_chunk(&self) -> Option<Bytes> {
         let bytes = self.chunks.borrow_mut().pop_front()?;
         self.unread.set(self.unread.get() - bytes.len());
+        self.discharge(bytes.len());
         if let Some(source) = self.source.borrow().as_ref() {
             source.taken(bytes.len(), self.held());
         }
@@ -235,6 +267,7 @@ impl Inbound {
     pub(crate) fn abandon(&self) {
         self.chunks.borrow_mut().clear();
         let unread = self.unread.replace(0);
+        self.discharge(usize::MAX);
         match self.source.borrow_mut().take() {
             // Nobody reads any more: that is news for the writer, even if it waits with nothing unread.
             Some(Source::Outlet(writer)) => wake(&writer),
@@ -260,22 +293,28 @@ impl Inbound {
     }
 }
 
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        self.discharge(usize::MAX);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn one_that_is_given_back_begins_anew_and_one_that_is_held_is_not_taken() {
-        let inbound = Inbound::new();
+        let inbound = Inbound::new(None);
         inbound.set_head(HeaderBlock::new());
         inbound.push(Bytes::from_static(b"a"));
         inbound.fail(Fault::Refused);
         let held = inbound.clone();
         Inbound::give_back(&inbound);
-        assert!(!Rc::ptr_eq(&held, &Inbound::new()), "it is held");
+        assert!(!Rc::ptr_eq(&held, &Inbound::new(None)), "it is held");
         drop(held);
         Inbound::give_back(&inbound);
-        let again = Inbound::new();
+        let again = Inbound::new(None);
         assert!(Rc::ptr_eq(&inbound, &again));
         assert_eq!((again.held(), again.has_ended()), (0, false));
         assert!(again.head.borrow().is_none() && again.is_abandoned());
@@ -283,7 +322,7 @@ mod tests {
 
     #[test]
     fn small_pieces_of_an_outlet_count_for_the_memory_that_they_take() {
-        let inbound = Inbound::new();
+        let inbound = Inbound::new(None);
         inbound.set_source(Source::outlet());
         let cx = Context::from_waker(Waker::noop());
         let mut pieces = 0;

@@ -5,6 +5,7 @@ mod drain;
 mod inbound;
 mod message;
 mod provider;
+mod receive;
 mod relay;
 mod services;
 mod submit;
@@ -30,6 +31,7 @@ pub(crate) use drain::{Stage, Stages, Work};
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
 pub(crate) use provider::{Candidate, Lead, ProviderState, Way};
+pub(crate) use receive::{ReceiveBudget, Share};
 pub(crate) use relay::{Relays, RemoteCall};
 pub use services::ServiceSet;
 pub(crate) use submit::run_caught;
@@ -93,6 +95,8 @@ pub struct Shard {
     pub(crate) retry_budget: RetryBudget,
     /// Every shard of the node is ready.
     started: Flag,
+    /// What peers on flatend/2 may send before it is read here, over all links.
+    pub(crate) receive: Rc<ReceiveBudget>,
     draining: Flag,
     /// What all shards have come to in their end, by [`Stage`].
     over: [Flag; 2],
@@ -113,6 +117,7 @@ impl Shard {
         let snapshot = shared.registry.snapshot();
         let mut seed = [0; 8];
         // Without the system's randomness the choice of providers falls back to a fixed, still uneven, sequence.
+        let receive = ReceiveBudget::new(shared.limits.receive_bytes as u64);
         getrandom::fill(&mut seed).ok();
         Rc::new(Shard {
             index,
@@ -134,6 +139,7 @@ impl Shard {
             retry_budget: RetryBudget::new(),
             started: Flag::default(),
             draining: Flag::default(),
+            receive,
             over: Default::default(),
             work: Cell::new(0),
             work_done: WaitQueue::default(),

@@ -272,7 +272,7 @@ impl Shard {
                     Recipient::Remote(open.call, outbox.clone()),
                 )
                 .map(|stream| (link, stream))
-                .map_err(|err| not_opened(&err)),
+                .map_err(|err| not_opened(&err, &self.receive)),
         };
         match opened {
             Ok((link, stream)) => {

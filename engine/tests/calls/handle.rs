@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatend::limits::HANDLE_CALLS_MAX;
-use flatend::{BodyRefused, CallError, Fault, Handle, Request, ResponseError};
+use flatend::{BodyRefused, CallError, Fault, Handle, Node, NodeLimits, Request, ResponseError};
 use futures_lite::future::{block_on, poll_once};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::services::{pair, pair_of, provider, Dialer};
+use crate::support::node::TestNode;
 use crate::support::{body, settled, wait_for, wait_until};
 
 fn is_usable(handle: &Handle) {
@@ -215,7 +216,15 @@ fn waits_end_as_they_were_set() {
 
 #[test]
 fn more_than_the_limit_wait_in_line() {
-    let (_provider, caller) = pair(Dialer::Provider);
+    // Room for what all of them may bring, so that this limit is the one that they meet.
+    let limits = NodeLimits {
+        receive_bytes: 2 * HANDLE_CALLS_MAX * 64 * 1024,
+        ..NodeLimits::default()
+    };
+    let caller = TestNode::start(Node::builder().bind("127.0.0.1:0").limits(limits));
+    let to = caller.addr().to_string();
+    let _provider = TestNode::start(provider().bootstrap(to));
+    caller.wait_providers("hello", 1);
     let handle = caller.node().handle();
     let silent = || Box::pin(handle.call(Request::to("silent")));
     let mut under_way: Vec<_> = (0..HANDLE_CALLS_MAX).map(|_| silent()).collect();

@@ -5,6 +5,7 @@ mod services;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod budget;
 mod handle;
 mod providers;
 mod relays;

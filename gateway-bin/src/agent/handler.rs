@@ -97,6 +97,7 @@ fn refusal(error: &CallError, repeatable: bool) -> Option<(u16, String)> {
         CallError::NoProvider
         | CallError::Refused
         | CallError::Saturated
+        | CallError::OverBudget { .. }
         | CallError::ConnectionsInUse { .. } => return None,
         CallError::Broken(Fault::LinkLost { left }) if repeatable || !left => return None,
         CallError::Broken(Fault::LinkLost { .. }) => {

@@ -117,7 +117,7 @@ fn start(
     let shards = shards.unwrap_or_else(|| flatend::rt::allowed_cpus().len().min(targets.len()));
     let mut builder = Node::builder().shards(shards).on_event(run::report);
     if let Some(mesh) = mesh {
-        builder = trust::applied(builder, mesh)?;
+        builder = trust::applied(builder.limits(mesh.limits()), mesh)?;
     }
     let in_file = mesh.and_then(|mesh| mesh.secret_key.as_deref());
     if let Some(path) = key.or(in_file) {

@@ -90,6 +90,7 @@ pub fn start(
         .secret_key(*secret.seed())
         .shards(shards)
         .relay(config.mesh.relay)
+        .limits(config.mesh.limits())
         .on_event(move |event| match event {
             NodeEvent::OwnKey { .. } => own_key(&event, key_file.as_deref()),
             event => report(event),

@@ -13,7 +13,7 @@ use super::schema::shorten;
 use super::section::Section;
 use super::{addr, rights, route, suggest, Context};
 use crate::keys;
-use crate::limits::{BOOTSTRAP_MAX, SHARDS_MAX};
+use crate::limits::{BOOTSTRAP_MAX, RECEIVE_BUDGET, SHARDS_MAX};
 
 /// Reads the mesh keys.
 pub(super) fn read(top: &Section<'_>, context: &Context<'_>, check: &mut Check<'_, '_>) -> Mesh {
@@ -57,6 +57,10 @@ pub(super) fn read(top: &Section<'_>, context: &Context<'_>, check: &mut Check<'
         .number("shards", (1, SHARDS_MAX as u64), check)
         .and_then(|shards| usize::try_from(shards).ok());
     mesh.relay = top.boolean("relay", check).unwrap_or(false);
+    if let Some(bytes) = top.size("receive_budget", RECEIVE_BUDGET, check) {
+        // As many bytes as a machine addresses.
+        mesh.receive_budget = usize::try_from(bytes).ok();
+    }
     mesh.bootstrap = bootstrap(top, check);
     trust(top, &mut mesh, check);
     mesh
@@ -93,6 +97,7 @@ pub(super) fn without_file(context: &Context<'_>) -> Mesh {
         state_dir: default_state_dir(context),
         shards: None,
         relay: false,
+        receive_budget: None,
         legacy: LegacyPolicy::default(),
         network_key: None,
         peers: Vec::new(),

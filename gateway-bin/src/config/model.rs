@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flatend::NodeLimits;
+
 use super::diag::Diagnostic;
 pub use super::model_http::*;
 
@@ -56,6 +58,8 @@ pub struct Mesh {
     pub shards: Option<usize>,
     /// Whether the node answers for those that it is connected to.
     pub relay: bool,
+    /// Bytes that peers on flatend/2 may send a shard before it has read them; `None`: the engine's default.
+    pub receive_budget: Option<usize>,
     /// Whether peers of the legacy protocol may connect (flatend2.md, Downgrade).
     pub legacy: LegacyPolicy,
     /// File that holds the 32-byte network key (flatend2.md).
@@ -66,6 +70,18 @@ pub struct Mesh {
     pub offers: Vec<(PublicKey, Vec<String>)>,
     /// Names that legacy peers may offer once a list of keys exists.
     pub legacy_services: Vec<String>,
+}
+
+impl Mesh {
+    /// What peers may use of the node.
+    #[must_use]
+    pub fn limits(&self) -> NodeLimits {
+        let limits = NodeLimits::default();
+        NodeLimits {
+            receive_bytes: self.receive_budget.unwrap_or(limits.receive_bytes),
+            ..limits
+        }
+    }
 }
 
 /// An Ed25519 public key as it stands in the file (64 hex digits).

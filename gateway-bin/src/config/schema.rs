@@ -24,6 +24,7 @@ pub(super) const TOP: Kind = Kind {
         "state_dir",
         "shards",
         "relay",
+        "receive_budget",
         "legacy",
         "network_key",
         "peers",

@@ -6,6 +6,8 @@ use flatend::{CallError, Fault};
 /// Seconds after which a client may try again when no provider can take a request.
 const RETRY_AFTER_S: &str = "1";
 
+const MIB: u64 = 1024 * 1024;
+
 /// The answer to a call that got no response.
 pub(super) struct Refusal {
     pub(super) status: u16,
@@ -18,6 +20,7 @@ pub(super) fn of(error: &CallError, services: &str) -> Refusal {
     let sentence = match error {
         CallError::NoProvider => format!("No connected node offers the service {services}."),
         CallError::Saturated => format!("Every node that offers the service {services} has as many requests in flight as max_in_flight allows."),
+        CallError::OverBudget { bytes_max } => format!("The requests in flight of this shard, {services} among them, take its receive budget of {} MiB (`receive_budget`).", bytes_max / MIB),
         CallError::Refused => format!("Every node that was asked refused the service {services}."),
         CallError::ConnectionsInUse { connections_max } => {
             format!("All {connections_max} connections of this shard to the service {services} are in use.")
@@ -39,6 +42,7 @@ pub(super) fn of_upstreams(error: &CallError, upstreams: &str) -> Refusal {
     let sentence = match error {
         CallError::NoProvider => format!("No upstream of this route is well: {upstreams}."),
         CallError::Saturated => format!("Every upstream of this route has as many requests in flight as max_in_flight allows: {upstreams}."),
+        CallError::OverBudget { bytes_max } => format!("The requests in flight of this shard take its receive budget of {} MiB (`receive_budget`), and {upstreams} gets no more.", bytes_max / MIB),
         CallError::Refused => format!("Every upstream that was asked takes no more requests: {upstreams}."),
         CallError::ConnectionsInUse { connections_max } => {
             format!("All {connections_max} connections that this shard of the gateway may have to an upstream are in use (UPSTREAM_CONNECTIONS_MAX): {upstreams}.")
@@ -84,6 +88,7 @@ mod tests {
             (CallError::NoProvider, 503),
             (CallError::Saturated, 503),
             (CallError::Refused, 503),
+            (CallError::OverBudget { bytes_max: MIB }, 503),
             (
                 CallError::ConnectionsInUse {
                     connections_max: 1_024,

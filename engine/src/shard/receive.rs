@@ -1,0 +1,229 @@
+//! The receive budget of a shard (flatend2.md, Memory): what peers on flatend/2 may send before anybody here reads it, over all links. Owns
+//! the count and the line of requests that wait for room. The invariant that a change is likeliest to break: whoever takes gives back
+//! exactly once, so that an idle shard has its whole budget.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use flatend_codec::limits::STREAM_WINDOW_BYTES;
+use flatend_codec::WindowRoom;
+
+use crate::rt::{park, wake};
+
+/// The budget of one shard.
+pub(crate) struct ReceiveBudget {
+    max: u64,
+    used: Cell<u64>,
+    /// Requests of ours that wait for room, the oldest first.
+    line: RefCell<VecDeque<Rc<Place>>>,
+    /// Those of them that were called and have not come: their room is nobody else's.
+    called: Cell<u64>,
+}
+
+/// A place in the line.
+#[derive(Default)]
+struct Place {
+    state: Cell<Turn>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// ```text
+/// InLine ──there is room──▶ Called ──its task goes on──▶ Come
+/// ```
+#[derive(Copy, Clone, Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    InLine,
+    Called,
+    Come,
+}
+
+impl ReceiveBudget {
+    pub(crate) fn new(max: u64) -> Rc<ReceiveBudget> {
+        Rc::new(ReceiveBudget {
+            max,
+            used: Cell::new(0),
+            line: RefCell::default(),
+            called: Cell::new(0),
+        })
+    }
+
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// What is left for those who were not called.
+    fn free(&self) -> u64 {
+        let taken = self.used.get() + self.called.get() * STREAM_WINDOW_BYTES;
+        self.max.saturating_sub(taken)
+    }
+
+    /// What is promised, or here, counts.
+    pub(crate) fn charge(&self, bytes: u64) {
+        self.used.set(self.used.get() + bytes);
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        debug_assert!(bytes <= self.used.get(), "given back more than taken");
+        self.used.set(self.used.get().saturating_sub(bytes));
+        if !self.line.borrow().is_empty() {
+            self.call_next();
+        }
+    }
+
+    /// Waits in line until another stream may begin, which has to begin before the caller waits for anything else.
+    pub(crate) async fn room_for_one(&self) {
+        if self.free() >= STREAM_WINDOW_BYTES {
+            return;
+        }
+        let place = Rc::new(Place::default());
+        self.line.borrow_mut().push_back(place.clone());
+        let waiting = Waiting {
+            budget: self,
+            place,
+        };
+        std::future::poll_fn(|cx| {
+            if waiting.place.state.get() == Turn::Called {
+                waiting.come();
+                return Poll::Ready(());
+            }
+            park(&waiting.place.waker, cx);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Calls as many of the line as have room.
+    fn call_next(&self) {
+        while self.free() >= STREAM_WINDOW_BYTES {
+            let Some(place) = self.line.borrow_mut().pop_front() else {
+                return;
+            };
+            self.called.set(self.called.get() + 1);
+            place.state.set(Turn::Called);
+            wake(&place.waker);
+        }
+    }
+}
+
+/// Leaves the line; who was called and goes without coming lets the next one in.
+struct Waiting<'a> {
+    budget: &'a ReceiveBudget,
+    place: Rc<Place>,
+}
+
+impl Waiting<'_> {
+    fn come(&self) {
+        self.place.state.set(Turn::Come);
+        self.budget.called.set(self.budget.called.get() - 1);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        match self.place.state.get() {
+            Turn::InLine => {
+                let mut line = self.budget.line.borrow_mut();
+                line.retain(|place| !Rc::ptr_eq(place, &self.place));
+            }
+            Turn::Called => {
+                self.come();
+                self.budget.call_next();
+            }
+            Turn::Come => {}
+        }
+    }
+}
+
+/// What the windows of one link take of its shard's budget, as it is known to the books; nothing any more once it is dropped.
+pub(crate) struct Share {
+    budget: Rc<ReceiveBudget>,
+    taken: Cell<u64>,
+}
+
+impl Share {
+    pub(crate) fn new(budget: Rc<ReceiveBudget>) -> Share {
+        Share {
+            budget,
+            taken: Cell::new(0),
+        }
+    }
+
+    /// What the link may promise beyond what it has.
+    pub(crate) fn room(&self) -> WindowRoom {
+        let begin = self.budget.free();
+        WindowRoom {
+            begin,
+            // The last quarter is for new streams alone: a few that carry much must not keep all others from beginning.
+            widen: begin.saturating_sub(self.budget.max / 4),
+        }
+    }
+
+    /// The link's windows take `bytes` now.
+    pub(crate) fn set(&self, bytes: u64) {
+        let before = self.taken.replace(bytes);
+        if bytes > before {
+            self.budget.charge(bytes - before);
+        } else if bytes < before {
+            self.budget.give_back(before - bytes);
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Context;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn a_last_quarter_is_for_new_streams_alone() {
+        let budget = ReceiveBudget::new(MIB);
+        let [first, second] = [(), ()].map(|()| Share::new(budget.clone()));
+        let room = |begin, widen| WindowRoom { begin, widen };
+        assert_eq!(first.room(), room(MIB, MIB / 4 * 3));
+        first.set(MIB / 2);
+        second.set(MIB / 4 + 1);
+        assert_eq!(first.room(), room(MIB / 4 - 1, 0));
+        first.set(MIB / 4);
+        assert_eq!(second.room(), room(MIB / 2 - 1, MIB / 4 - 1));
+        drop(second);
+        first.set(0);
+        assert_eq!(budget.used.get(), 0);
+    }
+
+    #[test]
+    fn the_line_is_called_in_its_order_as_room_comes() {
+        let budget = ReceiveBudget::new(2 * STREAM_WINDOW_BYTES);
+        let mut cx = Context::from_waker(Waker::noop());
+        budget.charge(2 * STREAM_WINDOW_BYTES);
+        let mut first = pin!(budget.room_for_one());
+        let mut second = Box::pin(budget.room_for_one());
+        let mut third = pin!(budget.room_for_one());
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        budget.give_back(STREAM_WINDOW_BYTES - 1);
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        budget.give_back(1);
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(budget.free(), 0, "it is the first one's");
+        assert!(first.as_mut().poll(&mut cx).is_ready());
+        budget.charge(STREAM_WINDOW_BYTES);
+        budget.give_back(STREAM_WINDOW_BYTES);
+        // The second one is called and goes: its room is the third one's.
+        drop(second);
+        assert!(third.as_mut().poll(&mut cx).is_ready());
+    }
+}
