@@ -213,8 +213,17 @@ pub const SMALL_PIECES_BYTES: usize = 4 * 1024;
 /// the whole buffer alive, and copying 2 KiB costs about as much as counting references.
 pub const SLICE_BYTES_MIN: usize = 4 * 1024;
 
-/// Links that are accepted and have not finished their handshake, a shard. The oldest goes first.
-pub const UNVERIFIED_LINKS_MAX: usize = 1_024;
+/// Links that are accepted and have not finished their handshake, a shard (flatend2.md 5). Beyond it the oldest goes, and who comes
+/// waits in the system's backlog meanwhile.
+pub const UNVERIFIED_LINKS_MAX: usize = 128;
+
+/// Of these, those from one address (IPv6: one /64), once half of all are taken. Below that a crowd harms nobody: all services of a
+/// machine that starts come from 127.0.0.1.
+pub const UNVERIFIED_OF_ADDRESS_MAX: usize = 8;
+
+/// How long a link without a handshake stays whoever comes after it: a round trip around the world. With
+/// [`UNVERIFIED_LINKS_MAX`] it is the pace at which a flood of them is gone through: 512 a second.
+pub const UNVERIFIED_GRACE_MS: u64 = 250;
 
 /// TCP keepalive of links: first probe after this silence.
 pub const KEEPALIVE_IDLE_S: u64 = 30;
@@ -304,6 +313,7 @@ pub const STREAM_UNREAD_BYTES_MIN: usize = 64 * 1024;
 /// More shards than any machine that we know has processors.
 pub const SHARDS_MAX: usize = 1024;
 
+const _: () = assert!(RECEIVE_BYTES_MIN <= RECEIVE_BYTES_MAX);
 const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);
 const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
@@ -313,7 +323,6 @@ pub const JOIN_BYTES_MAX: usize = 8 * 1024;
 /// Addresses in a join token: the first of them finds the rest of the mesh.
 pub const JOIN_ADDRS_MAX: usize = 16;
 
-const _: () = assert!(RECEIVE_BYTES_MIN <= RECEIVE_BYTES_MAX);
 /// Bytes of a join token's label.
 pub const JOIN_NAME_BYTES_MAX: usize = 64;
 
@@ -365,6 +374,8 @@ pub(crate) const HANDLE_SWEEP_MIN: usize = 64;
 
 const _: () = assert!(LINK_CORK_BYTES_MAX <= LINK_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MAX <= LINK_UNREAD_BYTES_MAX);
+const _: () = assert!(UNVERIFIED_OF_ADDRESS_MAX <= UNVERIFIED_LINKS_MAX / 2);
+const _: () = assert!(UNVERIFIED_GRACE_MS <= FIN_WAIT_MS);
 const _: () = assert!(READER_LEND_MS < READER_STALL_MS);
 const _: () = assert!(RESULTS_KEPT < u32::BITS && FAILURES_IN_A_ROW_MAX < RESULTS_KEPT);
 const _: () = assert!(ASIDE_FIRST_MS <= ASIDE_MAX_MS);

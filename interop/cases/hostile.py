@@ -6,6 +6,7 @@ Raw bytes only; what needs a session key is tested in Rust.
 import random
 import socket
 import struct
+import subprocess
 import time
 
 from harness.checks import at_most, case, equal, true, until
@@ -17,6 +18,25 @@ SILENT = 1000
 MANY = 33_000
 # Of a request while the hostile ones are at work.
 SECONDS_MAX = 1.0
+
+
+@case("mesh-port-http")
+def mesh_port_http(world):
+    """curl at the mesh's address: one answer in HTTP that says what it is, and one line in the log, not one each."""
+    gateway = world.gateway(("GET /hello", "hello_world"))
+    node = world.npm(gateway, "hello_world")
+    for _ in range(3):
+        said = subprocess.run(
+            ["curl", "-sS", "-i", "--max-time", "10", f"http://{gateway.address}/hello"], capture_output=True, text=True, timeout=20
+        )
+        equal((said.returncode, said.stderr), (0, ""), "how curl ends")
+        true(said.stdout.startswith("HTTP/1.1 400 Bad Request"), f"the answer: {said.stdout}")
+        true("mesh port of flatend" in said.stdout, f"what it says: {said.stdout}")
+    gateway.process.wait_line(r"speaks HTTP to the address of the mesh")
+    equal(len(gateway.process.grep("speaks HTTP")), 1, "lines in the log")
+    equal(gateway.get("/hello")[2].decode(), "Hello world!", "the service afterwards")
+    true(node.alive(), "the npm node died")
+    return said.stdout.splitlines()[-1]
 
 
 def guarded(world, attack):

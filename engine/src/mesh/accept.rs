@@ -1,28 +1,20 @@
-//! Accepting links: each connection becomes a task at once; those without a handshake are bounded, the oldest goes first.
+//! Accepting links: each connection becomes a task at once, while those without a handshake are few (`unverified`).
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use bytes::BytesMut;
 use flatend_codec::{Config, Connection, Flatend2, Limits, Role};
 
 use super::driver;
 use super::link::{CloseReason, Link};
-use crate::limits::{
-    GRANTED_REQUESTS_MAX, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, UNVERIFIED_LINKS_MAX,
-};
+use super::unverified;
+use crate::limits::{GRANTED_REQUESTS_MAX, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S};
 use crate::node::{NodeEvent, SOFTWARE};
 use crate::rt::{self, AcceptRest, Listener, Socket};
 use crate::shard::{Shard, Share};
 use crate::trust::Shown;
-
-thread_local! {
-    /// Links of this shard that have not finished their handshake, oldest first.
-    static UNVERIFIED: RefCell<VecDeque<Weak<Link>>> = const { RefCell::new(VecDeque::new()) };
-}
 
 /// Accepts links on `listener` until the node drains.
 pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
@@ -30,6 +22,7 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
     rt::spawn(async move {
         let mut rest = AcceptRest::default();
         loop {
+            unverified::room(&shard).await;
             match listener.accept_until(shard.draining()).await {
                 None => return,
                 Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket))
@@ -63,32 +56,8 @@ fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
     }
     // Our frames are answered at once until we know whom we talk to.
     link.socket.quick_ack();
-    UNVERIFIED.with(|unverified| {
-        let mut unverified = unverified.borrow_mut();
-        unverified.push_back(Rc::downgrade(&link));
-        if unverified.len() > UNVERIFIED_LINKS_MAX {
-            unverified.retain(|link| link.strong_count() > 0);
-        }
-        if unverified.len() > UNVERIFIED_LINKS_MAX {
-            if let Some(oldest) = unverified.pop_front().and_then(|link| link.upgrade()) {
-                oldest.close(CloseReason::Crowded);
-            }
-        }
-    });
+    unverified::add(&link);
     Ok(link)
-}
-
-/// A link has finished its handshake, or has ended.
-pub(crate) fn forget_unverified(link: &Rc<Link>) {
-    UNVERIFIED.with(|unverified| {
-        let mut unverified = unverified.borrow_mut();
-        if let Some(at) = unverified
-            .iter()
-            .position(|waiting| std::ptr::eq(waiting.as_ptr(), Rc::as_ptr(link)))
-        {
-            unverified.remove(at);
-        }
-    });
 }
 
 /// Whom a link is to lead to.
@@ -133,7 +102,6 @@ pub(crate) fn new_link(
     let trust = shard.shared.trust.load();
     let credentials = &shard.shared.credentials;
     let addresses: Vec<SocketAddr> = identity.iter().map(|(_, shown)| *shown).collect();
-        Share::new(shard.receive.clone()),
     let limits = &shard.shared.limits;
     let requests_max = limits.handler_streams.min(GRANTED_REQUESTS_MAX);
     let flatend2 = Flatend2 {
@@ -165,6 +133,7 @@ pub(crate) fn new_link(
         socket,
         conn,
         limits,
+        Share::new(shard.receive.clone()),
         services,
         // Until it has shown who it is.
         trust.may_call(&Shown::Legacy(None)),

@@ -13,9 +13,11 @@ use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
 use super::reader::{read, resume, BufferSize};
-use super::{accept, announce, events, goodbye, handover, lanes, welcome};
+use super::{announce, events, goodbye, handover, lanes, mistaken, unverified, welcome};
 use crate::error::Fault;
-use crate::limits::{FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS};
+use crate::limits::{
+    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS, UNVERIFIED_GRACE_MS,
+};
 use crate::rt::{self, Timer};
 use crate::shard::Shard;
 
@@ -41,6 +43,8 @@ pub(crate) struct Progress {
     pub(crate) dialed: bool,
     /// When the mesh core was told of the link, until it is told of its end.
     pub(crate) since: Option<Millis>,
+    /// Its first bytes were those of a peer.
+    pub(crate) begun: bool,
     /// The dial that led here, until its end is told.
     pub(crate) dialing: Option<Dialing>,
     /// Which of the links to its process it is; known with the handshake.
@@ -88,6 +92,8 @@ pub(crate) async fn run(
         placed: dialing.is_some() || shard.count() == 1,
         moves_to: None,
         told_work: false,
+        // Whoever listens where we dial is no client, nor who has come here from another shard.
+        begun: dialing.is_some() || link.is_flatend2(),
         dialing,
     };
     if shard.draining().is_set() {
@@ -137,7 +143,7 @@ async fn drive_here(
             End::Closed(reason) => return Some((link, reason)),
             End::Moves(to) => to,
         };
-        accept::forget_unverified(&link);
+        unverified::forget(&link);
         shard.links.borrow_mut().remove(&link.at.id);
         // Where it cannot go it stays: it works here too.
         (link, unread) = handover::send_off(shard, link, unread, to).err()?;
@@ -335,7 +341,7 @@ pub(super) fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
 
 /// Ends the TCP connection: what is queued leaves if the end is peaceful, then FIN, then the peer's FIN is awaited.
 async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
-    accept::forget_unverified(link);
+    unverified::forget(link);
     if *reason == CloseReason::Drained && link.takes_nothing() {
         // Neither the rest nor a FIN would reach it: the drain has waited for it already.
         return;
@@ -351,8 +357,12 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
             | CloseReason::Goodbye(_)
             | CloseReason::Ourselves
             | CloseReason::Elsewhere
+            | CloseReason::Http
     ) {
-        let rest = link.unsent();
+        let rest = match reason {
+            CloseReason::Http => mistaken::answer(),
+            _ => link.unsent(),
+        };
         // A peer that takes nothing loses the rest, after the same wait as for its FIN.
         rt::timeout(FIN_WAIT_MS, link.socket.send_all(&rest))
             .await
@@ -365,8 +375,13 @@ async fn farewell(link: &Rc<Link>, reason: &CloseReason) {
         CloseReason::PeerLeft | CloseReason::Goodbye(_) | CloseReason::Broken(_)
     );
     if !has_ended {
+        let wait_ms = match reason {
+            // One of many that say nothing: what waits for its FIN is bounded as they are.
+            CloseReason::Crowded => UNVERIFIED_GRACE_MS,
+            _ => FIN_WAIT_MS,
+        };
         link.socket
-            .discard_until_fin(FIN_WAIT_MS, FIN_DISCARD_BYTES_MAX)
+            .discard_until_fin(wait_ms, FIN_DISCARD_BYTES_MAX)
             .await;
     }
 }

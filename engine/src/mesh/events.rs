@@ -12,7 +12,7 @@ use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
-use super::{accept, goodbye, lanes, lookup, small, welcome, Recipient};
+use super::{goodbye, lanes, lookup, mistaken, small, unverified, welcome, Recipient};
 use crate::blocks::header_block;
 use crate::error::Fault;
 use crate::node::{self, Caller, NodeEvent, PeerName};
@@ -224,7 +224,7 @@ fn handshake(
     if !again {
         lanes::check(link, progress)?;
     }
-    accept::forget_unverified(link);
+    unverified::forget(link);
     welcome::check(shard, link)?;
     let services = welcome::believed(shard, link, !again);
     // The reply to a list of ours shows the peer's own once more.
@@ -351,6 +351,7 @@ pub(crate) fn report_end(
                 what: text(reason),
             })
         }
+        CloseReason::Http => mistaken::tell(shard, link),
         CloseReason::Ourselves => shard.emit(NodeEvent::OwnKey { from, closed: true }),
         _ => {}
     }
@@ -380,6 +381,7 @@ fn text(reason: &CloseReason) -> String {
         CloseReason::Unwelcome(why) | CloseReason::Goodbye(why) => why.clone(),
         CloseReason::Superseded => "another link leads to it".to_owned(),
         CloseReason::Elsewhere => "another process answers there".to_owned(),
+        CloseReason::Http => "it speaks HTTP, and this is a mesh port".to_owned(),
         CloseReason::Ourselves => "it is this node itself".to_owned(),
         CloseReason::Renewed => {
             "the link is made again: what this node offers has changed".to_owned()

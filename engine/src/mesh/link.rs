@@ -47,6 +47,8 @@ pub(crate) enum CloseReason {
     Superseded,
     /// It leads to another process than the one that it was made for.
     Elsewhere,
+    /// The peer speaks HTTP, and this is no HTTP port.
+    Http,
     /// The peer may not stay; the sentence says why.
     Unwelcome(String),
     /// The peer said goodbye, and has ended the link; the sentence says why.
@@ -79,12 +81,12 @@ pub(crate) struct Link {
     pub(crate) waits: StreamWaits,
     /// What windows do not admit yet.
     pub(super) held: Held,
-    pub(crate) closing: RefCell<Option<CloseReason>>,
-    pub(super) lost: Cell<bool>,
     /// What the peer takes of our requests, for all shards.
     pub(super) open: Arc<Openness>,
     /// What the windows of its streams take of the shard's receive budget.
     share: Share,
+    pub(crate) closing: RefCell<Option<CloseReason>>,
+    pub(super) lost: Cell<bool>,
     /// The link ends with its last stream: nobody here asks over it any more.
     pub(super) leaving: Cell<bool>,
     /// What the peer said at its goodbye.
@@ -115,9 +117,9 @@ impl Link {
         socket: Socket,
         conn: Connection,
         limits: &NodeLimits,
+        share: Share,
         shown_services: Arc<Vec<String>>,
         may_call: bool,
-        share: Share,
     ) -> Rc<Link> {
         Rc::new(Link {
             at,
@@ -135,10 +137,10 @@ impl Link {
             room: WaitQueue::default(),
             waits: StreamWaits::default(),
             held: Held::default(),
+            share,
             closing: RefCell::new(None),
             lost: Cell::new(false),
             open: Arc::default(),
-            share,
             leaving: Cell::new(false),
             farewell: RefCell::new(None),
             shown_services: RefCell::new(shown_services),
@@ -224,8 +226,6 @@ impl Link {
         }
     }
 
-    // ---- reading ------------------------------------------------------------------------------------------------
-
     /// Calls what may give the peer windows: the budget says how wide, and hears what came of it.
     pub(super) fn with_room<R>(&self, call: impl FnOnce(&mut Connection) -> R) -> R {
         let mut conn = self.conn.borrow_mut();
@@ -239,6 +239,8 @@ impl Link {
     pub(super) fn settle(&self) {
         self.share.set(self.conn.borrow().window_bytes());
     }
+
+    // ---- reading ------------------------------------------------------------------------------------------------
 
     /// The reader of a stream took `bytes`.
     pub(crate) fn taken(self: &Rc<Self>, stream: StreamId, bytes: usize) {
@@ -266,10 +268,10 @@ impl Link {
                 },
             });
         }
-        self.held.forget_all();
-        self.room.wake_all();
         self.conn.borrow_mut().forget_streams();
         self.settle();
+        self.held.forget_all();
+        self.room.wake_all();
         self.waits.wake_all();
         self.deadline.clear();
     }

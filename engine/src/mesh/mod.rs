@@ -13,11 +13,13 @@ mod held;
 mod lanes;
 mod link;
 mod lookup;
+mod mistaken;
 mod output;
 mod reader;
 mod small;
 mod steer;
 mod streams;
+mod unverified;
 mod waits;
 mod welcome;
 

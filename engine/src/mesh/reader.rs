@@ -9,10 +9,10 @@ use flatend_codec::{Event, Opened, StreamId};
 
 use super::driver::{fault, poll_events, Progress};
 use super::link::{CloseReason, Link};
-use super::{events, lanes};
+use super::{events, lanes, mistaken};
 use crate::limits::{
     LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, LINK_WINDOW_LOOK_BYTES,
-    SLICE_BYTES_MIN,
+    SLICE_BYTES_MIN, UNVERIFIED_BUFFER_BYTES,
 };
 use crate::rt::{self, make_room};
 use crate::shard::Shard;
@@ -27,6 +27,7 @@ pub(super) async fn read(
 ) -> Result<(), CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
     loop {
+        size.is_unverified = !progress.handshaked;
         make_room(buffer, size.room_min(buffer.len()), size.room());
         let n = match link.socket.try_recv(buffer) {
             Ok(0) => return Err(CloseReason::PeerLeft),
@@ -34,6 +35,9 @@ pub(super) async fn read(
             Err(err) if err.kind() == ErrorKind::WouldBlock => break,
             Err(err) => return Err(CloseReason::Broken(err.to_string())),
         };
+        if !progress.begun && mistaken::is_http(buffer) {
+            return Err(CloseReason::Http);
+        }
         let wants_more = take_frames(shard, link, progress, buffer)?;
         size.note_read(n, wants_more);
         if size.window_is_due() {
@@ -88,6 +92,8 @@ pub(super) struct BufferSize {
     bulk_bytes: usize,
     /// Bytes that the frame at the front needs in all.
     wants: usize,
+    /// Nobody knows yet whom the link leads to: it gets little.
+    is_unverified: bool,
     /// A frame has begun and is not whole.
     pub(super) frame_begun: bool,
 }
@@ -106,10 +112,10 @@ impl BufferSize {
     }
 
     fn room(&self) -> usize {
-        let usual = if self.full_reads >= BULK_READS_MIN {
-            LINK_BUFFER_BULK_BYTES
-        } else {
-            LINK_BUFFER_BYTES
+        let usual = match self.full_reads {
+            _ if self.is_unverified => UNVERIFIED_BUFFER_BYTES,
+            BULK_READS_MIN.. => LINK_BUFFER_BULK_BYTES,
+            _ => LINK_BUFFER_BYTES,
         };
         usual.max(self.wants)
     }
@@ -164,6 +170,7 @@ fn take_frames(
                 consumed,
                 mut messages,
             } => {
+                progress.begun = true;
                 loop {
                     let event = link
                         .with_room(|conn| conn.next_event(now, &mut messages))

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::sync::{mpsc, Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -99,6 +100,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         relays: builder.relays,
         stages: Stages::new(count),
         flatend2: builder.flatend2,
+        http_hint_at: AtomicU64::new(0),
         network_key: builder.network_key,
         trust: ArcSwap::from_pointee(builder.trust),
         known: known.clone(),

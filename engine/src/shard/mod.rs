@@ -13,6 +13,7 @@ mod submit;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) known: Arc<Known>,
     /// It speaks flatend/2 with those that do.
     pub(crate) flatend2: bool,
+    /// When the log was last told of HTTP at the mesh's address; 0: never.
+    pub(crate) http_hint_at: AtomicU64,
     pub(crate) shards: usize,
 }
 
@@ -93,10 +96,10 @@ pub struct Shard {
     named_sets: RefCell<HashMap<Arc<[String]>, Rc<ServiceSet>>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) retry_budget: RetryBudget,
-    /// Every shard of the node is ready.
-    started: Flag,
     /// What peers on flatend/2 may send before it is read here, over all links.
     pub(crate) receive: Rc<ReceiveBudget>,
+    /// Every shard of the node is ready.
+    started: Flag,
     draining: Flag,
     /// What all shards have come to in their end, by [`Stage`].
     over: [Flag; 2],
@@ -115,9 +118,9 @@ impl Shard {
         outboxes: Vec<Rc<Outbox<Message>>>,
     ) -> Rc<Shard> {
         let snapshot = shared.registry.snapshot();
+        let receive = ReceiveBudget::new(shared.limits.receive_bytes as u64);
         let mut seed = [0; 8];
         // Without the system's randomness the choice of providers falls back to a fixed, still uneven, sequence.
-        let receive = ReceiveBudget::new(shared.limits.receive_bytes as u64);
         getrandom::fill(&mut seed).ok();
         Rc::new(Shard {
             index,
@@ -137,9 +140,9 @@ impl Shard {
             named_sets: RefCell::default(),
             rng: RefCell::new(Rng::new(u64::from_ne_bytes(seed))),
             retry_budget: RetryBudget::new(),
+            receive,
             started: Flag::default(),
             draining: Flag::default(),
-            receive,
             over: Default::default(),
             work: Cell::new(0),
             work_done: WaitQueue::default(),

@@ -60,12 +60,6 @@ fn member(addr: SocketAddr, messages: &[(u32, Vec<u8>)]) -> TcpStream {
 fn before_the_keys() {
     attack(&[
         ("garbage", &|addr| shout(addr, &body::bytes(5, 5_000))),
-        ("an HTTP request", &|addr| {
-            shout(
-                addr,
-                b"GET / HTTP/1.1\r\nHost: example.org\r\nUser-Agent: a browser\r\n\r\n",
-            )
-        }),
         ("a low-order key", &|addr| shout(addr, &[0; 32])),
     ]);
 }

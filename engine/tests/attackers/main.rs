@@ -6,6 +6,7 @@ mod support;
 
 mod faults;
 mod floods;
+mod mistaken;
 mod providers;
 mod silent;
 mod victim;
