@@ -93,6 +93,11 @@ fn a_lost_address_is_dialed_again_when_it_was_said() {
 }
 
 #[test]
+fn two_processes_with_one_key_keep_the_links_of_one_of_them() {
+    cases::one_key();
+}
+
+#[test]
 fn who_names_five_thousand_ids_fills_what_is_kept_for_hearsay_and_no_more() {
     cases::flood();
 }

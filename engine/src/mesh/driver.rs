@@ -300,6 +300,7 @@ fn check_state(
     {
         events::note_ready(shard, link, progress, ready);
         progress.announced_retiring = retiring;
+        lanes::note_leaving(shard, link, progress);
         events::announce(shard, link, progress);
     }
     if retirement == Retirement::Dead {

@@ -75,6 +75,13 @@ pub(super) fn note_work(shard: &Rc<Shard>, link: &Link, progress: &mut Progress)
     }
 }
 
+/// Tells the mesh core that a link which the peer dialed takes no more requests: its dialer may have made another.
+pub(super) fn note_leaving(shard: &Rc<Shard>, link: &Link, progress: &Progress) {
+    if progress.announced_retiring && !progress.dialed {
+        shard.shared.registry.tell(News::Leaves(link.at));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

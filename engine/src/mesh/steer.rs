@@ -26,6 +26,8 @@ pub(crate) enum News {
     Named { link: LinkRef, named: Vec<Named> },
     /// Requests pass over a link that we dialed.
     Works(LinkRef),
+    /// No new requests pass over a link that the peer dialed.
+    Leaves(LinkRef),
     /// A dial led to no link.
     DialEnded { dial: DialId, end: DialEnd },
     /// The node shuts down.
@@ -134,6 +136,7 @@ impl Steer {
             }
             News::Named { link, named } => self.core.named(now, link, &named),
             News::Works(link) => self.core.link_works(now, link),
+            News::Leaves(link) => self.core.link_leaves(now, link),
             News::DialEnded { dial, end } => {
                 self.dial_over(dial);
                 self.core.dial_ended(now, dial, end);

@@ -2,17 +2,21 @@
 
 use std::net::SocketAddr;
 
-use flatend::discovery::{Action, DialEnd, Down, LinkUp, Named, Target};
+use flatend::discovery::{Action, DialEnd, Down, Lane, LinkUp, Named, Target};
 use flatend::kademlia::Key;
+use flatend::routing::LinkRef;
 use flatend::Millis;
 
 use super::kinds::{Dialer, Event, Msg, Running};
 use super::net::{ConnId, To};
 use super::node::Dialing;
-use super::world::{link_ref, World};
+use super::world::World;
 
 /// How long a link that was accepted waits for the dialer's next packet before it may be asked.
 const READY_MS: u64 = 200;
+
+/// How long the streams of a link that is given up for another may last, and how soon requests have passed over a new one.
+const STREAM_MS: usize = 3_000;
 
 /// The other end of a connection.
 pub(super) fn other(to: To) -> To {
@@ -25,7 +29,7 @@ pub(super) fn other(to: To) -> To {
 impl World {
     pub(super) fn ours_takes(&mut self, host: usize, conn: ConnId, to: To, msg: Msg) {
         let now = Millis(self.now);
-        let link = link_ref(conn, to);
+        let link = self.link_ref(conn, to);
         if !matches!(msg, Msg::Hello { .. } | Msg::HelloReply { .. }) {
             self.note_ready(host, conn, to);
         }
@@ -34,12 +38,13 @@ impl World {
                 key,
                 shown,
                 services,
+                claim,
             } => {
                 let from = self.hosts[self.conns[&conn].dialer].addr;
-                let state = self.new_link(key, shown, from, services);
+                let state = self.new_link(key, shown, from, services, claim);
                 let up = LinkUp {
                     link,
-                    lane: None,
+                    lane: claim,
                     key,
                     addr: state.shown,
                     from: Some((from.ip(), 40_000).into()),
@@ -47,6 +52,7 @@ impl World {
                 };
                 let (own, shown) = (self.hosts[host].key, self.shown(host));
                 let services = self.hosts[host].services;
+                let claim = self.claim(host, 0);
                 if let Some(ours) = self.ours_mut(host) {
                     ours.insert((conn, to), state);
                     ours.core.link_up(now, up);
@@ -58,6 +64,7 @@ impl World {
                         key: own,
                         shown,
                         services,
+                        claim,
                     },
                 );
                 self.at(self.now + READY_MS, Event::Ready { conn });
@@ -66,19 +73,33 @@ impl World {
                 key,
                 shown,
                 services,
+                claim,
             } => {
                 let (addr, by) = (self.conns[&conn].addr, self.conns[&conn].by);
                 let Dialer::Ours(dial) = by else {
                     unreachable!("a node of ours dials as one");
                 };
+                let dialing = self.ours(host).and_then(|ours| ours.dials.get(&dial));
+                let process = dialing.and_then(|dialing| Some(dialing.lane?.0));
+                if process.is_some() && process != claim.map(|claim| claim.process) {
+                    // Another process answers there.
+                    return self.end_conn(conn, To::Dialer, false);
+                }
+                // An acceptor does not say which lane it is.
+                let lane = self.conns[&conn].lane;
+                let claim = claim.map(|claim| Lane { lane, ..claim });
                 if let Some(state) = self.conns.get_mut(&conn) {
                     state.up = true;
                 }
-                let mut state = self.new_link(key, shown, addr, services);
+                if claim.is_some() && (self.all_work || self.rng.below(2) == 0) {
+                    let at = self.now + self.rng.below(STREAM_MS) as u64;
+                    self.at(at, Event::Works { conn });
+                }
+                let mut state = self.new_link(key, shown, addr, services, claim);
                 state.ready = true;
                 let up = LinkUp {
                     link,
-                    lane: None,
+                    lane: claim,
                     key,
                     addr: state.shown,
                     from: Some(addr),
@@ -90,7 +111,9 @@ impl World {
                     ours.insert((conn, to), state);
                     ours.core.link_up(now, up);
                 }
-                self.send(conn, To::Acceptor, Msg::FindNode { target: own });
+                if lane == 0 {
+                    self.send(conn, To::Acceptor, Msg::FindNode { target: own });
+                }
             }
             Msg::FindNode { target } => {
                 let asker = self.conns[&conn].dialer;
@@ -114,6 +137,11 @@ impl World {
                     ours.core.named(now, link, &named);
                 }
             }
+            Msg::Goodbye => {
+                if let (To::Acceptor, Some(ours)) = (to, self.ours_mut(host)) {
+                    ours.core.link_leaves(now, link);
+                }
+            }
             Msg::Services { services } => {
                 if let Some(state) = self.ours_mut(host).and_then(|ours| ours.link((conn, to))) {
                     state.services = state.services.max(services);
@@ -124,13 +152,13 @@ impl World {
 
     /// A link may be asked from now on.
     pub(super) fn note_ready(&mut self, host: usize, conn: ConnId, to: To) {
-        let now = Millis(self.now);
+        let (now, link) = (Millis(self.now), self.link_ref(conn, to));
         if let Some(ours) = self.ours_mut(host) {
             let fresh = ours
                 .link((conn, to))
                 .is_some_and(|link| !std::mem::replace(&mut link.ready, true));
             if fresh {
-                ours.core.link_ready(now, link_ref(conn, to));
+                ours.core.link_ready(now, link);
             }
         }
     }
@@ -151,12 +179,13 @@ impl World {
             return;
         }
         self.net.forget(conn);
-        self.ledger.answered(host, link_ref(conn, to));
+        let link = self.link_ref(conn, to);
+        self.ledger.answered(host, link);
         match &mut self.hosts[host].running {
             Some(Running::Ours(ours)) => {
                 if ours.remove((conn, to)).is_some() {
                     let how = if renewed { Down::Renewed } else { Down::Lost };
-                    ours.core.link_down(now, link_ref(conn, to), how);
+                    ours.core.link_down(now, link, how);
                 } else if let (To::Dialer, Dialer::Ours(dial)) = (to, by) {
                     if ours.dials.remove(&dial).is_some() {
                         ours.core.dial_ended(now, dial, DialEnd::Failed);
@@ -226,26 +255,44 @@ impl World {
                     let (expected, addr) = match target {
                         Target::Bootstrap(number) => (None, self.hosts[seeds[number]].addr),
                         Target::Peer { key, addr, .. } => (Some(key), addr),
-                        Target::Lane { .. } => panic!("links of old peers have no lanes"),
+                        Target::Lane { addr, .. } => (None, addr),
+                    };
+                    let (of, lane, shard) = match target {
+                        Target::Lane {
+                            process,
+                            lane,
+                            shard,
+                            ..
+                        } => (Some((process, lane)), lane, shard),
+                        _ => {
+                            let shards = usize::from(self.hosts[host].shards);
+                            (None, 0, self.rng.below(shards))
+                        }
                     };
                     self.check_dial(host, expected, addr);
-                    self.note_dial(host, addr);
-                    if let Some(ours) = self.ours_mut(host) {
-                        ours.dials.insert(dial, Dialing { expected });
+                    match of {
+                        Some((process, lane)) => self.check_lane_dial(host, process, lane),
+                        None => self.note_dial(host, addr),
                     }
-                    self.dial(host, addr, Dialer::Ours(dial));
+                    if let Some(ours) = self.ours_mut(host) {
+                        ours.dials.insert(dial, Dialing { expected, lane: of });
+                    }
+                    self.dial(host, addr, Dialer::Ours(dial), lane, shard);
                 }
                 Action::Ask { link, target } => {
-                    let conn = link.id / 2;
-                    let to = if link.id % 2 == 1 {
-                        To::Dialer
-                    } else {
-                        To::Acceptor
-                    };
+                    let (conn, side) = ends_of(link);
                     self.ledger.ask(self.now, host, link);
-                    self.send(conn, to, Msg::FindNode { target });
+                    self.send(conn, other(side), Msg::FindNode { target });
                 }
-                Action::Supersede { .. } => panic!("links of old peers have no lanes"),
+                Action::Supersede { link } => {
+                    let (conn, by) = ends_of(link);
+                    let at = self.now + self.rng.below(STREAM_MS) as u64;
+                    self.at(at, Event::Left { conn, by });
+                    self.send(conn, other(by), Msg::Goodbye);
+                    if let Some(state) = self.conns.get_mut(&conn) {
+                        state.leaving = true;
+                    }
+                }
                 Action::Discovered { .. } => {
                     assert!(!ours.discovered, "the first lookup ends once");
                     ours.discovered = true;
@@ -263,6 +310,15 @@ impl World {
             }
         }
     }
+}
+
+/// The connection of a link, and which side of it knows it so.
+fn ends_of(link: LinkRef) -> (ConnId, To) {
+    let side = match link.id % 2 {
+        0 => To::Dialer,
+        _ => To::Acceptor,
+    };
+    (link.id / 2, side)
 }
 
 /// An ID as old peers name it: nothing proves it.

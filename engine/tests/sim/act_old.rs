@@ -24,6 +24,7 @@ impl World {
                     key: own,
                     shown: shown_here,
                     services: 0,
+                    claim: None,
                 };
                 self.send(conn, To::Dialer, reply);
             }
@@ -65,13 +66,14 @@ impl World {
                             }
                             self.send(client, To::Acceptor, Msg::FindNode { target: own });
                         }
-                        _ => self.dial(host, addr, Dialer::Old(0)),
+                        _ => self.dial(host, addr, Dialer::Old(0), 0, 0),
                     }
                 }
                 if let Some(old) = self.old_mut(host) {
                     old.answers += 1;
                 }
             }
+            Msg::Goodbye => panic!("links of old peers have no lanes"),
             Msg::Services { .. } => panic!("a second Handshake ends an npm process (rule N01)"),
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use flatend::discovery::{Lane, Process};
 use flatend::kademlia::Key;
 
-use super::kinds::{Dialer, Msg, Running};
+use super::kinds::{Dialer, Event, Msg, Running};
 use super::net::{ConnId, To};
 use super::node::{LinkState, Ours};
 use super::old::Old;
@@ -15,14 +16,21 @@ impl World {
     /// Starts a node on a host.
     pub(crate) fn start(&mut self, number: usize) {
         let seed = self.rng.next_u64();
+        // Who shows no key proves one all the same, for this run.
+        let (proved, instance) = (self.random_key(), self.random_key());
         let host = &mut self.hosts[number];
         host.life += 1;
         host.wake = None;
         host.running = Some(match host.old {
             None => {
                 let bootstrap = host.seeds.len();
+                let process = Process {
+                    key: host.key.unwrap_or(proved),
+                    instance: instance[..16].try_into().expect("16 of 32"),
+                };
+                let (key, addr, shards) = (host.key, host.addr, host.shards);
                 Running::Ours(Box::new(Ours::new(
-                    self.now, host.key, host.addr, bootstrap, seed,
+                    self.now, key, process, shards, addr, bootstrap, seed,
                 )))
             }
             Some(fault) => Running::Old(Old::new(host.key.unwrap_or_default(), fault)),
@@ -30,7 +38,7 @@ impl World {
         if host.old.is_some() {
             for seed in host.seeds.clone() {
                 let addr = self.hosts[seed].addr;
-                self.dial(number, addr, Dialer::Old(8));
+                self.dial(number, addr, Dialer::Old(8), 0, 0);
             }
         }
         self.pump(number);
@@ -85,6 +93,15 @@ impl World {
         }
     }
 
+    /// From now on requests pass over every link.
+    pub(crate) fn put_to_work(&mut self) {
+        self.all_work = true;
+        for conn in self.live_conns() {
+            let at = self.now + self.rng.below(1_000) as u64;
+            self.at(at, Event::Works { conn });
+        }
+    }
+
     pub(super) fn alive_hosts(&self) -> BTreeSet<usize> {
         (0..self.hosts.len())
             .filter(|host| self.is_alive(*host))
@@ -97,12 +114,24 @@ impl World {
         shown: Option<SocketAddr>,
         from: SocketAddr,
         services: u32,
+        claim: Option<Lane>,
     ) -> LinkState {
         // An unspecified address is the one that the link came from.
         let shown = shown.map(|shown| match shown.ip().is_unspecified() {
             true => SocketAddr::new(from.ip(), shown.port()),
             false => shown,
         });
-        LinkState::new(key, shown, services)
+        let mut link = LinkState::new(key, shown, services);
+        link.process = claim.map(|claim| claim.process);
+        link
+    }
+
+    /// What a node says of itself on flatend/2.
+    pub(super) fn claim(&self, number: usize, lane: u16) -> Option<Lane> {
+        self.ours(number).map(|ours| Lane {
+            process: ours.process,
+            lane,
+            shards: self.hosts[number].shards,
+        })
     }
 }

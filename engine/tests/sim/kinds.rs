@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use flatend::discovery::{DialEnd, DialId};
+use flatend::discovery::{DialEnd, DialId, Lane};
 use flatend::kademlia::Key;
 
 use super::net::{ConnId, To};
@@ -12,15 +12,18 @@ use super::old::{Fault, Old};
 /// What travels over a link.
 #[derive(Clone)]
 pub(crate) enum Msg {
+    /// `claim`: what its sender says of itself on flatend/2; old peers do not, and pass it over.
     Hello {
         key: Option<Key>,
         shown: Option<SocketAddr>,
         services: u32,
+        claim: Option<Lane>,
     },
     HelloReply {
         key: Option<Key>,
         shown: Option<SocketAddr>,
         services: u32,
+        claim: Option<Lane>,
     },
     FindNode {
         target: Key,
@@ -28,6 +31,8 @@ pub(crate) enum Msg {
     Nodes {
         ids: Vec<(Key, SocketAddr)>,
     },
+    /// No new requests: another link leads there.
+    Goodbye,
     /// A second Handshake; its reply says nothing new.
     Services {
         services: u32,
@@ -38,8 +43,18 @@ impl std::fmt::Debug for Msg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let short = |key: &Key| u16::from_be_bytes([key[0], key[1]]);
         match self {
-            Msg::Hello { key, services, .. } => {
-                write!(f, "Hello({:04x?}, {services})", key.as_ref().map(short))
+            Msg::Hello {
+                key,
+                services,
+                claim,
+                ..
+            } => {
+                let lane = claim.map(|claim| claim.lane);
+                write!(
+                    f,
+                    "Hello({:04x?}, {services}, lane {lane:?})",
+                    key.as_ref().map(short)
+                )
             }
             Msg::HelloReply { key, services, .. } => {
                 write!(
@@ -53,6 +68,7 @@ impl std::fmt::Debug for Msg {
                 let keys: Vec<u16> = ids.iter().map(|(key, _)| short(key)).collect();
                 write!(f, "Nodes({keys:04x?})")
             }
+            Msg::Goodbye => write!(f, "Goodbye"),
             Msg::Services { services } => write!(f, "Services({services})"),
         }
     }
@@ -79,6 +95,15 @@ pub(super) enum Event {
         conn: ConnId,
         to: To,
         renewed: bool,
+    },
+    /// The last stream of a link that one side has said goodbye on has ended.
+    Left {
+        conn: ConnId,
+        by: To,
+    },
+    /// Requests have passed over a link.
+    Works {
+        conn: ConnId,
     },
     /// A dial has found nobody.
     DialFailed {
@@ -115,6 +140,8 @@ pub(crate) struct Host {
     pub(crate) addr: SocketAddr,
     pub(crate) seeds: Vec<usize>,
     pub(crate) old: Option<Fault>,
+    /// Shards of a node of ours here.
+    pub(crate) shards: u16,
     /// The version of its list of services.
     pub(crate) services: u32,
     /// What each of its messages is late.
@@ -130,7 +157,12 @@ pub(super) struct Conn {
     pub(super) lives: (u32, u32),
     pub(super) by: Dialer,
     pub(super) addr: SocketAddr,
+    /// Which of the links to a process, and the shards that own it, the dialer's and the acceptor's.
+    pub(super) lane: u16,
+    pub(super) shards: (usize, usize),
     pub(super) alive: bool,
+    /// One side has said goodbye.
+    pub(super) leaving: bool,
     /// The dialer has its reply.
     pub(super) up: bool,
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 
-use flatend::discovery::{Config, Core, DialId, Redial};
+use flatend::discovery::{Config, Core, DialId, Process, Redial};
 use flatend::kademlia::{distance, Key};
 use flatend::Millis;
 
@@ -19,6 +19,8 @@ pub(crate) struct LinkState {
     pub(crate) shown: Option<SocketAddr>,
     pub(crate) services: u32,
     pub(crate) ready: bool,
+    /// The process that it leads to, on flatend/2.
+    pub(crate) process: Option<Process>,
     /// When each key was named over it (rule N04).
     named: BTreeMap<Key, u64>,
     first: Option<(Key, usize)>,
@@ -31,6 +33,7 @@ impl LinkState {
             shown,
             services,
             ready: false,
+            process: None,
             named: BTreeMap::new(),
             first: None,
         }
@@ -75,11 +78,15 @@ impl LinkState {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialing {
     pub(crate) expected: Option<Key>,
+    /// A further link to this process.
+    pub(crate) lane: Option<(Process, u16)>,
 }
 
 /// A node of ours that runs.
 pub(crate) struct Ours {
     pub(crate) core: Core,
+    pub(crate) process: Process,
+    own: Option<Key>,
     links: BTreeMap<(ConnId, To), LinkState>,
     /// How many links lead to each key, and where it can be dialed.
     by_key: BTreeMap<Key, (usize, Option<SocketAddr>)>,
@@ -91,15 +98,17 @@ impl Ours {
     pub(crate) fn new(
         now: u64,
         own: Option<Key>,
+        process: Process,
+        shards: u16,
         addr: SocketAddr,
         bootstrap: usize,
         seed: u64,
     ) -> Ours {
         let config = Config {
             own,
-            proved: own.unwrap_or_default(),
-            instance: [0; 16],
-            shards: 1,
+            proved: process.key,
+            instance: process.instance,
+            shards: usize::from(shards),
             own_addrs: vec![addr],
             bootstrap,
             redial: Redial::default(),
@@ -107,6 +116,8 @@ impl Ours {
         };
         Ours {
             core: Core::new(Millis(now), config),
+            process,
+            own,
             links: BTreeMap::new(),
             by_key: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -115,7 +126,8 @@ impl Ours {
     }
 
     pub(crate) fn insert(&mut self, at: (ConnId, To), link: LinkState) {
-        if let Some(key) = link.peer {
+        // Another process with our key is no peer.
+        if let Some(key) = link.peer.filter(|key| Some(*key) != self.own) {
             let entry = self.by_key.entry(key).or_insert((0, link.shown));
             entry.0 += 1;
         }

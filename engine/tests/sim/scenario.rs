@@ -10,6 +10,9 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 /// Within this time after the last fault every pair that can be linked is.
 const HEALED_MAX: u64 = 25 * MINUTE;
+/// And within this time, with requests on each link, there is one for each lane: a dead one is noticed within a minute, a pause is half
+/// of one, and two that dialed each other do so again.
+const LANES_HEALED_MAX: u64 = 5 * MINUTE;
 /// A mesh at rest asks so seldom: the longest refresh is ten minutes, and a sweep of a small mesh is a few questions.
 const REST_MS: u64 = 60 * MINUTE;
 
@@ -55,8 +58,11 @@ pub(crate) fn run(seed: u64) -> Outcome {
         world.run_until(world.now + 250);
     }
     let healed_ms = world.now - begun;
+    check_lanes(&mut world);
     check_services(&mut world);
     check_rest(&mut world);
+    // A lie may just have led to a process that is linked.
+    await_lanes(&mut world, MINUTE);
     Outcome {
         trace: world.trace.value(),
         healed_ms,
@@ -92,6 +98,7 @@ fn build(world: &mut World) {
         let old = (kind < 2 && host >= seeds).then_some(fault);
         let identified = old.is_some() || kind < 8 || host < seeds;
         let number = world.add_host(identified, old, chosen);
+        world.hosts[number].shards = 1 + world.rng.below(4) as u16;
         if world.rng.below(8) == 0 {
             // Two of them still shake hands within the five seconds that there are for it.
             world.hosts[number].slow_ms = world.rng.below(1_200) as u64;
@@ -139,6 +146,21 @@ fn break_something(world: &mut World) {
                 world.break_conn(conn);
             }
         }
+    }
+}
+
+/// Where requests pass there is one link for each lane in the end.
+fn check_lanes(world: &mut World) {
+    world.put_to_work();
+    await_lanes(world, LANES_HEALED_MAX);
+}
+
+fn await_lanes(world: &mut World, at_most: u64) {
+    let begun = world.now;
+    while let Some(odd) = world.odd_lanes() {
+        let waited = world.now - begun;
+        assert!(waited < at_most, "{odd}, after {waited} ms");
+        world.run_until(world.now + 250);
     }
 }
 

@@ -1,11 +1,14 @@
 //! What must be true, said a second time and simply: from the links and dials that the world sees, not from the core's own books.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use flatend::discovery::Process;
 use flatend::kademlia::Key;
+use flatend::limits::{LANES_MAX, LANE_DIALS_MAX};
 
-use super::kinds::Running;
+use super::kinds::{Conn, Running};
+use super::net::{ConnId, To};
 use super::old::{Fault, Old};
 use super::world::World;
 
@@ -82,6 +85,96 @@ impl World {
             peers.count() < DIALS_MAX,
             "host {host} dials too many at once"
         );
+    }
+
+    /// Before a further link to a process is dialed.
+    pub(super) fn check_lane_dial(&self, host: usize, process: Process, lane: u16) {
+        let Some(ours) = self.ours(host) else {
+            return;
+        };
+        assert_ne!(process, ours.process, "host {host} dials lanes of its own");
+        assert!(lane < LANES_MAX, "host {host} dials lane {lane}");
+        let dialed = ours.dials.values().filter_map(|dial| dial.lane);
+        let same: Vec<u16> = dialed
+            .filter(|(of, _)| *of == process)
+            .map(|(_, lane)| lane)
+            .collect();
+        assert!(
+            same.len() < LANE_DIALS_MAX && !same.contains(&lane),
+            "host {host} dials lane {lane} beside {same:?}"
+        );
+    }
+
+    /// The first pair of nodes of ours between which there is not one link for each lane, as both see it, and why.
+    pub(crate) fn odd_lanes(&self) -> Option<String> {
+        let mut pairs: BTreeMap<(usize, usize), Vec<(ConnId, &Conn)>> = BTreeMap::new();
+        for host in self.alive_hosts() {
+            let Some(ours) = self.ours(host) else {
+                continue;
+            };
+            for (conn, to) in ours.links().map(|(at, _)| *at) {
+                let state = &self.conns[&conn];
+                let peer = if to == To::Dialer {
+                    state.acceptor
+                } else {
+                    state.dialer
+                };
+                if self.ours(peer).is_none() && self.is_alive(peer) {
+                    continue;
+                }
+                if !state.alive {
+                    return Some(format!("host {host} does not know yet that a link is dead"));
+                }
+                if to == To::Dialer && !state.leaving {
+                    let pair = (host.min(peer), host.max(peer));
+                    pairs.entry(pair).or_default().push((conn, state));
+                }
+            }
+        }
+        pairs
+            .into_iter()
+            .find_map(|((a, b), links)| self.odd_pair(a, b, &links))
+    }
+
+    fn odd_pair(&self, a: usize, b: usize, links: &[(ConnId, &Conn)]) -> Option<String> {
+        let (shards_a, shards_b) = (self.hosts[a].shards, self.hosts[b].shards);
+        let shards = shards_a.max(shards_b).min(LANES_MAX);
+        let mut lanes: Vec<u16> = links.iter().map(|(_, conn)| conn.lane).collect();
+        lanes.sort_unstable();
+        if lanes != (0..shards).collect::<Vec<_>>() {
+            return Some(format!(
+                "hosts {a} and {b}: lanes {lanes:?} of {shards_a} and {shards_b} shards"
+            ));
+        }
+        let dialers: BTreeSet<usize> = links.iter().map(|(_, conn)| conn.dialer).collect();
+        if dialers.len() > 1 {
+            return Some(format!("hosts {a} and {b}: both have dialed what is kept"));
+        }
+        // What ends for another is not counted.
+        let accepted = |(id, conn): &(ConnId, &Conn)| {
+            let links = self.ours(conn.acceptor).map(|ours| ours.links());
+            links.is_some_and(|mut links| links.any(|(at, _)| *at == (*id, To::Acceptor)))
+        };
+        if !links.iter().all(accepted) {
+            return Some(format!("hosts {a} and {b} do not agree on their links"));
+        }
+        // Each shard of both has its own as far as there are lanes.
+        for of in [a, b] {
+            let owners: BTreeSet<usize> = links
+                .iter()
+                .map(|(_, conn)| match conn.dialer == of {
+                    true => conn.shards.0,
+                    false => conn.shards.1,
+                })
+                .collect();
+            let wanted = usize::from(self.hosts[of].shards.min(shards));
+            if owners.len() != wanted {
+                return Some(format!(
+                    "hosts {a} and {b}: shards {owners:?} of {of} have a link, {wanted} could"
+                ));
+            }
+        }
+        None
     }
 
     /// Counts a dial, in runs that are small enough.

@@ -22,7 +22,15 @@ impl World {
         self.at(at, Event::Arrive { conn, to, msg });
     }
 
-    pub(super) fn dial(&mut self, host: usize, addr: SocketAddr, by: Dialer) {
+    /// `lane`, `shard`: which of the links to a process it is to be, and our shard that dials.
+    pub(super) fn dial(
+        &mut self,
+        host: usize,
+        addr: SocketAddr,
+        by: Dialer,
+        lane: u16,
+        shard: usize,
+    ) {
         self.totals.dials += 1;
         let life = self.hosts[host].life;
         let round_trip = 2 * self.net.delay(&mut self.rng);
@@ -48,13 +56,22 @@ impl World {
         let conn = self.next_conn;
         self.next_conn += 1;
         let lives = (life, self.hosts[to].life);
+        let claim = self.claim(host, lane);
+        let owner = claim
+            .filter(|_| self.ours(to).is_some())
+            .map_or(0, |claim| {
+                owner(claim.process.instance, lane, self.hosts[to].shards)
+            });
         let state = Conn {
             dialer: host,
             acceptor: to,
             lives,
             by,
             addr,
+            lane,
+            shards: (shard, owner),
             alive: true,
+            leaving: false,
             up: false,
         };
         self.conns.insert(conn, state);
@@ -67,6 +84,7 @@ impl World {
                 key,
                 shown,
                 services,
+                claim,
             },
         );
         // A handshake that never comes to its end.
@@ -143,8 +161,20 @@ impl World {
         broken.into_iter().for_each(|conn| self.break_conn(conn));
     }
 
+    /// Those that live and do not end for others.
+    pub(crate) fn staying_conns(&self) -> usize {
+        let stay = self.conns.values();
+        stay.filter(|conn| conn.alive && !conn.leaving).count()
+    }
+
     pub(crate) fn live_conns(&self) -> Vec<ConnId> {
         let live = self.conns.iter().filter(|(_, conn)| conn.alive);
         live.map(|(id, _)| *id).collect()
     }
+}
+
+/// The acceptor's shard of a lane (docs/flatend2.md, Lanes).
+fn owner(instance: [u8; 16], lane: u16, shards: u16) -> usize {
+    let first = usize::from(u16::from_be_bytes([instance[0], instance[1]]));
+    (first + usize::from(lane)) % usize::from(shards)
 }

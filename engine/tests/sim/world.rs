@@ -27,16 +27,11 @@ pub(crate) struct World {
     pub(super) conns: BTreeMap<ConnId, Conn>,
     pub(super) by_addr: BTreeMap<SocketAddr, usize>,
     pub(super) next_conn: ConnId,
+    /// Requests pass over every link.
+    pub(super) all_work: bool,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     events: BTreeMap<u64, Event>,
     next_event: u64,
-}
-
-pub(super) fn link_ref(conn: ConnId, to: To) -> LinkRef {
-    LinkRef {
-        shard: 0,
-        id: conn * 2 + u64::from(to == To::Acceptor),
-    }
 }
 
 impl World {
@@ -52,9 +47,19 @@ impl World {
             conns: BTreeMap::new(),
             by_addr: BTreeMap::new(),
             next_conn: 1,
+            all_work: false,
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             next_event: 0,
+        }
+    }
+
+    /// How the core of one side knows a link.
+    pub(super) fn link_ref(&self, conn: ConnId, to: To) -> LinkRef {
+        let shards = self.conns[&conn].shards;
+        LinkRef {
+            shard: if to == To::Dialer { shards.0 } else { shards.1 },
+            id: conn * 2 + u64::from(to == To::Acceptor),
         }
     }
 
@@ -85,6 +90,7 @@ impl World {
             addr,
             seeds,
             old,
+            shards: 1,
             services: 0,
             slow_ms: 0,
             running: None,
@@ -204,6 +210,17 @@ impl World {
                 self.closed(host, conn, to, renewed);
                 Some(host)
             }
+            Event::Left { conn, by } => {
+                let host = self.side(conn, by)?;
+                self.end_conn(conn, by, false);
+                Some(host)
+            }
+            Event::Works { conn } => {
+                let host = self.side(conn, To::Dialer)?;
+                let link = self.link_ref(conn, To::Dialer);
+                self.ours_mut(host)?.core.link_works(now, link);
+                Some(host)
+            }
             Event::DialFailed {
                 host,
                 life,
@@ -223,7 +240,7 @@ impl World {
                 left,
             } => {
                 if self.hosts[host].life == life && self.is_alive(host) {
-                    self.dial(host, addr, Dialer::Old(left));
+                    self.dial(host, addr, Dialer::Old(left), 0, 0);
                 }
                 None
             }

@@ -4,7 +4,7 @@ use super::book::Wait;
 use super::links::Dialed;
 use super::{Core, Target, Timer};
 use crate::kademlia::distance;
-use crate::limits::{KNOWN_IDS_MAX, LANE_DIALS_MAX, LANE_LINKS_MAX, MESH_DIALS_MAX};
+use crate::limits::{KNOWN_IDS_MAX, LANE_LINKS_MAX, MESH_DIALS_MAX};
 
 impl Core {
     /// Asserts in debug builds what must always hold.
@@ -78,7 +78,6 @@ impl Core {
             let of_each = if set.ours { 1 } else { LANE_LINKS_MAX };
             let most = lanes.chunk_by(|a, b| a == b).map(<[u16]>::len).max();
             debug_assert!(most <= Some(of_each), "too many links of one lane");
-            debug_assert!(set.dialing.len() <= LANE_DIALS_MAX);
             debug_assert!(set
                 .rests
                 .is_none_or(|at| self.timers.contains(&(at, Timer::Lanes(*process)))));

@@ -114,6 +114,7 @@ impl Core {
         let target = self.dials.remove(&dial)?;
         match target {
             Target::Bootstrap(_) => {}
+            Target::Lane { process, .. } => self.lacks_lanes(process),
             Target::Peer { key, addr, .. } => {
                 if let Some(peer) = self.peers.get_mut(&key) {
                     peer.dial = None;
@@ -122,7 +123,6 @@ impl Core {
                     self.make_ready(&waiting);
                 }
             }
-            Target::Lane { process, lane, .. } => self.lane_dialed(process, lane),
         }
         Some(target)
     }

@@ -1,9 +1,10 @@
 //! Further links to a process (flatend2.md 6): so many that each shard of both sides has one, as soon as requests pass between
-//! the two, [`LANES_MAX`] at most and [`LANE_DIALS_MAX`] at a time. Only who dialed the first one makes more. Lane n belongs to our
-//! shard `base + n`; on which of its shards the peer has it is the peer's business.
+//! the two, [`LANES_MAX`] at most and [`LANE_DIALS_MAX`] at a time. Only who dialed the first one makes more. A lane goes to that of
+//! our shards which has the fewest of them; on which of its shards the peer has it is the peer's business.
 
 use flatend_codec::Millis;
 
+use super::lanes::Lanes;
 use super::words::{Process, Target};
 use super::{Core, Timer};
 use crate::limits::{LANES_MAX, LANE_DIALS_MAX, MESH_DIALS_MAX};
@@ -46,6 +47,7 @@ impl Core {
                     let attempt = self.processes.get(&process).map_or(0, |set| set.attempt);
                     self.begin(target, attempt);
                 }
+                None if self.even_out(process) => {}
                 None => {
                     self.lacking.remove(&process);
                 }
@@ -53,34 +55,67 @@ impl Core {
         }
     }
 
-    /// The lane to dial next, noted as dialed.
-    fn next_lane(&mut self, process: Process) -> Option<Target> {
-        let own = self.shards.max(1);
-        let set = self.processes.get_mut(&process)?;
+    /// Lanes of a process that are dialed, and our shards that do.
+    fn lanes_dialed(&self, process: Process) -> Vec<(u16, usize)> {
+        let dialed = self.dials.values().filter_map(|target| match target {
+            Target::Lane {
+                process: of,
+                lane,
+                shard,
+                ..
+            } if *of == process => Some((*lane, *shard)),
+            _ => None,
+        });
+        dialed.collect()
+    }
+
+    /// The lane to dial next.
+    fn next_lane(&self, process: Process) -> Option<Target> {
+        let set = self.processes.get(&process)?;
+        let dialed = self.lanes_dialed(process);
         let at_once = if set.attempt > 0 { 1 } else { LANE_DIALS_MAX };
-        if !set.ours || !set.works || set.rests.is_some() || set.dialing.len() >= at_once {
+        if !set.may_dial() || dialed.len() >= at_once {
             return None;
         }
-        let addr = set.addr?;
+        let own = self.shards.max(1);
         let wanted = u16::try_from(own).unwrap_or(u16::MAX).max(set.shards);
         let is_there = |lane: &u16| {
-            set.dialing.contains(lane) || set.links.values().any(|other| other == lane)
+            let mut dialed = dialed.iter().map(|(lane, _)| lane);
+            dialed.any(|other| other == lane) || set.links.values().any(|other| other == lane)
         };
         let lane = (0..wanted.min(LANES_MAX)).find(|lane| !is_there(lane))?;
-        set.dialing.insert(lane);
+        let lanes_of = |shard: &usize| {
+            let dialed = dialed.iter().filter(|(_, other)| other == shard);
+            set.count_on(*shard) + dialed.count()
+        };
         Some(Target::Lane {
             process,
             lane,
-            addr,
-            shard: (set.base + usize::from(lane)) % own,
+            addr: set.addr?,
+            shard: (0..own).min_by_key(lanes_of)?,
         })
     }
 
-    /// The dial of a lane has ended.
-    pub(super) fn lane_dialed(&mut self, process: Process, lane: u16) {
-        if let Some(set) = self.processes.get_mut(&process) {
-            set.dialing.remove(&lane);
+    /// No lane is missing, but one of our shards has two more of them than another, as a dial of an address may leave it: one of them
+    /// ends, and is dialed by the other. True if that is to be done.
+    fn even_out(&mut self, process: Process) -> bool {
+        let own = self.shards.max(1);
+        let dials = !self.lanes_dialed(process).is_empty();
+        let Some(set) = self.processes.get_mut(&process) else {
+            return false;
+        };
+        if !set.may_dial() || dials {
+            return false;
         }
+        let counts = (0..own).map(|shard| set.count_on(shard));
+        let least = counts.min().unwrap_or(0);
+        let crowded = |link: &&LinkRef| set.count_on(link.shard) >= least + 2;
+        let Some(link) = set.links.keys().rev().find(crowded).copied() else {
+            return false;
+        };
+        set.links.remove(&link);
+        self.supersede([link]);
+        true
     }
 
     /// A lane is lost, or could not be made, while others live: it is dialed after a pause.
@@ -103,5 +138,17 @@ impl Core {
             set.rests = None;
             self.lacks_lanes(process);
         }
+    }
+}
+
+impl Lanes {
+    /// Whether lanes may be dialed now, if some are missing.
+    fn may_dial(&self) -> bool {
+        self.ours && self.works && self.rests.is_none()
+    }
+
+    /// Lanes that a shard of ours has.
+    fn count_on(&self, shard: usize) -> usize {
+        self.links.keys().filter(|link| link.shard == shard).count()
     }
 }

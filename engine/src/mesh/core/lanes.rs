@@ -3,7 +3,7 @@
 //! the older; the other side lets it, up to [`LANE_LINKS_MAX`]. A bootstrap address that led to a process which another link leads
 //! to is left alone as long as that one lives. Which lanes there are to be: [`super::lane_dials`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use flatend_codec::Millis;
@@ -27,10 +27,6 @@ pub(super) struct Lanes {
     pub(super) works: bool,
     /// Where it was found.
     pub(super) addr: Option<SocketAddr>,
-    /// Our shard of lane 0.
-    pub(super) base: usize,
-    /// Lanes that are dialed.
-    pub(super) dialing: BTreeSet<u16>,
     /// Times in a row that a dial failed or a lane was lost.
     pub(super) attempt: u32,
     /// None is dialed until then.
@@ -49,16 +45,12 @@ impl Core {
         };
         let (process, number) = (lane.process, lane.lane);
         let ours = dialed != Dialed::Them;
-        let own_shards = self.shards.max(1);
-        let base = (link.shard + own_shards - usize::from(number) % own_shards) % own_shards;
         let set = self.processes.entry(process).or_insert_with(|| Lanes {
             links: BTreeMap::new(),
             ours,
             shards,
             works: false,
             addr: None,
-            base,
-            dialing: BTreeSet::new(),
             attempt: 0,
             rests: None,
         });
@@ -85,9 +77,6 @@ impl Core {
         if ours {
             set.addr = from;
             set.attempt = 0;
-            if set.links.len() == 1 {
-                set.base = base;
-            }
         }
         for link in &ends {
             set.links.remove(link);
@@ -96,11 +85,21 @@ impl Core {
         self.lacks_lanes(process);
     }
 
-    fn supersede(&mut self, links: impl IntoIterator<Item = LinkRef>) {
+    pub(super) fn supersede(&mut self, links: impl IntoIterator<Item = LinkRef>) {
         for link in links {
             self.counts.superseded += 1;
             self.actions.push_back(Action::Supersede { link });
         }
+    }
+
+    /// The peer takes no new requests over a link that it dialed: it has another one, or goes.
+    pub fn link_leaves(&mut self, now: Millis, link: LinkRef) {
+        let state = self.links.get(&link);
+        let accepted = state.filter(|state| state.dialed == Dialed::Them);
+        if let Some(lane) = accepted.and_then(|state| state.lane) {
+            self.leave_lane(now, link, lane.process, false);
+        }
+        self.settle(now);
     }
 
     /// A link has ended, or is to. If it was the last one of its process, the bootstrap addresses that led there are dialed again: at

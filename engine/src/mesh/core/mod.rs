@@ -4,7 +4,8 @@
 //! # How to drive me
 //!
 //! Tell what happens ([`Core::link_up`], [`link_ready`](Core::link_ready), [`link_down`](Core::link_down),
-//! [`link_works`](Core::link_works), [`named`](Core::named), [`dial_ended`](Core::dial_ended)), call [`timeout`](Core::timeout) when
+//! [`link_works`](Core::link_works), [`link_leaves`](Core::link_leaves),
+//! [`named`](Core::named), [`dial_ended`](Core::dial_ended)), call [`timeout`](Core::timeout) when
 //! [`next_deadline`](Core::next_deadline) has passed, and after each of them do what [`poll_action`](Core::poll_action) says.
 //! A dialer sends a lookup of its own key by itself (protocol.md 4), so a link that we dialed counts as asked.
 //!
