@@ -8,8 +8,15 @@ pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
 /// Keys remembered as seen on flatend/2: 10,000 nodes that are made anew ten times.
 pub const KNOWN_KEYS_MAX: usize = 100_000;
 
-/// How long the signed record of a node is good: it is made anew for each link, and links live for weeks.
+/// How long the signed record of a node is good: links live for weeks, and pass on what they were made with.
 pub const RECORD_LIFETIME_S: u32 = 30 * 24 * 3600;
+
+/// How old a record may be that a new link shows.
+pub const RECORD_RENEW_S: u64 = 24 * 3600;
+
+/// Lists of addresses whose records are kept: a node shows another one on each of its networks.
+pub const RECORDS_KEPT_MAX: usize = 16;
+
 /// Requests of one peer on flatend/2 that may be in flight on one link, unless `handler_streams` is lower: their bodies begin with
 /// 64 KiB each.
 pub const GRANTED_REQUESTS_MAX: usize = 16_384;
@@ -314,6 +321,7 @@ pub const STREAM_UNREAD_BYTES_MIN: usize = 64 * 1024;
 pub const SHARDS_MAX: usize = 1024;
 
 const _: () = assert!(RECEIVE_BYTES_MIN <= RECEIVE_BYTES_MAX);
+const _: () = assert!(RECORD_RENEW_S * 2 <= RECORD_LIFETIME_S as u64);
 const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);
 const _: () = assert!(PIPE_PIECE_BYTES <= LINK_QUEUE_BYTES_MAX);
