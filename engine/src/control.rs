@@ -204,6 +204,7 @@ mod tests {
             record: None,
             from: None,
             services: services.into(),
+            epoch: 0,
             ready: true,
             retiring: false,
             open: Default::default(),

@@ -78,6 +78,13 @@ impl Agreement {
         }
     }
 
+    /// The number of that list, on flatend/2.
+    pub(super) fn set_epoch(&mut self, epoch: u64) {
+        if let Some(own) = &mut self.own {
+            own.epoch = epoch;
+        }
+    }
+
     /// Our 32 bytes; a dialer marks them if it may, an acceptor only if the dialer did.
     fn opening_key(&mut self, may_mark: bool) -> [u8; KEY_BYTES] {
         if let Some(said) = self.said {

@@ -61,6 +61,28 @@ impl Connection {
         result
     }
 
+    /// The number of the list of services that is announced next, for a process with several links: it counts for all of them, and
+    /// rises. Without it each link counts for itself.
+    pub fn set_services_epoch(&mut self, epoch: u64) {
+        match &mut self.protocol {
+            Protocol::Agreeing(agreement) => agreement.set_epoch(epoch),
+            Protocol::Legacy(_) => {}
+            Protocol::Flatend2(link) => {
+                link.1.epoch = epoch;
+                link.0.set_epoch(epoch);
+            }
+        }
+    }
+
+    /// The number of the list that the peer has sent last; 0 on legacy, and before the first.
+    #[must_use]
+    pub fn services_epoch(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Agreeing(_) | Protocol::Legacy(_) => 0,
+            Protocol::Flatend2(link) => link.0.peer_epoch(),
+        }
+    }
+
     /// Lets the link be replaced: no new requests where another leads, what runs is finished, then it ends.
     pub fn retire(&mut self) {
         match &mut self.protocol {

@@ -89,6 +89,7 @@ impl Flatend2<'_> {
             key: self.key.clone(),
             network_key: self.network_key,
             services: services.to_vec(),
+            epoch: 0,
             expected_key: self.expected_key,
             legacy: self.legacy,
         })

@@ -224,7 +224,7 @@ pub(crate) fn decode_any(mut plaintext: &[u8], look_at: fn(HeadersRef<'_>)) {
             kind::GOODBYE => drop(message.goodbye()),
             kind::SERVICES => {
                 if let Ok(Some(names)) = services.take(message) {
-                    assert!(names.len() <= crate::limits::SERVICES_MAX);
+                    assert!(names.1.len() <= crate::limits::SERVICES_MAX);
                 }
             }
             kind::FIND_NODE => drop(message.find_node()),

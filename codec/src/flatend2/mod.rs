@@ -53,6 +53,8 @@ pub(crate) struct Own {
     pub(crate) hello: Hello,
     /// The list of services, encoded.
     pub(crate) services: Vec<String>,
+    /// The number of that list; 0 counts by itself.
+    pub(crate) epoch: u64,
     pub(crate) expected_key: Option<[u8; KEY_BYTES]>,
     pub(crate) legacy: bool,
 }
@@ -106,7 +108,10 @@ pub(crate) struct Link {
     streams: Streams,
     grants: Grants,
     incoming: Incoming,
+    /// Of our last list, what the caller wants the next one to have, and of the peer's last.
     epoch: u64,
+    next_epoch: u64,
+    peer_epoch: u64,
     pings: Pings,
     /// The end behind a piece of a body that was just handed out.
     pending_end: Option<StreamId>,
@@ -156,6 +161,8 @@ impl Link {
             },
             incoming: Incoming::default(),
             epoch: 0,
+            next_epoch: own.epoch,
+            peer_epoch: 0,
             pings: Pings::new(shared.clock.at(now)),
             pending_end: None,
             lookups: Lookups::default(),

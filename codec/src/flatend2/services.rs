@@ -31,10 +31,20 @@ impl Link {
         }
     }
 
+    /// The list that is said next is number `epoch` of the process, over all its links.
+    pub(crate) fn set_epoch(&mut self, epoch: u64) {
+        self.next_epoch = epoch;
+    }
+
+    /// The number of the peer's last list.
+    pub(crate) fn peer_epoch(&self) -> u64 {
+        self.peer_epoch
+    }
+
     /// Says what we offer.
     pub(crate) fn say_services(&mut self, shared: &mut Shared, names: &[String]) {
-        self.epoch += 1;
-        let epoch = self.epoch;
+        let epoch = self.next_epoch.max(self.epoch + 1);
+        self.epoch = epoch;
         let mut rest = names;
         loop {
             let mut bytes = 8;
@@ -69,9 +79,10 @@ impl Link {
         &mut self,
         message: Message<'a>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let Some(names) = self.incoming.take(message)? else {
+        let Some((epoch, names)) = self.incoming.take(message)? else {
             return Ok(None);
         };
+        self.peer_epoch = epoch;
         let again = self.phase == Phase::Up;
         self.phase = Phase::Up;
         if let Some(peer) = &mut self.peer {
@@ -89,7 +100,7 @@ impl Incoming {
     pub(super) fn take(
         &mut self,
         message: Message<'_>,
-    ) -> Result<Option<Vec<String>>, ProtocolError> {
+    ) -> Result<Option<(u64, Vec<String>)>, ProtocolError> {
         let mut reader = Reader::new(message.body);
         let epoch = reader.array().map(u64::from_be_bytes).ok_or(TRUNCATED)?;
         if self.epoch.replace(epoch) != Some(epoch) {
@@ -111,7 +122,7 @@ impl Incoming {
             return Ok(None);
         }
         self.epoch = None;
-        Ok(Some(std::mem::take(&mut self.names)))
+        Ok(Some((epoch, std::mem::take(&mut self.names))))
     }
 }
 

@@ -427,3 +427,19 @@ fn a_reset_takes_back_what_waits_to_be_polled_too() {
     );
     assert!(dialer.poll_event().is_none());
 }
+
+#[test]
+fn lists_of_services_have_the_number_that_their_process_gives_them_and_rise() {
+    let mut pair = up();
+    let (now, key) = (pair.now, SigningKey::from_bytes(&[2; 32]));
+    assert_eq!(pair.dialer.conn.services_epoch(), 1, "each link for itself");
+    pair.acceptor.conn.set_services_epoch(7);
+    let names = ["echo".to_owned(), "more".to_owned()];
+    for (names, epoch) in [(&names[..], 7), (&names[..1], 8)] {
+        pair.acceptor.conn.announce(now, Some(&key), names).unwrap();
+        pair.settle();
+        assert_eq!(pair.dialer.conn.services_epoch(), epoch);
+        let peer = pair.dialer.conn.peer().unwrap();
+        assert_eq!(peer.services, names);
+    }
+}

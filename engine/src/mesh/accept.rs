@@ -98,7 +98,7 @@ pub(crate) fn new_link(
             .unwrap_or(SocketAddr::new(here.ip().to_canonical(), here.port()));
         (identity.key.clone(), shown)
     });
-    let services = shard.shared.service_names.load_full();
+    let offered = shard.shared.offered.load_full();
     let trust = shard.shared.trust.load();
     let credentials = &shard.shared.credentials;
     let addresses: Vec<SocketAddr> = identity.iter().map(|(_, shown)| *shown).collect();
@@ -122,19 +122,20 @@ pub(crate) fn new_link(
         role,
         ephemeral_secret,
         identity,
-        services: &services,
+        services: &offered.names,
         limits: Limits::default(),
         flatend2: shard.shared.flatend2.then_some(flatend2),
     };
-    let conn =
+    let mut conn =
         Connection::new(rt::now(), config).map_err(|err| io::Error::other(err.to_string()))?;
+    conn.set_services_epoch(offered.epoch);
     Ok(Link::new(
         shard.new_link_ref(),
         socket,
         conn,
         limits,
         Share::new(shard.receive.clone()),
-        services,
+        offered,
         // Until it has shown who it is.
         trust.may_call(&Shown::Legacy(None)),
     ))

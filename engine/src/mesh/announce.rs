@@ -23,8 +23,8 @@ pub(crate) fn services_changed(shard: &Rc<Shard>) {
 
 /// A link that was made with a list that may have changed since.
 pub(super) fn check_list(shard: &Rc<Shard>, link: &Rc<Link>) {
-    let names = shard.shared.service_names.load();
-    if !Arc::ptr_eq(&names, &link.shown_services.borrow()) {
+    let offered = shard.shared.offered.load();
+    if !Arc::ptr_eq(&offered, &link.shown.borrow()) {
         link.outdated.set(true);
     }
 }
@@ -34,15 +34,24 @@ pub(super) fn bring_up_to_date(shard: &Rc<Shard>, link: &Rc<Link>) {
     if !link.outdated.get() {
         return;
     }
-    let names = shard.shared.service_names.load_full();
+    let offered = shard.shared.offered.load_full();
+    if Arc::ptr_eq(&offered, &link.shown.borrow()) {
+        // It was made with this very list, or told of it by a look that came before.
+        link.outdated.set(false);
+        return;
+    }
     let key = shard.shared.identity.as_ref().map(|own| &own.key);
-    let announced = link.conn.borrow_mut().announce(rt::now(), key, &names);
+    let announced = {
+        let mut conn = link.conn.borrow_mut();
+        conn.set_services_epoch(offered.epoch);
+        conn.announce(rt::now(), key, &offered.names)
+    };
     match announced {
         Ok(Announced::Sent) => {
             link.outdated.set(false);
             link.announcing.set(true);
             link.renewal.clear();
-            *link.shown_services.borrow_mut() = names;
+            *link.shown.borrow_mut() = offered;
         }
         Ok(Announced::NeedsNewLink) => renew(link),
         Ok(Announced::Later) => {

@@ -324,6 +324,7 @@ pub(crate) fn announce(shard: &Rc<Shard>, link: &Rc<Link>, progress: &Progress) 
         record: record_of(link),
         from: link.socket.peer_addr().ok(),
         services: progress.services.as_slice().into(),
+        epoch: link.conn.borrow().services_epoch(),
         ready: progress.announced_ready,
         retiring: progress.announced_retiring,
         open: link.open.clone(),

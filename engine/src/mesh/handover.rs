@@ -13,7 +13,7 @@ use super::driver;
 use super::link::{CloseReason, Link};
 use crate::node::NodeEvent;
 use crate::rt::{self, Socket};
-use crate::shard::{Message, Shard, Share};
+use crate::shard::{Message, Offered, Shard, Share};
 use crate::trust::Shown;
 
 /// A link between two shards. Dropped, its connection ends.
@@ -22,7 +22,7 @@ pub(crate) struct Handover {
     conn: Connection,
     unread: BytesMut,
     /// The services that the peer was shown.
-    shown_services: Arc<Vec<String>>,
+    shown: Arc<Offered>,
 }
 
 /// Gives a link to shard `to`. Gives it back if somebody here still holds it: then it stays.
@@ -41,7 +41,7 @@ pub(super) fn send_off(
             fd,
             conn: link.conn.into_inner(),
             unread,
-            shown_services: link.shown_services.into_inner(),
+            shown: link.shown.into_inner(),
         }))),
         Err(err) => shard.emit(NodeEvent::Trouble(format!(
             "cannot hand a connection over to another shard: {err}"
@@ -56,7 +56,7 @@ pub(crate) fn take_in(shard: &Rc<Shard>, handover: Handover) {
         fd,
         conn,
         unread,
-        shown_services,
+        shown,
     } = handover;
     let socket = match Socket::adopt(fd) {
         Ok(socket) => socket,
@@ -70,7 +70,7 @@ pub(crate) fn take_in(shard: &Rc<Shard>, handover: Handover) {
     // As in the beginning: what the peer may is decided when its handshake is done.
     let may_call = shard.shared.trust.load().may_call(&Shown::Legacy(None));
     let (at, share) = (shard.new_link_ref(), Share::new(shard.receive.clone()));
-    let link = Link::new(at, socket, conn, limits, share, shown_services, may_call);
+    let link = Link::new(at, socket, conn, limits, share, shown, may_call);
     if shard.live_links.get() >= limits.links {
         link.close(CloseReason::Full {
             links: limits.links,

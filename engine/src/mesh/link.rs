@@ -17,7 +17,7 @@ use crate::limits::{FIN_WAIT_MS, LANE_WORK_REQUESTS};
 use crate::node::NodeLimits;
 use crate::routing::{LinkRef, Open, Openness};
 use crate::rt::{self, park, Socket, Timer, TurnEnd, WaitQueue};
-use crate::shard::Share;
+use crate::shard::{Offered, Share};
 
 /// Why a link ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) struct Link {
     /// What the peer said at its goodbye.
     pub(super) farewell: RefCell<Option<String>>,
     /// The services that the peer was shown; with `outdated` it must hear of others.
-    pub(crate) shown_services: RefCell<Arc<Vec<String>>>,
+    pub(crate) shown: RefCell<Arc<Offered>>,
     pub(crate) outdated: Cell<bool>,
     /// A new list is on its way, and the peer's own comes back.
     pub(crate) announcing: Cell<bool>,
@@ -118,7 +118,7 @@ impl Link {
         conn: Connection,
         limits: &NodeLimits,
         share: Share,
-        shown_services: Arc<Vec<String>>,
+        shown: Arc<Offered>,
         may_call: bool,
     ) -> Rc<Link> {
         Rc::new(Link {
@@ -143,7 +143,7 @@ impl Link {
             open: Arc::default(),
             leaving: Cell::new(false),
             farewell: RefCell::new(None),
-            shown_services: RefCell::new(shown_services),
+            shown: RefCell::new(shown),
             outdated: Cell::new(false),
             announcing: Cell::new(false),
             renewal: Timer::new(),

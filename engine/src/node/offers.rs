@@ -4,7 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::{mpsc, PoisonError};
+use std::sync::{mpsc, Arc, PoisonError};
 
 use flatend_codec::RELAY_SERVICE;
 
@@ -14,7 +14,7 @@ use super::handler_error::HandlerError;
 use super::handlers::Service;
 use super::running::Node;
 use crate::rt;
-use crate::shard::{Message, Shard};
+use crate::shard::{Message, Offered, Shard};
 
 /// A service could not be offered or withdrawn; nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,12 +132,15 @@ impl Node {
         if rt::is_installed() {
             return Err(OfferError::OnShard);
         }
-        Ok(self.shared.service_names.load_full().to_vec())
+        Ok(self.shared.offered.load().names.clone())
     }
 
     /// Takes over a new list of names: links made from now on show it, and the peers on all others are told.
     fn publish(&self, names: Vec<String>) {
-        self.shared.service_names.store(names.into());
+        // Nobody else changes it: `changing` is held.
+        let epoch = self.shared.offered.load().epoch + 1;
+        let offered = Offered { epoch, names };
+        self.shared.offered.store(Arc::new(offered));
         // Whoever watches the state sees it.
         self.registry.touch();
         self.post_all(|| Message::Offers);

@@ -23,7 +23,7 @@ use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
 use crate::mesh::core::{Config, Redial};
 use crate::mesh::{self, Bootstrap, Steer};
 use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
-use crate::shard::{serve_inbox, Message, Shard, Shared, Stage, Stages};
+use crate::shard::{serve_inbox, Message, Offered, Shard, Shared, Stage, Stages};
 use crate::trust::Known;
 
 /// What a shard is started with.
@@ -94,7 +94,10 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         registry: registry.clone(),
         identity,
         credentials,
-        service_names: ArcSwap::from_pointee(service_names),
+        offered: ArcSwap::from_pointee(Offered {
+            epoch: 1,
+            names: service_names,
+        }),
         events: builder.events,
         limits: builder.limits,
         relays: builder.relays,

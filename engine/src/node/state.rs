@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::events::PeerName;
 use crate::routing::{LinkInfo, Provider, ProviderKey, Snapshot};
+use crate::shard::Offered;
 
 /// A node's links, and what follows from them: who is connected and what is on offer. It does not change; a later one has a
 /// higher [`NodeState::generation`].
 #[derive(Clone, Debug)]
 pub struct NodeState {
     snapshot: Arc<Snapshot>,
-    offered: Arc<Vec<String>>,
+    offered: Arc<Offered>,
 }
 
 /// A node at the other end of one or more links.
@@ -33,7 +34,7 @@ pub struct PeerState {
 }
 
 impl NodeState {
-    pub(crate) fn new(snapshot: Arc<Snapshot>, offered: Arc<Vec<String>>) -> NodeState {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, offered: Arc<Offered>) -> NodeState {
         NodeState { snapshot, offered }
     }
 
@@ -44,7 +45,7 @@ impl NodeState {
 
     /// The services that this node itself offers, sorted.
     pub fn offered(&self) -> &[String] {
-        &self.offered
+        &self.offered.names
     }
 
     /// The services that peers offer and that can be called now, sorted.
@@ -107,6 +108,7 @@ mod tests {
             record: None,
             from: None,
             services: services.iter().map(|name| (*name).to_owned()).collect(),
+            epoch: 0,
             ready,
             retiring: false,
             open: Default::default(),

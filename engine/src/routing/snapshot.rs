@@ -63,6 +63,8 @@ pub struct LinkInfo {
     pub from: Option<SocketAddr>,
     /// The names that it offers.
     pub services: Arc<[String]>,
+    /// The number of that list: the newest of a process counts on all its links. 0 on legacy.
+    pub epoch: u64,
     /// Requests may be sent (see the codec's first-request rule).
     pub ready: bool,
     /// It is being given up: only used where no other link offers the service.
@@ -114,6 +116,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Builds the view of `links`.
     pub fn build(generation: u64, links: &[LinkInfo], missed: HashMap<String, Millis>) -> Snapshot {
+        let newest = newest_lists(links);
         let mut by_name: HashMap<&str, BTreeMap<ProviderKey, Provider>> = HashMap::new();
         let mut peers = BTreeMap::new();
         for info in links {
@@ -127,7 +130,10 @@ impl Snapshot {
             if !info.ready {
                 continue;
             }
-            for name in info.services.iter() {
+            let services = newest
+                .get(&info.provider)
+                .map_or(&info.services, |it| &it.services);
+            for name in services.iter() {
                 let provider = by_name
                     .entry(name)
                     .or_default()
@@ -228,6 +234,20 @@ impl Snapshot {
     }
 }
 
+/// Of each process the link that has its newest list: of several links one hears of a change before another.
+fn newest_lists(links: &[LinkInfo]) -> HashMap<ProviderKey, &LinkInfo> {
+    let mut newest: HashMap<ProviderKey, &LinkInfo> = HashMap::new();
+    for info in links {
+        if let ProviderKey::Instance { .. } = info.provider {
+            let known = newest.entry(info.provider).or_insert(info);
+            if info.epoch > known.epoch {
+                *known = info;
+            }
+        }
+    }
+    newest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +266,7 @@ mod tests {
             record: None,
             from: None,
             services: services.iter().map(|name| (*name).to_owned()).collect(),
+            epoch: 0,
             ready: true,
             retiring: false,
             open: Arc::default(),
@@ -278,6 +299,32 @@ mod tests {
         let other = Snapshot::build(3, &[old, link(3, Some(9), &["a"])], HashMap::new());
         assert_eq!(other.providers(["a"]).len(), 1);
         assert_eq!(other.providers(["a"])[0].key, ProviderKey::Public([9; 32]));
+    }
+
+    #[test]
+    fn the_newest_list_of_a_process_counts_on_all_its_links() {
+        let of = |id, instance: u8, epoch, services: &[&str]| LinkInfo {
+            provider: ProviderKey::Instance {
+                key: [7; 32],
+                instance: [instance; 16],
+            },
+            epoch,
+            ..link(id, Some(7), services)
+        };
+        let links = [
+            of(1, 1, 4, &["a", "gone"]),
+            of(2, 1, 5, &["a", "new"]),
+            // Another process of the same key.
+            of(3, 2, 9, &["gone"]),
+        ];
+        let snapshot = Snapshot::build(1, &links, HashMap::new());
+        let leads = |name| -> Vec<usize> {
+            let providers = snapshot.providers([name]);
+            providers.iter().map(|one| one.links.len()).collect()
+        };
+        assert_eq!(leads("a"), [2]);
+        assert_eq!(leads("new"), [2]);
+        assert_eq!(leads("gone"), [1], "the other process alone");
     }
 
     #[test]

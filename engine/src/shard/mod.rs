@@ -39,14 +39,23 @@ pub(crate) use submit::run_caught;
 pub use submit::SubmitError;
 use submit::Submits;
 
-/// What all shards of a node share, immutable but for the registry and the names of services.
+/// What a node offers.
+#[derive(Debug, Default)]
+pub(crate) struct Offered {
+    /// Rises with every change, over all links.
+    pub(crate) epoch: u64,
+    /// Sorted.
+    pub(crate) names: Vec<String>,
+}
+
+/// What all shards of a node share, immutable but for the registry and the list of services.
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Option<Identity>,
     /// What is shown on flatend/2.
     pub(crate) credentials: Credentials,
-    /// What this node offers, sorted; replaced whole when it changes.
-    pub(crate) service_names: ArcSwap<Vec<String>>,
+    /// What this node offers; replaced whole when it changes.
+    pub(crate) offered: ArcSwap<Offered>,
     pub(crate) events: Events,
     pub(crate) limits: NodeLimits,
     /// This node answers for those that it is connected to.
@@ -69,7 +78,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// What is known now.
     pub(crate) fn state(&self) -> NodeState {
-        NodeState::new(self.registry.snapshot(), self.service_names.load_full())
+        NodeState::new(self.registry.snapshot(), self.offered.load_full())
     }
 }
 

@@ -349,3 +349,27 @@ fn a_link_is_handed_to_the_shard_of_its_lane_with_what_came_behind_hello() {
         wait_until("it is gone", || links(&node, 2) == [0, 0]);
     }
 }
+
+#[test]
+fn lists_of_services_are_numbered_for_all_links_of_a_process() {
+    let (provider, caller) = pair_of(Dialer::Provider, 2, telling());
+    open_lanes(&caller, 2, &[1, 1]);
+    let epochs = || -> Vec<u64> {
+        let state = caller.node().state();
+        state.links().iter().map(|link| link.epoch).collect()
+    };
+    assert_eq!(epochs(), [1, 1]);
+    let node = provider.node();
+    node.offer("later", |context| async move { context.send("here").await })
+        .expect("a name");
+    wait_until("each link has the new list", || epochs() == [2, 2]);
+    for shard in 0..2 {
+        assert_eq!(
+            get(&caller, shard, "later").expect("a response").text(),
+            "here"
+        );
+    }
+    assert_eq!(node.withdraw("later"), Ok(true));
+    wait_until("and the one after it", || epochs() == [3, 3]);
+    assert!(caller.node().snapshot().providers(["later"]).is_empty());
+}
