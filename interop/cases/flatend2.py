@@ -138,6 +138,38 @@ def receive_budget(world):
     return "16 streams, then 503"
 
 
+@case("flatend2-lanes")
+def lanes(world):
+    """A gateway of four shards gets four links to a service in Rust once requests pass, and keeps one to a peer that has one lane."""
+    routes = ("GET /hello", "hello_world"), ("GET /teapot", "teapot")
+    gateway = world.gateway(*routes, mesh_keys="shards = 4")
+    python = PythonPeer(world, gateway.address, {"teapot": teapot})
+    gateway.process.wait_line(r"Services: \[teapot\]")
+    world.process("hello", [world.binary("hello_world"), gateway.address], world.subfolder("hello"))
+    gateway.process.wait_line(r"Services: \[hello_world\]")
+    mesh = int(gateway.address.rpartition(":")[2])
+    equal(connections_to(mesh), 2, "links before requests")
+
+    def ask():
+        equal((gateway.get("/hello")[0], gateway.get("/teapot")[0]), (200, 418), "statuses")
+        return connections_to(mesh)
+
+    until(lambda: ask() == 5, "four links to the one and one to the other")
+    for _ in range(32):
+        equal(ask(), 5, "links from then on")
+    said = gateway.process.grep(r"has connected\. Services: \[hello_world\]")
+    equal(len(said), 1, f"lines of the log for its four links ({said})")
+    equal(python.fault(), None, "a fault of the link")
+    return "4 links and 1"
+
+
+def connections_to(port):
+    """Established connections to a local port, as their dialers have them."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return sum(row[3] == "01" and int(row[2].rpartition(":")[2], 16) == port for row in rows)
+
+
 @case("flatend2-goodbye")
 def goodbye(world):
     """A gateway that drains says GOODBYE first, finishes what runs, ends the link by FIN."""
