@@ -198,6 +198,32 @@ def goodbye(world):
     return f"GOODBYE {said}"
 
 
+@case("flatend2-late-body")
+def late_body(world):
+    """A head whose body is late, an event stream without an event, reaches the client at once."""
+    release = threading.Event()
+
+    async def late(exchange):
+        exchange.peer.link.respond(exchange.number, 200, [(b"content-type", b"text/event-stream")])
+        await exchange.peer.drain()
+        await asyncio.get_running_loop().run_in_executor(None, release.wait, 20)
+        await exchange.write(b"data: 1\n\n")
+        exchange.peer.link.end(exchange.number)
+        await exchange.peer.drain()
+
+    gateway = world.gateway(("GET /late", "late"))
+    python = PythonPeer(world, gateway.address, {"late": late})
+    gateway.process.wait_line(r"has connected")
+    client = gateway.connect()
+    client.send_head("GET", "/late")
+    response = client.response()
+    equal((response.status, response.header("content-type")), (200, "text/event-stream"), "the head")
+    release.set()
+    equal(response.text(), "data: 1\n\n", "the body")
+    equal(python.fault(), None, "a fault of the link")
+    return "the head before the first event"
+
+
 @case("flatend2-beside-npm")
 def beside_npm(world):
     """A service that npm and a peer on flatend/2 both offer: both answer; with either gone the other does."""

@@ -53,7 +53,11 @@ impl Attempt {
             ProviderKey::Instance { .. } => Some(shard.receive.clone()),
             _ => None,
         };
+        let prompt = budget.is_some();
         let inbound = Inbound::new(budget);
+        if prompt {
+            inbound.is_prompt();
+        }
         let way = match &chosen.through {
             Through::Link(at) if at.shard == shard.index => {
                 let link = shard

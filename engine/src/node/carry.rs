@@ -90,8 +90,17 @@ async fn respond(call: &Call, responder: &mut Responder) -> Carried {
             }
         }
     }
+    let mut first = call.try_data();
+    // A body that is late does not hold its head up.
+    if first.is_none() && !call.has_ended() && responder.start().is_err() {
+        return Carried::CallerGone;
+    }
     loop {
-        match next(call, responder).await {
+        let piece = match first.take() {
+            Some(bytes) => Some(Ok(Some(bytes))),
+            None => next(call, responder).await,
+        };
+        match piece {
             Some(Ok(Some(bytes))) => {
                 if responder.write(&bytes).await.is_err() {
                     return Carried::CallerGone;

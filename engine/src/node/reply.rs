@@ -161,6 +161,18 @@ impl Reply {
         }
     }
 
+    /// Sends the head ahead of the body. Not on legacy, where silence behind a head is taken for an empty body.
+    pub(super) fn start(&self) -> Result<(), WriteError> {
+        if self.done.get() || self.link.is_lost() {
+            return Err(WriteError::Gone);
+        }
+        if self.head_sent.get() || !self.link.is_flatend2() {
+            return Ok(());
+        }
+        self.announce()?;
+        self.send_head(false)
+    }
+
     // ---- the response's body --------------------------------------------------------------------------------------
 
     /// Takes up to [`PIPE_PIECE_BYTES`] of a body's piece as soon as the link has room.

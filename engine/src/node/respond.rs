@@ -47,6 +47,27 @@ impl Context {
         self.reply.set_header(":status", &status.to_string())
     }
 
+    /// Sends status and headers now, ahead of the body: for an event stream that has no event yet, say. A caller on legacy gets them
+    /// with the first write, as without it.
+    ///
+    /// ```
+    /// # let _ = flatend::Node::builder().service("events", |mut context| async move {
+    /// # async fn next_event() -> Option<String> { None }
+    /// context.set_header("content-type", "text/event-stream")?;
+    /// context.start()?;
+    /// while let Some(event) = next_event().await {
+    ///     context.write(event).await?;
+    /// }
+    /// Ok(())
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Context::write`].
+    pub fn start(&mut self) -> Result<(), WriteError> {
+        self.reply.start()
+    }
+
     /// Writes a piece of the response's body, all of it; waits while the link is full (256 KiB) and lets other tasks of the
     /// shard run after as much. The first piece takes status and headers along; an empty one does nothing.
     ///

@@ -49,6 +49,14 @@ impl Responder {
         self.0.set_headers(headers)
     }
 
+    /// As [`Context::start`].
+    ///
+    /// # Errors
+    /// As [`Responder::write`].
+    pub fn start(&mut self) -> Result<(), WriteError> {
+        self.0.start()
+    }
+
     /// As [`Context::write`].
     ///
     /// # Errors

@@ -58,6 +58,8 @@ pub(crate) struct Inbound {
     chunks: RefCell<VecDeque<Bytes>>,
     unread: Cell<usize>,
     end: RefCell<End>,
+    /// The head is handed on alone.
+    prompt: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     source: RefCell<Option<Source>>,
     /// Where what is unread counts once the stream's window does not cover it any more, and how much of it does.
@@ -81,6 +83,7 @@ impl Inbound {
                     chunks: RefCell::default(),
                     unread: Cell::new(0),
                     end: RefCell::new(End::Open),
+                    prompt: Cell::new(false),
                     reader: RefCell::new(None),
                     source: RefCell::new(None),
                     budget: RefCell::new(None),
@@ -102,6 +105,7 @@ impl Inbound {
         inbound.discharge(usize::MAX);
         inbound.budget.take();
         inbound.end.replace(End::Open);
+        inbound.prompt.set(false);
         inbound.reader.take();
         inbound.source.take();
         if let Some(head) = inbound.head.take() {
@@ -118,6 +122,11 @@ impl Inbound {
 
     pub(crate) fn set_source(&self, source: Source) {
         *self.source.borrow_mut() = Some(source);
+    }
+
+    /// The head does not wait for the body: whoever sends it says so by sending it alone.
+    pub(crate) fn is_prompt(&self) {
+        self.prompt.set(true);
     }
 
     fn wake(&self) {
@@ -206,11 +215,13 @@ impl Inbound {
         *self.end.borrow() != End::Open
     }
 
-    /// The head, once, as soon as a piece of the body or the end is there too: peers send both from one call, and a provider
-    /// that dies between them has not yet answered, so that the request may still go elsewhere.
+    /// The head, once, as soon as a piece of the body or the end is there too: old peers send both from one call, and a provider
+    /// that dies between them has not yet answered, so that the request may still go elsewhere. On flatend/2 both come in one
+    /// frame; a head that comes alone has a body that is late, an event stream without an event say, and is not held back.
     pub(crate) fn poll_head(&self, cx: &Context<'_>) -> Poll<Result<HeaderBlock, Fault>> {
         let end = self.end.borrow();
-        if !self.chunks.borrow().is_empty() || *end == End::Clean {
+        let is_begun = !self.chunks.borrow().is_empty() || *end == End::Clean;
+        if is_begun || (self.prompt.get() && *end == End::Open) {
             if let Some(head) = self.head.borrow_mut().take() {
                 return Poll::Ready(Ok(head));
             }

@@ -1,10 +1,14 @@
 //! Headers that a handler may not set, lengths that it does not keep, and heads that nobody should pass on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
 use flatend::{
-    CallError, HandlerError, HeaderBlock, Node, NodeBuilder, NodeEvent, Request, WriteError,
+    rt, CallError, HandlerError, HeaderBlock, Node, NodeBuilder, NodeEvent, Request, WriteError,
 };
 
-use crate::support::calls::{exchange, request, Failure};
+use crate::support::calls::{exchange, request, rest, Failure};
+use crate::support::node::TestNode;
 use crate::{status, Pair};
 
 /// Sets `length` as its content-length and writes `pieces` of five bytes.
@@ -125,4 +129,73 @@ fn a_response_whose_header_would_be_two_lines_reaches_no_caller() {
         what.contains("'x-a'") && what.contains("line break"),
         "{what}"
     );
+}
+
+/// A service that begins its answer, and goes on when the test says so.
+fn late(open: &Arc<AtomicBool>) -> NodeBuilder {
+    let open = open.clone();
+    Node::builder().service("late", move |mut context| {
+        let open = open.clone();
+        async move {
+            context.set_header("content-type", "text/event-stream")?;
+            context.start()?;
+            while !open.load(Ordering::SeqCst) {
+                rt::sleep(2).await;
+            }
+            context.write("data: 1\n\n").await?;
+            Ok(())
+        }
+    })
+}
+
+#[test]
+fn a_head_that_is_sent_ahead_of_its_body_does_not_wait_for_it() {
+    for shards in [1, 2] {
+        let open = Arc::new(AtomicBool::new(false));
+        let caller = TestNode::with_shards(shards, Node::builder().bind("127.0.0.1:0"));
+        let to = caller.addr().to_string();
+        let provider = TestNode::start(late(&open).bootstrap(to));
+        caller.wait_providers("late", 1);
+        for shard in 0..shards {
+            open.store(false, Ordering::SeqCst);
+            let gate = open.clone();
+            let text = caller.run(shard, |shard| async move {
+                let call = shard.call(request(&shard, "late"));
+                let head = call.response().await.expect("a head");
+                assert_eq!(head.get(b"content-type"), Some(&b"text/event-stream"[..]));
+                assert!(call.try_data().is_none(), "its body is late");
+                gate.store(true, Ordering::SeqCst);
+                rest(&call).await
+            });
+            assert_eq!(text.as_deref(), Ok(&b"data: 1\n\n"[..]));
+        }
+        provider.shutdown();
+        caller.shutdown();
+    }
+}
+
+#[test]
+fn on_legacy_a_head_waits_for_its_body() {
+    let open = Arc::new(AtomicBool::new(false));
+    let caller = TestNode::start(Node::builder().flatend2(false).bind("127.0.0.1:0"));
+    let to = caller.addr().to_string();
+    let provider = TestNode::start(late(&open).flatend2(false).bootstrap(to));
+    caller.wait_providers("late", 1);
+    let gate = open.clone();
+    let text = caller.run(0, |shard| async move {
+        let call = shard.call(request(&shard, "late"));
+        let opened = async {
+            // Longer than silence behind a head may last on legacy before it is taken for an empty body.
+            rt::sleep(1_500).await;
+            gate.store(true, Ordering::SeqCst);
+            std::future::pending().await
+        };
+        futures_lite::future::or(call.response(), opened)
+            .await
+            .expect("a head");
+        rest(&call).await
+    });
+    assert_eq!(text.as_deref(), Ok(&b"data: 1\n\n"[..]));
+    provider.shutdown();
+    caller.shutdown();
 }
