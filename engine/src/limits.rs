@@ -359,6 +359,9 @@ pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Bytes that one thread reads for `Context::pipe_blocking`: starting it costs little beside them.
 pub(crate) const BLOCKING_PIECE_BYTES: u64 = 256 * 1024;
 
+/// Bytes of the headers behind a body, names and values with their lengths: what one message of flatend/2 takes.
+pub const TRAILERS_BYTES_MAX: usize = flatend_codec::limits::HEAD_BYTES_MAX - 2;
+
 /// Characters of a peer's reason for its goodbye that are kept for the log.
 pub(crate) const GOODBYE_REASON_CHARS_MAX: usize = 256;
 

@@ -86,6 +86,16 @@ pub fn is_nominated(connection: &[u8], name: &[u8]) -> bool {
         && !name.eq_ignore_ascii_case(b"content-length")
 }
 
+/// Whether a TE field says that its sender takes trailers (RFC 9110 10.1.4).
+pub fn accepts_trailers(te: &[u8]) -> bool {
+    list(te).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Whether a Connection field nominates a field whose name does not say by itself that it is of one hop.
+pub fn nominates_others(connection: &[u8]) -> bool {
+    list(connection).any(|token| !is_hop_by_hop(token) && !token.eq_ignore_ascii_case(b"close"))
+}
+
 /// Whether an Accept field asks for JSON: a JSON type is named and not refused by `q=0`.
 pub fn accepts_json(accept: &[u8]) -> bool {
     list(accept).any(|range| {

@@ -216,3 +216,26 @@ fn http_1_0_closes_unless_asked() {
     server.end().unwrap();
     assert_eq!(server.next(), Next::Close);
 }
+
+#[test]
+fn trailers_stand_behind_chunks_alone_and_only_such_as_may() {
+    let fields: [(&[u8], &[u8]); 5] = [
+        (b"x-sum", b"1"),
+        (b"content-length", b"9"),
+        (b"set-cookie", b"a=b"),
+        (b"a b", b"2"),
+        (b"x-split", b"1\r\nb: 2"),
+    ];
+    let ended = |body_bytes| {
+        let mut server = Server::with(GET);
+        server.head(body_bytes).unwrap();
+        server.data(b"hi").unwrap();
+        let before = server.out.len();
+        let sent = server.connection.send_trailers(&mut server.out, fields);
+        (sent, server.out.split_off(before), server.next())
+    };
+    let chunked = b"0\r\nx-sum: 1\r\n\r\n".to_vec();
+    assert_eq!(ended(None), (Ok(()), chunked, Next::ReadHead));
+    assert_eq!(ended(Some(2)), (Ok(()), Vec::new(), Next::ReadHead));
+    assert!(matches!(ended(Some(3)), (Err(_), out, _) if out.is_empty()));
+}

@@ -198,6 +198,38 @@ def goodbye(world):
     return f"GOODBYE {said}"
 
 
+async def trailing(exchange):
+    """Sends the trailers of its request back behind its body, with some that HTTP must not see."""
+    body = await exchange.body()
+    exchange.peer.link.respond(exchange.number, 200)
+    await exchange.write(body)
+    forbidden = [(b"content-length", b"1"), (b"set-cookie", b"a=b"), (b"x-split", b"1\r\nx: 2")]
+    exchange.peer.link.end(exchange.number, [(b"x-sum", b"7"), *forbidden, *(exchange.trailers or [])])
+    await exchange.peer.drain()
+
+
+@case("flatend2-trailers")
+def trailers(world):
+    """Trailers of a chunked upload reach the service, and those of its response a client that has said `TE: trailers`."""
+    gateway = world.gateway(("POST /trailing", "trailing"))
+    python = PythonPeer(world, gateway.address, {"trailing": trailing})
+    gateway.process.wait_line(r"has connected")
+
+    def asked(*fields):
+        with gateway.connect() as client:
+            client.send_head("POST", "/trailing", [("Transfer-Encoding", "chunked"), *fields])
+            client.socket.sendall(b"4\r\nbody\r\n0\r\nX-Mine: 1\r\nX-Hop: 2\r\nHost: evil\r\nQuery.a: 3\r\nX-Forwarded-For: 1\r\n\r\n")
+            response = client.response()
+            equal((response.status, response.text()), (200, "body"), "the response")
+            return response.trailers
+
+    equal(asked(("TE", "trailers")), ["x-sum: 7", "x-mine: 1", "x-hop: 2"], "both ways")
+    equal(asked(("TE", "trailers"), ("Connection", "TE, X-Hop")), ["x-sum: 7"], "none where one is of this hop")
+    equal(asked(), [], "a client that has not said that it takes them")
+    equal(python.fault(), None, "a fault of the link")
+    return "both ways, filtered"
+
+
 @case("flatend2-late-body")
 def late_body(world):
     """A head whose body is late, an event stream without an event, reaches the client at once."""

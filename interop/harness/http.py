@@ -20,6 +20,7 @@ class Cut(Exception):
 class Response:
     def __init__(self, connection, method, status, fields):
         self.status, self.fields, self._connection, self._method = status, fields, connection, method
+        self.trailers = []
 
     def header(self, name):
         """All values of a field joined, or None."""
@@ -60,10 +61,16 @@ class Response:
                     raise Cut("within a chunk")
                 left -= len(piece)
                 yield piece
+            if size == 0:
+                return self._trailers()
             if file.readline(64) != b"\r\n":
                 raise Cut("no line end after a chunk")
-            if size == 0:
-                return
+
+    def _trailers(self):
+        while (line := self._connection.file.readline(1 << 16)) != b"\r\n":
+            if not line.endswith(b"\r\n"):
+                raise Cut("within the trailers")
+            self.trailers.append(line[:-2].decode("latin-1"))
 
     def body(self):
         return b"".join(self.stream())

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flatend_codec::{OpenError, ResetCode, StreamId};
+use flatend_codec::{HeaderBlock, OpenError, ResetCode, SendError, StreamId};
 
 use super::outlet::{OutletRequest, OutletStream, ResponseSink};
 use super::pick::{Chosen, Through};
@@ -142,13 +142,19 @@ impl Attempt {
         }
     }
 
-    /// Ends the body.
-    pub(super) fn finish(&self) {
+    /// Ends the body, with headers behind it if there are any. An outlet does not take them.
+    pub(super) fn finish(&self, trailers: &HeaderBlock) {
         self.body_done.set(true);
         match &self.way {
-            // A stream that is gone needs no end; its reader hears why.
-            Way::Local(link, stream) => drop(link.send_end(*stream)),
-            Way::Remote(call) => call.finish(),
+            Way::Local(link, stream) => {
+                // A stream that is gone needs no end; its reader hears why.
+                let sent = link.send_end(*stream, trailers);
+                if let Err(error @ SendError::HeadTooLarge { .. }) = sent {
+                    self.body_done.set(false);
+                    self.inbound.fail(Fault::RequestBroken(error.to_string()));
+                }
+            }
+            Way::Remote(call) => call.finish(trailers.clone()),
             Way::Outlet(stream) => stream.finish(),
         }
     }

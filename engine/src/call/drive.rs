@@ -140,14 +140,16 @@ impl Call {
         let mut state = self.state.borrow_mut();
         state.tried.tries += 1;
         self.clock.asked();
-        let end = state.body_done && state.replay.as_ref().is_some_and(Vec::is_empty);
+        let end = state.body_done
+            && state.trailers.count() == 0
+            && state.replay.as_ref().is_some_and(Vec::is_empty);
         match Attempt::open(&self.shard, &self.request, &chosen, end) {
             Ok(attempt) => {
                 for bytes in state.replay.iter().flatten() {
                     attempt.send(bytes.clone()).ok();
                 }
                 if state.body_done && !end {
-                    attempt.finish();
+                    attempt.finish(&state.trailers);
                 }
                 state.attempt = Some(attempt);
                 state.tried.at = Some((chosen.key, chosen.through.link()));

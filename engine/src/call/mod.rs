@@ -91,6 +91,8 @@ struct State {
     replay: Option<Vec<Bytes>>,
     replay_bytes: usize,
     body_done: bool,
+    /// Headers behind the body.
+    trailers: HeaderBlock,
     responded: bool,
     failed: bool,
 }
@@ -111,6 +113,7 @@ impl Shard {
                 replay: Some(Vec::new()),
                 replay_bytes: 0,
                 body_done,
+                trailers: HeaderBlock::new(),
                 responded: false,
                 failed: false,
             }),
@@ -214,12 +217,32 @@ impl Call {
 
     /// Ends the request's body: it is complete.
     pub fn finish(&self) {
+        self.finish_with(HeaderBlock::new());
+    }
+
+    /// As [`Call::finish`], with headers behind the body. A provider on legacy and an outlet do not get them.
+    pub fn finish_with(&self, trailers: HeaderBlock) {
         self.clock.given();
         let mut state = self.state.borrow_mut();
         state.body_done = true;
+        state.trailers = trailers;
         if let Some(attempt) = &state.attempt {
-            attempt.finish();
+            attempt.finish(&state.trailers);
         }
+    }
+
+    /// The headers behind the response's body, once all of it has arrived; none from a provider on legacy.
+    pub fn trailers(&self) -> HeaderBlock {
+        let state = self.state.borrow();
+        let inbound = state.attempt.as_ref().map(|attempt| &attempt.inbound);
+        inbound.map_or_else(HeaderBlock::new, |inbound| inbound.trailers())
+    }
+
+    /// Whether there are any.
+    pub fn has_trailers(&self) -> bool {
+        let state = self.state.borrow();
+        let inbound = state.attempt.as_ref().map(|attempt| &attempt.inbound);
+        inbound.is_some_and(|inbound| inbound.has_trailers())
     }
 
     /// The next piece of the response's body; `None` at its clean end. Only after [`Call::response`].

@@ -142,6 +142,11 @@ impl Response {
         std::future::poll_fn(|cx| self.poll_data(cx)).await
     }
 
+    /// The headers behind the body, once it was read to its end. None from a provider on legacy.
+    pub fn trailers(&self) -> HeaderBlock {
+        self.call.trailers()
+    }
+
     /// The whole body, up to `limit_bytes`.
     ///
     /// # Errors

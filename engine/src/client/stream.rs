@@ -160,14 +160,20 @@ impl BodyWriter {
 
     /// Ends the body: it is complete.
     pub fn finish(self) {
-        self.end();
+        self.end(HeaderBlock::new());
     }
 
-    fn end(&self) {
+    /// As [`BodyWriter::finish`], with headers behind the body, [`TRAILERS_BYTES_MAX`](crate::limits::TRAILERS_BYTES_MAX) at most; their
+    /// names should be in lower case. A provider on legacy does not get them.
+    pub fn finish_with(self, trailers: HeaderBlock) {
+        self.end(trailers);
+    }
+
+    fn end(&self, trailers: HeaderBlock) {
         if self.sides.written.get() == Written::Open {
             self.sides.written.set(Written::Ended);
             if let Some(call) = self.sides.call.borrow().as_ref() {
-                call.finish();
+                call.finish_with(trailers);
             }
         }
     }
@@ -238,7 +244,7 @@ impl AsyncWrite for BodyWriter {
     }
 
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.end();
+        self.end(HeaderBlock::new());
         Poll::Ready(Ok(()))
     }
 }

@@ -49,8 +49,13 @@ pub(crate) fn handle(
             }
         }
         Event::Data { stream, bytes } => data(link, stream, small::copied(bytes)),
-        // Trailers end the body; what they say is not handed on yet.
-        Event::End { stream } | Event::Trailers { stream, .. } => link.streams.end(stream),
+        Event::End { stream } => link.streams.end(stream),
+        Event::Trailers { stream, headers } => {
+            if headers.count() > 0 {
+                link.streams.trailers(stream, headers.to_block());
+            }
+            link.streams.end(stream);
+        }
         Event::Refused { stream } => {
             link.streams.fail(stream, Fault::Refused);
             link.cut(stream);

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use flatend_codec::{Connection, Millis, SendError, StreamId};
+use flatend_codec::{Connection, HeaderBlock, Millis, SendError, StreamId};
 
 use crate::idmap::IdMap;
 
@@ -19,6 +19,7 @@ pub(crate) struct Held {
 struct Pieces {
     pieces: VecDeque<Bytes>,
     ended: bool,
+    trailers: HeaderBlock,
 }
 
 impl Held {
@@ -51,14 +52,16 @@ impl Held {
         conn: &mut Connection,
         now: Millis,
         stream: StreamId,
+        trailers: &HeaderBlock,
     ) -> Result<(), SendError> {
         if self.is_holding(stream) {
             if let Some(pieces) = self.streams.borrow_mut().get_mut(&stream) {
                 pieces.ended = true;
+                pieces.trailers.clone_from(trailers);
             }
             return Ok(());
         }
-        conn.send_end(now, stream)
+        send_end(conn, now, stream, trailers)
     }
 
     /// The window has opened: sends what it admits. A stream that is gone meanwhile loses what was held.
@@ -71,11 +74,11 @@ impl Held {
         if flushed.is_ok() && !pieces.pieces.is_empty() {
             return;
         }
-        let ended = pieces.ended;
+        let (ended, trailers) = (pieces.ended, std::mem::take(&mut pieces.trailers));
         streams.remove(&stream);
         if flushed.is_ok() && ended {
             // A stream that is gone needs no end.
-            conn.send_end(now, stream).ok();
+            send_end(conn, now, stream, &trailers).ok();
         }
     }
 
@@ -90,6 +93,22 @@ impl Held {
     pub(crate) fn forget_all(&self) {
         self.streams.take();
     }
+}
+
+/// Ends a direction, with headers behind its body if there are any. A legacy peer cannot be told them.
+fn send_end(
+    conn: &mut Connection,
+    now: Millis,
+    stream: StreamId,
+    trailers: &HeaderBlock,
+) -> Result<(), SendError> {
+    if trailers.count() > 0 {
+        match conn.trailers(now, stream, trailers) {
+            Err(SendError::Unsupported) => {}
+            result => return result,
+        }
+    }
+    conn.send_end(now, stream)
 }
 
 impl Pieces {

@@ -13,7 +13,7 @@ use flatend_codec::{
 
 use super::link::{CloseReason, Link};
 use super::streams::Recipient;
-use crate::limits::{LINK_CORK_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
+use crate::limits::{LINK_CORK_BYTES_MAX, LINK_QUEUE_BYTES_MAX, TRAILERS_BYTES_MAX};
 use crate::rt::{self, Ticket};
 
 /// Why we say goodbye at the end.
@@ -91,10 +91,21 @@ impl Link {
         result
     }
 
-    /// Ends our direction of a stream.
-    pub(crate) fn send_end(self: &Rc<Self>, stream: StreamId) -> Result<(), SendError> {
+    /// Ends our direction of a stream, with headers behind its body if there are any; on legacy they are left out.
+    pub(crate) fn send_end(
+        self: &Rc<Self>,
+        stream: StreamId,
+        trailers: &HeaderBlock,
+    ) -> Result<(), SendError> {
+        if trailers.byte_len() > TRAILERS_BYTES_MAX {
+            // Found before they are held behind a piece, where nobody could be told.
+            return Err(SendError::HeadTooLarge {
+                bytes: trailers.byte_len(),
+                max: TRAILERS_BYTES_MAX,
+            });
+        }
         let mut conn = self.conn.borrow_mut();
-        let result = self.held.end(&mut conn, rt::now(), stream);
+        let result = self.held.end(&mut conn, rt::now(), stream, trailers);
         drop(conn);
         self.cork();
         result

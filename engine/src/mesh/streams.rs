@@ -41,6 +41,16 @@ impl Recipient {
         }
     }
 
+    fn trailers(&self, trailers: HeaderBlock) {
+        match self {
+            Recipient::Local(inbound) => inbound.set_trailers(trailers),
+            Recipient::Remote(call, outbox) => outbox.send(Message::Relay(Relay::Trailers {
+                call: *call,
+                trailers,
+            })),
+        }
+    }
+
     pub(crate) fn end(&self) {
         match self {
             Recipient::Local(inbound) => inbound.finish(),
@@ -131,6 +141,17 @@ impl Streams {
         }) = self.table.borrow().get(&stream)
         {
             recipient.head(headers);
+        }
+    }
+
+    /// Hands headers behind a body to the stream's reader; the end is told apart.
+    pub(crate) fn trailers(&self, stream: StreamId, trailers: HeaderBlock) {
+        if let Some(Stream {
+            recipient: Some(recipient),
+            ..
+        }) = self.table.borrow().get(&stream)
+        {
+            recipient.trailers(trailers);
         }
     }
 

@@ -73,7 +73,7 @@ async fn upload(call: &Call, first: Option<Bytes>, mut body: RequestBody) -> Res
                 }
             }
             None => {
-                call.finish();
+                call.finish_with(body.trailers());
                 return Ok(());
             }
         }
@@ -106,7 +106,10 @@ async fn respond(call: &Call, responder: &mut Responder) -> Carried {
                     return Carried::CallerGone;
                 }
             }
-            Some(Ok(None)) => return Carried::Answered,
+            Some(Ok(None)) => {
+                responder.set_trailers(call.trailers());
+                return Carried::Answered;
+            }
             Some(Err(fault)) => return Carried::Cut(fault),
             None => return Carried::CallerGone,
         }

@@ -188,6 +188,11 @@ impl Context {
         self.reply.read().await
     }
 
+    /// The headers behind the request's body, once it was read to its end. None from a caller on legacy.
+    pub fn trailers(&self) -> HeaderBlock {
+        self.reply.request_trailers()
+    }
+
     /// The whole body, up to `limit_bytes`.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub(crate) struct Reply {
     link: Rc<Link>,
     stream: StreamId,
     headers: RefCell<HeaderBlock>,
+    trailers: RefCell<HeaderBlock>,
     head_sent: Cell<bool>,
     done: Cell<bool>,
     /// The handler has ended: nobody may read or write any more.
@@ -46,6 +47,7 @@ impl Reply {
             link,
             stream,
             headers: RefCell::default(),
+            trailers: RefCell::default(),
             head_sent: Cell::new(false),
             done: Cell::new(false),
             concluded: Cell::new(false),
@@ -67,6 +69,11 @@ impl Reply {
 
     pub(super) async fn read(&self) -> Result<Option<Bytes>, ReadError> {
         std::future::poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    /// Headers behind the request's body.
+    pub(super) fn request_trailers(&self) -> HeaderBlock {
+        self.body.trailers()
     }
 
     pub(super) fn is_body_finished(&self) -> bool {
@@ -138,6 +145,39 @@ impl Reply {
         }
         self.announce()?;
         self.length.is_all(bytes)
+    }
+
+    pub(super) fn add_trailer(&self, name: &str, value: &str) -> Result<(), WriteError> {
+        if self.done.get() {
+            return Err(WriteError::Gone);
+        }
+        let mut trailers = self.trailers.borrow_mut();
+        Ok(trailers.push(name.as_bytes(), value.as_bytes())?)
+    }
+
+    pub(super) fn set_trailers(&self, trailers: HeaderBlock) {
+        *self.trailers.borrow_mut() = trailers;
+    }
+
+    pub(super) fn has_trailers(&self) -> bool {
+        self.trailers.borrow().count() > 0
+    }
+
+    fn send_end(&self) -> Result<(), WriteError> {
+        self.done.set(true);
+        let sent = self.link.send_end(self.stream, &self.trailers.borrow());
+        sent.map_err(|error| match error {
+            SendError::HeadTooLarge { bytes, max } => {
+                // Nothing was sent: the response is cut with that as its reason.
+                self.done.set(false);
+                self.trailers.take();
+                WriteError::HeadTooLarge {
+                    bytes,
+                    max_bytes: max,
+                }
+            }
+            _ => WriteError::Gone,
+        })
     }
 
     fn send_head(&self, end: bool) -> Result<(), WriteError> {
@@ -231,9 +271,11 @@ impl Reply {
         self.announce()?;
         self.length.is_whole()?;
         if self.head_sent.get() {
-            self.done.set(true);
-            let sent = self.link.send_end(self.stream);
-            return sent.map_err(|_| WriteError::Gone);
+            return self.send_end();
+        }
+        if self.has_trailers() {
+            self.send_head(false)?;
+            return self.send_end();
         }
         self.send_head(true)?;
         self.done.set(true);
@@ -291,6 +333,7 @@ impl Reply {
     async fn send_error(&self, error: &HandlerError) -> Result<(), WriteError> {
         let body = format!("{{\"error\":{}}}", json_string(error.message()));
         self.headers.borrow_mut().clear();
+        self.trailers.take();
         self.add_header(":status", &error.status().to_string())?;
         self.add_header("content-type", "application/json")?;
         self.add_header("content-length", &body.len().to_string())?;

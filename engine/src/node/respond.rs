@@ -36,6 +36,29 @@ impl Context {
         self.reply.add_header(&name.to_ascii_lowercase(), value)
     }
 
+    /// Adds a header behind the response's body, where it has one to say only then: a checksum, the outcome of a stream. The name
+    /// becomes lower case. A caller on legacy does not get it; an HTTP client of a gateway gets it behind a chunked body if it has said
+    /// `TE: trailers`. A response with trailers gets no `content-length` from [`Context::send`].
+    ///
+    /// ```
+    /// # let _ = flatend::Node::builder().service("count", |mut context| async move {
+    /// let mut bytes = 0;
+    /// while let Some(piece) = context.read().await? {
+    ///     bytes += piece.len();
+    ///     context.write(&piece).await?;
+    /// }
+    /// context.add_trailer("x-bytes", &bytes.to_string())?;
+    /// Ok(())
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Context::set_header`]; [`WriteError::Gone`] after the end.
+    pub fn add_trailer(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
+        response_header::check(name, value)?;
+        self.reply.add_trailer(&name.to_ascii_lowercase(), value)
+    }
+
     /// Sets the HTTP status that a gateway answers with; 200 if never set. It is the header `:status`.
     ///
     /// # Errors
@@ -98,9 +121,11 @@ impl Context {
     pub async fn send(self, bytes: impl AsRef<[u8]>) -> Result<(), HandlerError> {
         let bytes = bytes.as_ref();
         if !self.reply.is_head_sent() {
-            // The whole body is known: HTTP clients get its length instead of chunks.
-            self.reply
-                .suggest_header("content-length", || bytes.len().to_string())?;
+            // The whole body is known: HTTP clients get its length instead of chunks, behind which alone there are trailers.
+            if !self.reply.has_trailers() {
+                self.reply
+                    .suggest_header("content-length", || bytes.len().to_string())?;
+            }
             self.reply.check_whole(bytes.len())?;
         }
         self.reply.write(bytes).await?;

@@ -30,6 +30,11 @@ impl RequestBody {
         self.0.read().await
     }
 
+    /// As [`Context::trailers`].
+    pub fn trailers(&self) -> HeaderBlock {
+        self.0.request_trailers()
+    }
+
     /// Whether nothing is left to read and the body is whole, as far as is known now.
     pub fn is_finished(&self) -> bool {
         self.0.is_body_finished()
@@ -63,6 +68,11 @@ impl Responder {
     /// [`WriteError::Gone`] when the caller has gone: stop.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.0.write(bytes).await
+    }
+
+    /// Sets all headers behind the response's body, as [`Context::add_trailer`] adds one.
+    pub fn set_trailers(&mut self, trailers: HeaderBlock) {
+        self.0.set_trailers(trailers);
     }
 
     /// Ends the response: it is whole.

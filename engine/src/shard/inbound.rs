@@ -60,6 +60,8 @@ pub(crate) struct Inbound {
     end: RefCell<End>,
     /// The head is handed on alone.
     prompt: Cell<bool>,
+    /// Headers behind the body; there with its end.
+    trailers: RefCell<HeaderBlock>,
     reader: RefCell<Option<Waker>>,
     source: RefCell<Option<Source>>,
     /// Where what is unread counts once the stream's window does not cover it any more, and how much of it does.
@@ -84,6 +86,7 @@ impl Inbound {
                     unread: Cell::new(0),
                     end: RefCell::new(End::Open),
                     prompt: Cell::new(false),
+                    trailers: RefCell::default(),
                     reader: RefCell::new(None),
                     source: RefCell::new(None),
                     budget: RefCell::new(None),
@@ -106,6 +109,7 @@ impl Inbound {
         inbound.budget.take();
         inbound.end.replace(End::Open);
         inbound.prompt.set(false);
+        inbound.trailers.take();
         inbound.reader.take();
         inbound.source.take();
         if let Some(head) = inbound.head.take() {
@@ -136,6 +140,20 @@ impl Inbound {
     pub(crate) fn set_head(&self, headers: HeaderBlock) {
         *self.head.borrow_mut() = Some(headers);
         self.wake();
+    }
+
+    /// Headers behind the body: its end follows.
+    pub(crate) fn set_trailers(&self, trailers: HeaderBlock) {
+        *self.trailers.borrow_mut() = trailers;
+    }
+
+    /// Headers behind the body, once it has ended; none if there were none.
+    pub(crate) fn trailers(&self) -> HeaderBlock {
+        self.trailers.borrow().clone()
+    }
+
+    pub(crate) fn has_trailers(&self) -> bool {
+        self.trailers.borrow().count() > 0
     }
 
     pub(crate) fn push(&self, bytes: Bytes) {

@@ -59,8 +59,8 @@ pub(crate) enum Relay {
     Open(Box<Open>),
     /// Caller → link: a piece of the request's body.
     Body { call: CallId, bytes: Bytes },
-    /// Caller → link: the body is complete.
-    BodyEnd { call: CallId },
+    /// Caller → link: the body is complete, with what headers stand behind it.
+    BodyEnd { call: CallId, trailers: HeaderBlock },
     /// Caller → link: the reader took so many bytes of the response.
     Taken { call: CallId, bytes: usize },
     /// Caller → link: give the stream up.
@@ -75,6 +75,8 @@ pub(crate) enum Relay {
     Head { call: CallId, headers: HeaderBlock },
     /// Link → caller: a piece of the response's body.
     Data { call: CallId, bytes: Bytes },
+    /// Link → caller: headers behind the response's body, whose end follows.
+    Trailers { call: CallId, trailers: HeaderBlock },
     /// Link → caller: the response is complete.
     End { call: CallId },
     /// Link → caller: the stream broke.

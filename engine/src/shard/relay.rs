@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flatend_codec::{ResetCode, StreamId};
+use flatend_codec::{HeaderBlock, ResetCode, SendError, StreamId};
 
 use super::{CallId, Inbound, Message, Open, Relay, Shard, Source};
 use crate::call::{not_opened, BodyRefused, CallRequest};
@@ -55,6 +55,8 @@ struct Served {
     stream: StreamId,
     pending: RefCell<VecDeque<Bytes>>,
     ended: Cell<bool>,
+    /// Headers behind the body.
+    trailers: RefCell<HeaderBlock>,
     /// A task drains `pending` as the link has room.
     draining: Cell<bool>,
     closed: Cell<bool>,
@@ -121,8 +123,9 @@ impl RemoteCall {
         Ok(())
     }
 
-    pub(crate) fn finish(&self) {
-        self.tell(Relay::BodyEnd { call: self.id });
+    pub(crate) fn finish(&self, trailers: HeaderBlock) {
+        let call = self.id;
+        self.tell(Relay::BodyEnd { call, trailers });
     }
 
     /// The caller is done with it, whatever its state. `answered`: the response was complete.
@@ -187,12 +190,12 @@ impl Shard {
         match relay {
             Relay::Open(open) => self.serve_open(*open),
             Relay::Body { call, bytes } => self.serve_body(call, bytes),
-            Relay::BodyEnd { call } => {
+            Relay::BodyEnd { call, trailers } => {
                 if let Some(served) = self.served(call) {
                     served.ended.set(true);
+                    *served.trailers.borrow_mut() = trailers;
                     if !served.draining.get() {
-                        // A stream that is gone needs no end.
-                        served.link.send_end(served.stream).ok();
+                        self.end_served(call, &served);
                     }
                 }
             }
@@ -239,6 +242,9 @@ impl Shard {
                 self.made(call, |inbound, _| inbound.set_head(headers))
             }
             Relay::Data { call, bytes } => self.made(call, |inbound, _| inbound.push(bytes)),
+            Relay::Trailers { call, trailers } => {
+                self.made(call, |inbound, _| inbound.set_trailers(trailers))
+            }
             Relay::End { call } => self.made(call, |inbound, _| inbound.finish()),
             Relay::Failed { call, fault } => self.made(call, |inbound, window| {
                 // Nobody gives the window back any more.
@@ -284,6 +290,7 @@ impl Shard {
                     stream,
                     pending: RefCell::default(),
                     ended: Cell::new(open.end),
+                    trailers: RefCell::default(),
                     draining: Cell::new(false),
                     closed: Cell::new(false),
                 };
@@ -337,7 +344,19 @@ impl Shard {
         }
         served.draining.set(false);
         if served.ended.get() && !served.closed.get() {
-            served.link.send_end(served.stream).ok();
+            self.end_served(call, served);
+        }
+    }
+
+    /// The body is complete. A stream that is gone needs no end.
+    fn end_served(&self, call: CallId, served: &Served) {
+        let sent = served
+            .link
+            .send_end(served.stream, &served.trailers.borrow());
+        if let Err(error @ SendError::HeadTooLarge { .. }) = sent {
+            let fault = Fault::RequestBroken(error.to_string());
+            self.outbox(call.shard)
+                .send(Message::Relay(Relay::Failed { call, fault }));
         }
     }
 }

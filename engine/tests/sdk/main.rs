@@ -11,6 +11,7 @@ mod offers;
 mod per_shard;
 mod starting;
 mod state;
+mod trailers;
 
 use flatend::{CallRequest, Node, NodeBuilder};
 

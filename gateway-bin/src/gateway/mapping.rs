@@ -2,7 +2,7 @@
 //! client can forge, hop-by-hop fields removed, the client's own word about where it came from replaced.
 
 use flatend::{HeaderBlock, HeaderTooLarge};
-use flatend_http::h1::{RequestHead, TargetForm};
+use flatend_http::h1::{RequestHead, TargetForm, Trailers};
 use flatend_http::headers::{self, JoinScratch};
 use flatend_http::router::Match;
 use flatend_http::{query, RequestError};
@@ -130,6 +130,18 @@ pub(super) fn extras(
         .and_then(|()| block.push(b"x-request-id", request_id.as_bytes()))
         .and_then(|()| block.append(constant));
     pushed.map_err(too_large("the request target or host is over 65,535 bytes"))
+}
+
+/// The trailers of a chunked request, without what must not pass as one, names that the gateway speaks under among them.
+pub(super) fn trailers(fields: &Trailers) -> HeaderBlock {
+    let mut block = HeaderBlock::new();
+    for (name, value) in fields {
+        if !is_forgeable(name.as_bytes()) {
+            // The server bounds all of them together; a name of over 255 bytes is none that anybody waits for.
+            block.push(name.as_bytes(), value).ok();
+        }
+    }
+    block
 }
 
 /// Names under which the gateway itself speaks, and those by which a client could lie about where it came from. The

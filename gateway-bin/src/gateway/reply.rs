@@ -25,6 +25,7 @@ pub(super) async fn send(
     headers: &HeaderBlock,
     request_id: &str,
     nocache: bool,
+    takes_trailers: bool,
 ) -> Ended {
     let status = match status(headers) {
         Ok(status) => status,
@@ -40,9 +41,11 @@ pub(super) async fn send(
         );
     // A body that is all here needs no chunks. The answer to HEAD says nothing of the length that GET would have.
     let declared = headers.get(b"content-length").is_some();
+    // Trailers stand behind chunks alone.
+    let chunked = takes_trailers && call.has_trailers();
     let body_bytes = call
         .rest()
-        .filter(|_| !declared && !exchange.facts().is_head)
+        .filter(|_| !declared && !chunked && !exchange.facts().is_head)
         .map(|bytes| bytes as u64);
     if let Err(SendError::Invalid(error)) =
         exchange.send_head(status, body_bytes, request_id, fields)
@@ -51,17 +54,18 @@ pub(super) async fn send(
     }
     if exchange.facts().is_head || matches!(status, 204 | 205 | 304) {
         // Nobody gets the body, so nobody waits for its end: dropping the call has it thrown away.
-        return finish(exchange).await;
+        return finish(exchange, None).await;
     }
+    let trailers = takes_trailers.then_some(call);
     // Nearly every response is small and all here.
     if queue_ready(exchange, call).is_err() {
         return Ended::Cut;
     }
     if call.is_complete() {
-        return finish(exchange).await;
+        return finish(exchange, trailers).await;
     }
     // In memory of its own, so that the usual answer stays small.
-    Box::pin(stream(exchange, call)).await
+    Box::pin(stream(exchange, call, trailers)).await
 }
 
 /// Queues the pieces that are there, until enough wait for a flush.
@@ -74,7 +78,7 @@ fn queue_ready(exchange: &Exchange<'_>, call: &Call) -> Result<(), SendError> {
 }
 
 /// Sends the rest of a body as it comes.
-async fn stream(exchange: &Exchange<'_>, call: &Call) -> Ended {
+async fn stream(exchange: &Exchange<'_>, call: &Call, trailers: Option<&Call>) -> Ended {
     loop {
         match next(exchange, call).await {
             Ok(Some(bytes)) => {
@@ -83,13 +87,13 @@ async fn stream(exchange: &Exchange<'_>, call: &Call) -> Ended {
                     return Ended::Cut;
                 }
                 if call.is_complete() {
-                    return finish(exchange).await;
+                    return finish(exchange, trailers).await;
                 }
                 if exchange.flush().await.is_err() {
                     return Ended::ClientGone;
                 }
             }
-            Ok(None) => return finish(exchange).await,
+            Ok(None) => return finish(exchange, trailers).await,
             Err(Lost::Service) => {
                 // What arrived is sent on, so that the client has what there is; then the cut.
                 exchange.flush().await.ok();
@@ -100,8 +104,13 @@ async fn stream(exchange: &Exchange<'_>, call: &Call) -> Ended {
     }
 }
 
-async fn finish(exchange: &Exchange<'_>) -> Ended {
-    if exchange.finish().is_err() {
+/// Ends the response, with the trailers of the call if the client takes them.
+async fn finish(exchange: &Exchange<'_>, trailers: Option<&Call>) -> Ended {
+    let finished = match trailers.filter(|call| call.has_trailers()) {
+        Some(call) => exchange.finish_with(call.trailers().iter()),
+        None => exchange.finish(),
+    };
+    if finished.is_err() {
         exchange.flush().await.ok();
         return Ended::Cut;
     }

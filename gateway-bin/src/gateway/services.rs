@@ -9,7 +9,7 @@ use flatend::{
     header_block, recycle, Call, CallError, CallRequest, HeaderBlock, Outlet, ServiceSet, Shard,
 };
 use flatend_http::h1::{BodyLength, RequestHead};
-use flatend_http::headers::JoinScratch;
+use flatend_http::headers::{accepts_trailers, nominates_others, JoinScratch};
 use flatend_http::router::Match;
 use flatend_http::server::{BodyError, Client, Exchange, Notes};
 
@@ -36,6 +36,26 @@ pub(super) struct ServiceCall {
     extras: HeaderBlock,
     has_body: bool,
     repeatable: bool,
+    trailing: Trailing,
+}
+
+/// Which headers behind bodies pass.
+#[derive(Clone, Copy)]
+struct Trailing {
+    /// Those of a chunked request: its head names none of them as of one hop.
+    to_service: bool,
+    /// Those of the response: the client has said that it takes them.
+    to_client: bool,
+}
+
+impl Trailing {
+    fn of(head: &RequestHead<'_>) -> Trailing {
+        let nominated = || head.fields.values("connection").any(nominates_others);
+        Trailing {
+            to_service: head.body == BodyLength::Chunked && !nominated(),
+            to_client: head.fields.values("te").any(accepts_trailers),
+        }
+    }
 }
 
 impl Services {
@@ -95,6 +115,7 @@ impl Services {
                 Retry::Auto => head.method.is_idempotent(),
                 Retry::Never => false,
             },
+            trailing: Trailing::of(head),
         })
     }
 
@@ -106,7 +127,7 @@ impl Services {
         facts: &Facts,
         exchange: &Exchange<'_>,
     ) {
-        let has_body = request.has_body;
+        let (has_body, trailing) = (request.has_body, request.trailing);
         let call = self.shard.call(CallRequest {
             services: self.sets[facts.route].clone(),
             headers: request.headers,
@@ -120,9 +141,9 @@ impl Services {
         });
         exchange.note(Notes::asked);
         let ended = if has_body {
-            Box::pin(self.run_with_body(route, exchange, &call, facts)).await
+            Box::pin(self.run_with_body(route, exchange, &call, facts, trailing)).await
         } else {
-            Some(self.respond(route, exchange, &call, facts).await)
+            Some(self.respond(route, exchange, &call, facts, trailing).await)
         };
         exchange.note(|notes| notes.provider(call.tries(), call.provider()));
         match ended {
@@ -177,6 +198,7 @@ impl Services {
         exchange: &Exchange<'_>,
         call: &Call,
         facts: &Facts,
+        trailing: Trailing,
     ) -> Ended {
         let mut response = std::pin::pin!(call.response());
         let mut left = std::pin::pin!(exchange.left());
@@ -192,7 +214,15 @@ impl Services {
             Some(Ok(headers)) => {
                 exchange.note(Notes::responded);
                 let nocache = route.nocache;
-                let ended = reply::send(exchange, call, &headers, &facts.request_id, nocache).await;
+                let ended = reply::send(
+                    exchange,
+                    call,
+                    &headers,
+                    &facts.request_id,
+                    nocache,
+                    trailing.to_client,
+                )
+                .await;
                 recycle(headers);
                 match ended {
                     Ended::Unusable(what) => {
@@ -213,10 +243,11 @@ impl Services {
         exchange: &Exchange<'_>,
         call: &Call,
         facts: &Facts,
+        trailing: Trailing,
     ) -> Option<Ended> {
-        let mut uploading = std::pin::pin!(upload(exchange, call));
+        let mut uploading = std::pin::pin!(upload(exchange, call, trailing));
         let mut uploaded = None;
-        let mut responding = std::pin::pin!(self.respond(route, exchange, call, facts));
+        let mut responding = std::pin::pin!(self.respond(route, exchange, call, facts, trailing));
         let ended = std::future::poll_fn(|cx| {
             if uploaded.is_none() {
                 if let Poll::Ready(result) = uploading.as_mut().poll(cx) {
@@ -255,7 +286,7 @@ enum Upload {
     Cut,
 }
 
-async fn upload(exchange: &Exchange<'_>, call: &Call) -> Upload {
+async fn upload(exchange: &Exchange<'_>, call: &Call, trailing: Trailing) -> Upload {
     loop {
         match exchange.recv_body().await {
             Ok(Some(bytes)) => {
@@ -264,7 +295,10 @@ async fn upload(exchange: &Exchange<'_>, call: &Call) -> Upload {
                 }
             }
             Ok(None) => {
-                call.finish();
+                call.finish_with(match trailing.to_service {
+                    true => mapping::trailers(&exchange.trailers()),
+                    false => HeaderBlock::new(),
+                });
                 return Upload::Complete;
             }
             Err(BodyError::Refused(_) | BodyError::Gone) => return Upload::Cut,

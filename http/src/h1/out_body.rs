@@ -90,6 +90,11 @@ impl OutBody {
         OutBody { framing }
     }
 
+    /// Whether trailers can stand behind the body.
+    pub(super) fn takes_trailers(&self) -> bool {
+        self.framing == OutFraming::Chunked
+    }
+
     /// Whether the end of the connection is the end of the body.
     pub fn ends_with_connection(&self) -> bool {
         self.framing == OutFraming::UntilClose

@@ -13,7 +13,7 @@ use super::io::{with_date, Io, UPLOAD_BUFFER_BYTES};
 use super::record::Notes;
 use super::OwnAnswer;
 use crate::error::{RequestError, ResponseError};
-use crate::h1::{RequestFacts, ResponseHead, CONTINUE};
+use crate::h1::{RequestFacts, ResponseHead, Trailers, CONTINUE};
 use crate::limits::{HALF_CLOSED_WAIT_MS, SLICE_BYTES_MIN};
 
 /// Output that a handler may queue before it must flush.
@@ -230,6 +230,32 @@ impl<'a> Exchange<'a> {
         self.io.output.borrow_mut().push(last);
         self.io.note(|notes| notes.is_finished = true);
         Ok(())
+    }
+
+    /// As [`Exchange::finish`], with trailer fields where the body is chunked. Only for a client that takes them.
+    ///
+    /// # Errors
+    /// As [`Exchange::finish`].
+    pub fn finish_with<'f>(
+        &self,
+        trailers: impl IntoIterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Result<(), SendError> {
+        let mut output = self.io.output.borrow_mut();
+        let before = output.tail().len();
+        let result = self
+            .io
+            .http
+            .borrow_mut()
+            .send_trailers(output.tail(), trailers);
+        output.appended(before);
+        result.map_err(SendError::Invalid)?;
+        self.io.note(|notes| notes.is_finished = true);
+        Ok(())
+    }
+
+    /// The trailer fields of the request's body, after its end: names in lower case, without those that must not be trailers.
+    pub fn trailers(&self) -> Trailers {
+        self.io.http.borrow().trailers().to_vec()
     }
 
     /// Whether the response is complete and the rest of the body is still wanted from the client.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use flatend_codec::HeaderBlock;
 
 use super::super::head::ResponseHead;
 pub(super) use super::super::written::Written;
@@ -35,6 +36,7 @@ struct State {
     pass: Option<Pass>,
     // From the thread to the shard.
     body: Queue,
+    body_trailers: HeaderBlock,
     written: Written,
     cancelled: bool,
     writer: Option<Waker>,
@@ -42,6 +44,7 @@ struct State {
     answer: Option<Result<Answer, CallError>>,
     answered: bool,
     response: Queue,
+    trailers: HeaderBlock,
     end: Option<Result<(), Fault>>,
     /// The shard has nothing to do with it any more.
     let_go: bool,
@@ -58,7 +61,8 @@ pub(super) struct Answer {
 /// What the shard finds of the request's body.
 pub(super) enum Next {
     Piece(Bytes),
-    End,
+    /// With the headers behind it.
+    End(HeaderBlock),
     /// Nothing yet.
     Nothing,
     /// Nothing ever.
@@ -106,12 +110,14 @@ impl Exchange {
             state: Mutex::new(State {
                 pass: Some(pass),
                 body: Queue::default(),
+                body_trailers: HeaderBlock::new(),
                 written,
                 cancelled: false,
                 writer: None,
                 answer: None,
                 answered: false,
                 response: Queue::default(),
+                trailers: HeaderBlock::new(),
                 end: None,
                 let_go: false,
                 reader: None,
@@ -165,6 +171,16 @@ impl Exchange {
     pub(super) fn write(self: &Arc<Self>, bytes: Bytes) {
         self.lock().body.push(bytes);
         self.poke();
+    }
+
+    /// Headers behind the body, before its end is told.
+    pub(super) fn set_body_trailers(&self, trailers: HeaderBlock) {
+        self.lock().body_trailers = trailers;
+    }
+
+    /// Headers behind the response.
+    pub(super) fn trailers(&self) -> HeaderBlock {
+        self.lock().trailers.clone()
     }
 
     /// The body is over, well or not. Only the first word counts.
@@ -234,7 +250,7 @@ impl Exchange {
         }
         match state.written {
             Written::Open => Next::Nothing,
-            Written::Ended => Next::End,
+            Written::Ended => Next::End(std::mem::take(&mut state.body_trailers)),
             Written::Refused | Written::Dropped => Next::Gone,
         }
     }
@@ -286,6 +302,11 @@ impl Exchange {
     pub(super) fn wake_reader(&self) {
         let reader = self.lock().reader.take();
         reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// Headers behind the response, before its end is told.
+    pub(super) fn set_trailers(&self, trailers: HeaderBlock) {
+        self.lock().trailers = trailers;
     }
 
     /// The response is over, well or not. Only the first word counts.

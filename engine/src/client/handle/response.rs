@@ -86,6 +86,11 @@ impl HandleResponse {
         std::future::poll_fn(|cx| self.poll_data(cx)).await
     }
 
+    /// The headers behind the body, once it was read to its end. None from a provider on legacy.
+    pub fn trailers(&self) -> HeaderBlock {
+        self.end.0.trailers()
+    }
+
     /// The whole body, up to `limit_bytes`.
     ///
     /// # Errors
@@ -167,6 +172,13 @@ impl HandleBody {
 
     /// Ends the body: it is complete.
     pub fn finish(self) {
+        self.exchange.end_body(Written::Ended);
+    }
+
+    /// As [`HandleBody::finish`], with headers behind the body, [`TRAILERS_BYTES_MAX`](crate::limits::TRAILERS_BYTES_MAX) at most; their
+    /// names should be in lower case. A provider on legacy does not get them.
+    pub fn finish_with(self, trailers: HeaderBlock) {
+        self.exchange.set_body_trailers(trailers);
         self.exchange.end_body(Written::Ended);
     }
 }

@@ -217,6 +217,9 @@ impl Task<'_> {
         };
         match end {
             Some(end) => {
+                if call.has_trailers() {
+                    self.exchange.set_trailers(call.trailers());
+                }
                 self.exchange.end(end);
                 Poll::Ready(())
             }
@@ -262,8 +265,8 @@ impl Source {
                     Next::Piece(bytes) => send(exchange, call, bytes),
                     Next::Nothing => break,
                     Next::Gone => *done = true,
-                    Next::End => {
-                        call.finish();
+                    Next::End(trailers) => {
+                        call.finish_with(trailers);
                         *done = true;
                     }
                 },

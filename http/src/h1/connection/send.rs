@@ -4,8 +4,11 @@ use super::{Connection, End, Recv, Send};
 use crate::error::ResponseError;
 use crate::h1::answer::{encode_answer, Answer};
 use crate::h1::out_body::Piece;
-use crate::h1::response::{encode_response, encode_upgrade, ResponseHead};
+use crate::h1::response::{encode_response, encode_upgrade, write_field, ResponseHead};
+use crate::headers;
 
+/// The last chunk, before the trailers and the empty line.
+const LAST_CHUNK_HEAD: &[u8] = b"0\r\n";
 const NO_REQUEST: ResponseError = ResponseError::Misuse("a response without a request");
 const TWO_HEADS: ResponseError = ResponseError::Misuse("a second response head");
 const NO_HEAD: ResponseError = ResponseError::Misuse("a response body without a head");
@@ -59,6 +62,33 @@ impl Connection {
         self.send = Send::Done;
         self.settle();
         Ok(last)
+    }
+
+    /// As [`Connection::send_end`], appended to `out`, with trailer fields behind a chunked body (RFC 9112 7.1.2); behind another there
+    /// are none. What must not be a trailer (RFC 9110 6.5.1), and what is no field, is left out.
+    ///
+    /// # Errors
+    /// [`ResponseError::BodyTooShort`]: [`Connection::abort`].
+    pub fn send_trailers<'f>(
+        &mut self,
+        out: &mut Vec<u8>,
+        fields: impl IntoIterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Result<(), ResponseError> {
+        let chunked = matches!(&self.send, Send::Body(body) if body.takes_trailers());
+        let last = self.send_end()?;
+        if !chunked {
+            out.extend_from_slice(last);
+            return Ok(());
+        }
+        out.extend_from_slice(LAST_CHUNK_HEAD);
+        for (name, value) in fields {
+            if headers::is_trailer(name) {
+                // What is no field changes nothing.
+                write_field(out, name, value).ok();
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     /// Appends a whole answer of our own (error, redirect) and ends the response. The answer to
