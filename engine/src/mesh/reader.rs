@@ -153,55 +153,56 @@ fn take_frames(
     let now = rt::now();
     let mut wants = 0;
     while !buffer.is_empty() {
-        // The payload of a lone large Data, handed on as a slice once the frame is split off.
-        let mut large: Option<(StreamId, &[u8])> = None;
+        // The payload of a large Data, handed on as a slice once the frame is split off, and whether its stream's end followed.
+        let mut large: Option<(StreamId, &[u8], bool)> = None;
         let base = buffer.as_ptr() as usize;
         let opened = link
             .conn
             .borrow_mut()
             .open(now, &mut buffer[..])
             .map_err(fault)?;
-        let (consumed, large) = match opened {
+        let (consumed, mut messages) = match opened {
             Opened::Incomplete { at_least } => {
                 wants = at_least;
                 break;
             }
-            Opened::Frame {
-                consumed,
-                mut messages,
-            } => {
-                progress.begun = true;
-                loop {
-                    let event = link
-                        .with_room(|conn| conn.next_event(now, &mut messages))
-                        .map_err(fault)?;
-                    match event {
-                        None => break,
-                        Some(Event::Data { stream, bytes })
-                            if bytes.len() >= SLICE_BYTES_MIN && large.is_none() =>
-                        {
-                            large = Some((stream, bytes));
-                        }
-                        Some(event) => {
-                            if let Some((stream, bytes)) = large.take() {
-                                // Something follows it in the same frame: order matters more than the copy.
-                                events::data(link, stream, Bytes::copy_from_slice(bytes));
-                            }
-                            events::handle(shard, link, progress, event)?;
+            Opened::Frame { consumed, messages } => (consumed, messages),
+        };
+        progress.begun = true;
+        loop {
+            let event = link
+                .with_room(|conn| conn.next_event(now, &mut messages))
+                .map_err(fault)?;
+            match (event, &mut large) {
+                (None, _) => break,
+                (Some(Event::Data { stream, bytes }), None) if bytes.len() >= SLICE_BYTES_MIN => {
+                    large = Some((stream, bytes, false));
+                }
+                (Some(Event::End { stream }), Some((of, _, ended))) if stream == *of => {
+                    *ended = true;
+                }
+                (Some(event), _) => {
+                    if let Some((stream, bytes, ended)) = large.take() {
+                        // Something else follows in the same frame: order matters more than the copy.
+                        events::data(link, stream, Bytes::copy_from_slice(bytes));
+                        if ended {
+                            link.streams.end(stream);
                         }
                     }
+                    events::handle(shard, link, progress, event)?;
                 }
-                let large = large
-                    .map(|(stream, bytes)| (stream, bytes.as_ptr() as usize - base, bytes.len()));
-                (consumed, large)
             }
-        };
-        if let Some((stream, start, len)) = large {
-            events::data(
-                link,
-                stream,
-                buffer.split_to(consumed).freeze().slice(start..start + len),
-            );
+        }
+        let large = large.map(|(stream, bytes, ended)| {
+            let start = bytes.as_ptr() as usize - base;
+            (stream, start..start + bytes.len(), ended)
+        });
+        if let Some((stream, range, ended)) = large {
+            let frame = buffer.split_to(consumed).freeze();
+            events::data(link, stream, frame.slice(range));
+            if ended {
+                link.streams.end(stream);
+            }
         } else {
             buffer.advance(consumed);
         }
