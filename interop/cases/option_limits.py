@@ -121,6 +121,49 @@ def client_timeouts(world):
         raise Failed("a client that took nothing for long got everything")
 
 
+@case("resting-connections")
+def resting_connections(world):
+    """Connections that rest for longer than a second give memory back, and answer, and end, as others do."""
+    gateway = Configured(
+        world,
+        '[[http]]\naddr = "127.0.0.1:{a}"\ntimeout = { read_header = "2s", idle = "3s" }\n' + route("GET /", "status = 403"),
+    )
+
+    def ask(connection):
+        response = connection.request("GET", "/")
+        equal((response.status, bool(response.body())), (403, True), "a request after a rest")
+
+    def rested():
+        with gateway.connect() as connection:
+            for pause in (1.3, 0, 2.2):
+                ask(connection)
+                time.sleep(pause)  # the rest that is tested
+            ask(connection)
+            begin = time.monotonic()
+            equal(ends(connection.socket), b"", "the end of an idle connection")
+            seconds = time.monotonic() - begin
+            true(2.9 < seconds < 5, f"idle for {seconds:.2f} s instead of 3")
+
+    def silent():
+        begin = time.monotonic()
+        with socket.create_connection(("127.0.0.1", gateway.ports["a"]), timeout=10) as connection:
+            ends(connection)
+        seconds = time.monotonic() - begin
+        true(1.9 < seconds < 4, f"a client that says nothing is left after {seconds:.2f} s instead of 2")
+
+    def half_a_head():
+        with socket.create_connection(("127.0.0.1", gateway.ports["a"]), timeout=10) as connection:
+            time.sleep(1.4)  # the rest that is tested
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+            begin = time.monotonic()
+            equal(ends(connection).split(b"\r\n")[0], b"HTTP/1.1 408 Request Timeout", "half a head after a rest")
+            seconds = time.monotonic() - begin
+            true(1.9 < seconds < 4, f"408 after {seconds:.2f} s instead of 2")
+
+    parallel(3, lambda i: [rested, silent, half_a_head][i]())
+    return "requests after rests of 1.3 and 2.2 s, and every timeout as it is set"
+
+
 @case("body-rate", seconds=40)
 def body_rate(world):
     """`min.rate`: a body in drips ends with 408 after the grace; one that waits for its service does not."""

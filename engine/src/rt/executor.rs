@@ -3,12 +3,11 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_lite::FutureExt;
 use glommio::{GlommioError, LocalExecutorBuilder, Placement};
 
 use super::limits::{RINGS_LOOK_MS, RINGS_RELEASE_MS, RING_DEPTH, RING_MEMORY_BYTES};
@@ -85,7 +84,7 @@ where
     let handle = std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            let result = std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
                 Err(format!(
                     "the shard panicked: {}",
                     panic_text(panic.as_ref())
@@ -131,14 +130,9 @@ where
 /// On a thread that is no shard.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
     reactor::note_spawn();
-    let guarded = async move {
-        yield_now().await;
-        if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
-            report_panic(panic.as_ref());
-        }
-    };
-    glommio::spawn_local(Counted {
-        future: Box::pin(guarded),
+    glommio::spawn_local(Guarded {
+        future: Box::pin(future),
+        has_begun: false,
     })
     .detach();
 }
@@ -166,6 +160,49 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         text.clone()
     } else {
         "a panic without a text".to_owned()
+    }
+}
+
+/// A task with its edge: begins later in the turn, and catches panics. Not written as a future around a future, which would hold the
+/// inner one twice.
+struct Guarded {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    has_begun: bool,
+}
+
+impl Future for Guarded {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        reactor::note_poll();
+        if !self.has_begun {
+            self.has_begun = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let this = &mut *self;
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = this.future.as_mut().poll(cx);
+            if polled.is_ready() {
+                this.let_go();
+            }
+            polled
+        }));
+        polled.unwrap_or_else(|panic| {
+            report_panic(panic.as_ref());
+            // What a broken task holds may break too.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| this.let_go())) {
+                report_panic(panic.as_ref());
+            }
+            Poll::Ready(())
+        })
+    }
+}
+
+impl Guarded {
+    /// Drops what the task holds.
+    fn let_go(&mut self) {
+        self.future = Box::pin(std::future::ready(()));
     }
 }
 

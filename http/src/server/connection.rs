@@ -24,9 +24,42 @@ const REQUESTS_TURN_MAX: u32 = 16;
 /// Answers to piped requests gathered for one write.
 const PIPED_BYTES_MAX: usize = 64 * 1024;
 
-/// Runs a connection to its end.
+/// Runs a connection to its end. While it rests it has no more memory than waiting takes: what serves requests is made when bytes
+/// come.
 pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
-    io.read_timer.set_after(io.timeouts.read_header_ms);
+    io.expect_request(io.timeouts.read_header_ms);
+    loop {
+        rest(server, io).await;
+        match Box::pin(serve(server, io)).await {
+            Served::Rests => {}
+            Served::Ended => return,
+        }
+    }
+}
+
+/// Why requests are not served any more.
+enum Served {
+    /// None comes.
+    Rests,
+    /// The connection has ended.
+    Ended,
+}
+
+/// Waits until there is something to do: bytes, the end of patience, or a drain.
+async fn rest<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
+    io.read_timer.set(io.patience.get());
+    std::future::poll_fn(|cx| match server.draining.get() {
+        true => Poll::Ready(()),
+        false => match io.socket.poll_readable(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => io.read_timer.poll(cx),
+        },
+    })
+    .await;
+}
+
+/// Serves requests until none has come for a while, or the connection has ended.
+async fn serve<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Served {
     let recorder = Recorder { server, io };
     let mut requests = 0;
     loop {
@@ -37,14 +70,18 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
         }
         if io.broken.get() {
             io.socket.reset_on_close();
-            return;
+            return Served::Ended;
         }
         let next = io.http.borrow().next();
         if server.wants_records && !matches!(next, Next::Exchange | Next::Refuse(_)) {
             recorder.end();
         }
         let result = match next {
-            Next::ReadHead => read_head(server, io).await,
+            Next::ReadHead => match read_head(server, io).await {
+                Ok(Head::NoneComes) => return Served::Rests,
+                Ok(Head::Done) => Ok(()),
+                Err(()) => Err(()),
+            },
             Next::Exchange => {
                 // The handler came back with the response or the body unfinished.
                 io.http.borrow_mut().abort();
@@ -52,15 +89,21 @@ pub(super) async fn run<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) {
             }
             Next::Refuse(error) => Box::pin(refuse(server, io, &error)).await,
             Next::Drain => Box::pin(drain(io)).await,
-            Next::Linger => return Box::pin(linger::linger(io)).await,
-            Next::Close if linger::is_due(io) => return Box::pin(linger::linger(io)).await,
+            Next::Linger => {
+                Box::pin(linger::linger(io)).await;
+                return Served::Ended;
+            }
+            Next::Close if linger::is_due(io) => {
+                Box::pin(linger::linger(io)).await;
+                return Served::Ended;
+            }
             Next::Close | Next::Upgraded => {
                 io.flush().await.ok();
-                return;
+                return Served::Ended;
             }
             Next::Reset => {
                 io.socket.reset_on_close();
-                return;
+                return Served::Ended;
             }
         };
         if result.is_err() {
@@ -100,7 +143,15 @@ impl<H: Handler> Drop for Recorder<'_, H> {
     }
 }
 
-async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<(), ()> {
+/// What became of the wait for a head.
+enum Head {
+    /// It came and was dealt with, or the connection's state says what comes next.
+    Done,
+    /// No byte of it has come for a while.
+    NoneComes,
+}
+
+async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<Head, ()> {
     let mut began = false;
     io.head_began.set(rt::now());
     loop {
@@ -110,7 +161,7 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
             let mut http = io.http.borrow_mut();
             match http.recv_head(&input, &mut scratch) {
                 // The connection now wants the error answered.
-                Err(_) => return Ok(()),
+                Err(_) => return Ok(Head::Done),
                 Ok(Parsed::Partial) => None,
                 Ok(Parsed::Head(head, consumed)) => {
                     let mut notes = server.wants_records.then(|| {
@@ -128,13 +179,14 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
         };
         if let Some((plan, consumed)) = plan {
             io.input.borrow_mut().advance(consumed);
-            return exchange(server, io, plan).await;
+            exchange(server, io, plan).await?;
+            return Ok(Head::Done);
         }
         let buffered = io.input.borrow().len();
         if server.draining.get() {
             io.http.borrow_mut().shut_down(buffered);
             if io.http.borrow().next() != Next::ReadHead {
-                return Ok(());
+                return Ok(Head::Done);
             }
         }
         if buffered > 0 && !began {
@@ -160,7 +212,7 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
             Some(Ok(0)) => {
                 // An incomplete head is an error that wants an answer; otherwise it is a plain end.
                 io.http.borrow_mut().recv_end(buffered).ok();
-                return Ok(());
+                return Ok(Head::Done);
             }
             Some(Ok(_)) if buffered == 0 => io.head_began.set(rt::now()),
             Some(Ok(_)) => {}
@@ -171,6 +223,7 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                 }
                 return Err(());
             }
+            None if buffered == 0 && rt::now() < io.patience.get() => return Ok(Head::NoneComes),
             None => {
                 let wait = io.http.borrow().wait(buffered);
                 if wait == Wait::Idle {
@@ -182,7 +235,7 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<()
                     );
                     io.http.borrow_mut().refuse(error);
                 }
-                return Ok(());
+                return Ok(Head::Done);
             }
         }
     }
@@ -227,7 +280,7 @@ async fn exchange<H: Handler>(
     if !matches!(io.http.borrow().next(), Next::Refuse(_)) {
         io.body_rules.take();
     }
-    io.read_timer.set_after(io.timeouts.idle_ms);
+    io.expect_request(io.timeouts.idle_ms);
     // The answer to a piped request that is here already may leave in the same write.
     let piped = !io.input.borrow().is_empty() && io.output.borrow().len() < PIPED_BYTES_MAX;
     if !piped {
@@ -291,6 +344,6 @@ async fn drain(io: &Rc<Io>) -> Result<(), ()> {
             Ok(Err(_)) => return Err(()),
         }
     }
-    io.read_timer.set_after(io.timeouts.idle_ms);
+    io.expect_request(io.timeouts.idle_ms);
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::{BodyRules, Client, OwnAnswer, Timeouts};
 use crate::date::DateCache;
 use crate::error::RequestError;
 use crate::h1::{Answer, Connection};
-use crate::limits::{Limits, TURN_BYTES_MAX};
+use crate::limits::{Limits, REST_AFTER_MS, TURN_BYTES_MAX};
 use crate::net::buffers;
 use crate::net::queue::OutQueue;
 
@@ -33,6 +33,8 @@ pub(super) struct Io {
     pub(super) timeouts: Timeouts,
     pub(super) read_timer: Timer,
     pub(super) write_timer: Timer,
+    /// Until when a request is awaited.
+    pub(super) patience: Cell<Millis>,
     /// Bytes of bodies read since the shard's other tasks last had a turn.
     turn_bytes: Cell<usize>,
     /// Of the current request's body.
@@ -73,6 +75,7 @@ impl Io {
             timeouts,
             read_timer: Timer::new(),
             write_timer: Timer::new(),
+            patience: Cell::new(rt::now()),
             turn_bytes: Cell::new(0),
             pace: Pace::default(),
             body_rules: RefCell::new(None),
@@ -123,6 +126,12 @@ impl Io {
                 buffers::give_input(std::mem::take(&mut input));
             }
         }
+    }
+
+    /// A request is awaited from now on, `ms` at most. The timer wakes before that, so that the connection rests.
+    pub(super) fn expect_request(&self, ms: u64) {
+        self.patience.set(rt::now().after(ms));
+        self.read_timer.set_after(ms.min(REST_AFTER_MS));
     }
 
     /// Gives back what memory is empty: the connection waits for its next request.
