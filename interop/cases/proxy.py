@@ -156,7 +156,8 @@ def proxy_killed(world):
                 response.body()
             except Cut:
                 continue
-        raise AssertionError("a response that was cut ended cleanly")
+            # A reset can overtake what was sent before it: then nothing was passed on yet, and the client is told so.
+            equal((response.status, response.header("content-length") == "1000000"), (502, False), "a response that was cut ended cleanly")
     return "cut"
 
 
