@@ -136,6 +136,8 @@ pub const NAMED_MEMORY_MS: u64 = 60_000;
 /// brings somebody; with all of 500 nodes in each answer's reach that would be 250,000 questions, with 64 it is at most 32,000.
 pub const FIRST_TARGET_NODES_MAX: usize = 64;
 
+/// A connection that has sent less in all keeps no output buffer between two writes: its handshake, and a question or two.
+pub const TALKS_FROM_BYTES: u64 = 2 * 1024;
 /// Once drained, an output buffer above this size is given back down to [`TRANSMIT_KEEP_BYTES`].
 pub const TRANSMIT_SHRINK_BYTES: usize = 256 * 1024;
 /// What an idle connection keeps of its output buffer.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use flatend_codec::limits::{LENGTH_BYTES, PLAINTEXT_BYTES_MAX, TAG_BYTES};
+
 /// Bytes that wait in one link's output before its writers wait: a few round trips of a fast link, little memory.
 pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
@@ -184,9 +186,15 @@ pub const UNVERIFIED_BUFFER_BYTES: usize = 1_024;
 /// First receive buffer of a link; most links see small frames only.
 pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Receive buffer of a link on which bulk data travels: several frames fit, so that the part of a frame left over at its
-/// end is small beside what was used.
-pub const LINK_BUFFER_BULK_BYTES: usize = 256 * 1024;
+/// Receive buffer of a link on which bulk data travels: four of the largest frames of flatend/2, so that where they follow each other
+/// none of it is left over, and what slices keep alive is what they are.
+pub const LINK_BUFFER_BULK_BYTES: usize = 4 * (LENGTH_BYTES + PLAINTEXT_BYTES_MAX + TAG_BYTES);
+
+/// Receive buffers that a shard keeps for links that have something to read: as many as read at once in a turn, more or less.
+pub(crate) const SPARE_BUFFERS_MAX: usize = 16;
+
+/// The same while they are large: a MiB.
+pub(crate) const SPARE_BULK_BUFFERS_MAX: usize = 4;
 
 /// Bulk bytes of a link between two times that its window is narrowed: two system calls each, and the system widens the window once
 /// a round trip at most.

@@ -41,6 +41,8 @@ impl Connection {
         let identity = key.cloned().zip(self.shared.shown);
         let body = handshake::encode(identity.as_ref(), services, self.shared.trailer_bytes)
             .map_err(SendError::ApiMisuse)?;
+        let is_legacy = !matches!(self.protocol, Protocol::Flatend2(_));
+        let body = if is_legacy { body } else { Vec::new() };
         let before = std::mem::replace(&mut self.shared.handshake_body, body);
         let result = match &mut self.protocol {
             Protocol::Agreeing(agreement) => {
@@ -49,7 +51,9 @@ impl Connection {
             }
             Protocol::Legacy(link) => link.announce(&mut self.shared),
             Protocol::Flatend2(link) => {
-                link.1.services = services.to_vec();
+                if let Some(own) = &mut link.1 {
+                    own.services = services.to_vec();
+                }
                 link.0.announce(&mut self.shared, services);
                 Ok(Announced::Sent)
             }
@@ -68,7 +72,9 @@ impl Connection {
             Protocol::Agreeing(agreement) => agreement.set_epoch(epoch),
             Protocol::Legacy(_) => {}
             Protocol::Flatend2(link) => {
-                link.1.epoch = epoch;
+                if let Some(own) = &mut link.1 {
+                    own.epoch = epoch;
+                }
                 link.0.set_epoch(epoch);
             }
         }

@@ -83,7 +83,8 @@ impl Connection {
                     }
                     Agreed::Flatend2 { secrets, own } => {
                         let link = flatend2::Link::new(&mut self.shared, now, &own, secrets, seed)?;
-                        Protocol::Flatend2(Box::new((link, *own)))
+                        self.shared.speaks_flatend2();
+                        Protocol::Flatend2(Box::new((link, Some(own))))
                     }
                 };
                 Ok(Opened::Frame {

@@ -28,7 +28,8 @@ enum Protocol {
     /// The 32 bytes of the peer are awaited.
     Agreeing(Agreement),
     Legacy(Box<legacy::Link>),
-    Flatend2(Box<(flatend2::Link, Own)>),
+    /// With what is still to be said of ourselves, until hands are shaken.
+    Flatend2(Box<(flatend2::Link, Option<Box<Own>>)>),
 }
 
 /// One side of one link: bytes in, events out; calls in, bytes out. See the crate's documentation for how to drive it.

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) events: VecDeque<Event<'static>>,
     /// Our public key if we show one.
     pub(crate) own_key: Option<[u8; 32]>,
-    /// The body of our legacy handshake, signed.
+    /// The body of our legacy handshake, signed; empty on flatend/2.
     pub(crate) handshake_body: Vec<u8>,
     /// The address in it, and room that it leaves for what follows it.
     pub(crate) shown: Option<SocketAddr>,
@@ -96,6 +96,11 @@ impl Shared {
             started: now,
             seen_input: 0,
         })
+    }
+
+    /// Nothing is said on legacy any more: what was to be is given back.
+    pub(super) fn speaks_flatend2(&mut self) {
+        self.handshake_body = Vec::new();
     }
 
     pub(crate) fn handshake_due(&self) -> Millis {

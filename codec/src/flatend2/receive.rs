@@ -19,7 +19,7 @@ impl Link {
     pub(crate) fn next_event<'a>(
         &mut self,
         shared: &mut Shared,
-        own: &Own,
+        own: &mut Option<Box<Own>>,
         frame: &mut &'a [u8],
     ) -> Received<'a> {
         if let Some(stream) = self.pending_end.take() {
@@ -31,7 +31,11 @@ impl Link {
             };
             let event = match self.phase {
                 Phase::AwaitHello => {
-                    self.on_hello(shared, own, message, frame.is_empty())?;
+                    if let Some(own) = own {
+                        self.on_hello(shared, own, message, frame.is_empty())?;
+                    }
+                    // All of it is said.
+                    *own = None;
                     None
                 }
                 Phase::AwaitServices | Phase::Up => self.receive(shared, message)?,

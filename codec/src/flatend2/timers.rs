@@ -72,6 +72,8 @@ impl Link {
             });
         }
         self.pings.asked = Some(at);
+        // A link that is silent for so long is at rest.
+        shared.out.rest();
         self.pings.sent += 1;
         let payload = self.pings.sent.to_be_bytes();
         self.put(shared, kind::PING, 0, 0, payload.len(), |out| {

@@ -4,7 +4,9 @@
 
 use super::gather::Gathering;
 use super::Seal;
-use crate::limits::{LENGTH_BYTES, TAG_BYTES, TRANSMIT_KEEP_BYTES, TRANSMIT_SHRINK_BYTES};
+use crate::limits::{
+    LENGTH_BYTES, TAG_BYTES, TALKS_FROM_BYTES, TRANSMIT_KEEP_BYTES, TRANSMIT_SHRINK_BYTES,
+};
 use crate::wire::put_u32;
 
 /// What the socket has taken is moved out of the way once it is this much and at least half of the buffer: linear in all.
@@ -59,7 +61,10 @@ impl Outbox {
         if self.taken == self.bytes.len() {
             self.bytes.clear();
             self.taken = 0;
-            if self.bytes.capacity() > TRANSMIT_SHRINK_BYTES {
+            if self.transmitted_total < TALKS_FROM_BYTES {
+                // Many links say little more than who they are.
+                self.bytes = Vec::new();
+            } else if self.bytes.capacity() > TRANSMIT_SHRINK_BYTES {
                 self.bytes.shrink_to(TRANSMIT_KEEP_BYTES);
             }
         } else if self.taken >= COMPACT_BYTES && self.taken >= self.bytes.len() / 2 {
@@ -68,6 +73,13 @@ impl Outbox {
                 gathering.moved(self.taken);
             }
             self.taken = 0;
+        }
+    }
+
+    /// Nothing has been said for a while: gives back what does not wait.
+    pub(crate) fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading a link: the receive buffer and its size, whole frames taken off it, their events handed on. A payload that is
 //! large leaves as a slice of the buffer, so the buffer is never written where a slice may live.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -12,10 +13,43 @@ use super::link::{CloseReason, Link};
 use super::{events, lanes, mistaken};
 use crate::limits::{
     LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, LINK_WINDOW_LOOK_BYTES,
-    SLICE_BYTES_MIN, UNVERIFIED_BUFFER_BYTES,
+    SLICE_BYTES_MIN, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, UNVERIFIED_BUFFER_BYTES,
 };
 use crate::rt::{self, make_room};
 use crate::shard::Shard;
+
+thread_local! {
+    /// Receive buffers that no link uses now: a link at rest has none.
+    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer for a link that has none.
+fn take_spare(buffer: &mut BytesMut) {
+    if buffer.capacity() == 0 {
+        let spare = SPARE.with(|spare| spare.borrow_mut().pop());
+        *buffer = spare.unwrap_or_default();
+    }
+}
+
+/// Takes the buffer of a link that has nothing in it. What slices are in use of is theirs; the rest of it serves the next reader.
+fn give_back(buffer: &mut BytesMut) {
+    let mut buffer = std::mem::take(buffer);
+    if !buffer.try_reclaim(LINK_BUFFER_BYTES) {
+        return;
+    }
+    let is_large = buffer.capacity() > 2 * LINK_BUFFER_BYTES;
+    SPARE.with(|spare| {
+        let mut spare = spare.borrow_mut();
+        let most = if is_large {
+            SPARE_BULK_BUFFERS_MAX
+        } else {
+            SPARE_BUFFERS_MAX
+        };
+        if spare.len() < most {
+            spare.push(buffer);
+        }
+    });
+}
 
 /// Reads until the socket is empty, the turn's budget is used up, or a reader is full.
 pub(super) async fn read(
@@ -26,6 +60,7 @@ pub(super) async fn read(
     size: &mut BufferSize,
 ) -> Result<(), CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
+    take_spare(buffer);
     loop {
         size.is_unverified = !progress.handshaked;
         make_room(buffer, size.room_min(buffer.len()), size.room());
@@ -60,8 +95,8 @@ pub(super) async fn read(
     }
     if link.socket.is_drained() {
         link.conn.borrow_mut().read_empty(rt::now());
-        if buffer.is_empty() && size.is_idle(buffer.capacity()) {
-            *buffer = BytesMut::new();
+        if buffer.is_empty() {
+            give_back(buffer);
         }
     }
     Ok(())
@@ -132,11 +167,6 @@ impl BufferSize {
     /// Room below which a buffer with `have` bytes is replaced.
     fn room_min(&self, have: usize) -> usize {
         self.wants.saturating_sub(have).max(self.room() / 4)
-    }
-
-    /// Whether an empty buffer of this capacity is more than the link's traffic needs.
-    fn is_idle(&self, capacity: usize) -> bool {
-        self.full_reads == 0 && capacity > 2 * LINK_BUFFER_BYTES
     }
 }
 
