@@ -125,12 +125,23 @@ impl Call {
 
     /// Chooses a provider, opens a stream there and sends what of the body was sent before.
     async fn open(&self) -> Result<(), CallError> {
+        let mut room = None;
         loop {
-            let chosen = self.choose().await?;
-            match self.open_on(chosen)? {
+            // Room that was waited for is used at once, or it is the next one's: nobody waits for a provider with it.
+            let at_once = room.as_ref().and_then(|_| self.choose_at_once());
+            let chosen = match at_once {
+                Some(chosen) => chosen,
+                None => {
+                    drop(room.take());
+                    self.choose().await?
+                }
+            };
+            let opened = self.open_on(chosen);
+            drop(room.take());
+            match opened? {
                 Opened::Yes => return Ok(()),
                 Opened::Elsewhere => {}
-                Opened::NoRoom(error) => self.room_to_receive(error).await?,
+                Opened::NoRoom(error) => room = Some(self.room_to_receive(error).await?),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::limits::{
 };
 use crate::routing::{choose, Ask, Begun, LinkRef, Look, Open, Pick, ProviderKey};
 use crate::rt;
-use crate::shard::{Candidate, Lead, ProviderState, Shard, Way};
+use crate::shard::{Candidate, Lead, ProviderState, Room, Shard, Way};
 
 /// What a call has tried already.
 #[derive(Default)]
@@ -225,7 +225,7 @@ impl Call {
     ///
     /// # Errors
     /// `error`, if it has none for as long as the request may be held.
-    pub(super) async fn room_to_receive(&self, error: CallError) -> Result<(), CallError> {
+    pub(super) async fn room_to_receive(&self, error: CallError) -> Result<Room<'_>, CallError> {
         let now = rt::now();
         let until = *self
             .state
@@ -240,10 +240,7 @@ impl Call {
             return Err(error);
         }
         let room = self.shard.receive.room_for_one();
-        match rt::timeout(until.0 - now.0, room).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(error),
-        }
+        rt::timeout(until.0 - now.0, room).await.map_err(|_| error)
     }
 
     fn hold_until(&self) -> Millis {

@@ -32,7 +32,7 @@ pub(crate) use drain::{Stage, Stages, Work};
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
 pub(crate) use provider::{Candidate, Lead, ProviderState, Way};
-pub(crate) use receive::{ReceiveBudget, Share};
+pub(crate) use receive::{ReceiveBudget, Room, Share};
 pub(crate) use relay::{Relays, RemoteCall};
 pub use services::ServiceSet;
 pub(crate) use submit::run_caught;

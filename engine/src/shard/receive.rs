@@ -73,10 +73,12 @@ impl ReceiveBudget {
         }
     }
 
-    /// Waits in line until another stream may begin, which has to begin before the caller waits for anything else.
-    pub(crate) async fn room_for_one(&self) {
+    /// Waits in line until another stream may begin. It has to be tried before the caller waits for anything else, and what is
+    /// given back goes after that: whoever took nothing (the stream is of another shard's link, or cannot be opened) makes room
+    /// for the next.
+    pub(crate) async fn room_for_one(&self) -> Room<'_> {
         if self.free() >= STREAM_WINDOW_BYTES {
-            return;
+            return Room(self);
         }
         let place = Rc::new(Place::default());
         self.line.borrow_mut().push_back(place.clone());
@@ -87,12 +89,12 @@ impl ReceiveBudget {
         std::future::poll_fn(|cx| {
             if waiting.place.state.get() == Turn::Called {
                 waiting.come();
-                return Poll::Ready(());
+                return Poll::Ready(Room(self));
             }
             park(&waiting.place.waker, cx);
             Poll::Pending
         })
-        .await;
+        .await
     }
 
     /// Calls as many of the line as have room.
@@ -105,6 +107,15 @@ impl ReceiveBudget {
             place.state.set(Turn::Called);
             wake(&place.waker);
         }
+    }
+}
+
+/// Room for a stream that is about to begin; when it goes, what was not taken of it is the next one's.
+pub(crate) struct Room<'a>(&'a ReceiveBudget);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.call_next();
     }
 }
 
@@ -219,11 +230,34 @@ mod tests {
         budget.give_back(1);
         assert!(second.as_mut().poll(&mut cx).is_pending());
         assert_eq!(budget.free(), 0, "it is the first one's");
-        assert!(first.as_mut().poll(&mut cx).is_ready());
+        let Poll::Ready(room) = first.as_mut().poll(&mut cx) else {
+            panic!("it was called");
+        };
         budget.charge(STREAM_WINDOW_BYTES);
+        drop(room);
+        assert!(second.as_mut().poll(&mut cx).is_pending());
         budget.give_back(STREAM_WINDOW_BYTES);
         // The second one is called and goes: its room is the third one's.
         drop(second);
         assert!(third.as_mut().poll(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn who_comes_and_takes_nothing_lets_the_next_one_in() {
+        let budget = ReceiveBudget::new(STREAM_WINDOW_BYTES);
+        let mut cx = Context::from_waker(Waker::noop());
+        budget.charge(STREAM_WINDOW_BYTES);
+        let mut first = pin!(budget.room_for_one());
+        let mut second = pin!(budget.room_for_one());
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        budget.give_back(STREAM_WINDOW_BYTES);
+        let Poll::Ready(room) = first.as_mut().poll(&mut cx) else {
+            panic!("it was called");
+        };
+        assert_eq!(budget.free(), STREAM_WINDOW_BYTES, "it may be taken");
+        assert!(second.as_mut().poll(&mut cx).is_pending(), "but by one");
+        drop(room);
+        assert!(second.as_mut().poll(&mut cx).is_ready());
     }
 }

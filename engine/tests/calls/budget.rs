@@ -102,6 +102,38 @@ fn the_budget_is_that_of_the_shard_whose_link_it_is() {
     }
 }
 
+#[test]
+fn who_was_called_and_has_no_provider_any_more_does_not_keep_the_room_from_the_next() {
+    let (_provider, caller) = small(1);
+    let brief = Node::builder().service(
+        "brief",
+        |context| async move { context.send("brief").await },
+    );
+    let brief = TestNode::start(brief.bootstrap(caller.addr().to_string()));
+    caller.wait_providers("brief", 1);
+    let (in_line, wait) = mpsc::channel();
+    let answered = caller.begin(0, move |shard| async move {
+        let client = shard.client();
+        let mut silent = open_silent(&client, STREAMS).await;
+        let held = |service| Request::to(service).hold(Duration::from_secs(5));
+        let mut first = Box::pin(client.call(held("brief")));
+        let mut second = Box::pin(hello(&client, held("hello")));
+        assert!(futures_lite::future::poll_once(&mut first).await.is_none());
+        assert!(futures_lite::future::poll_once(&mut second).await.is_none());
+        in_line.send(()).expect("the test waits");
+        while !client.providers_for(["brief"]).is_empty() {
+            rt::yield_now().await;
+        }
+        silent.pop();
+        // The first one is called, and waits for a provider; the room is the second one's.
+        let first = async { first.await.map(drop) };
+        futures_lite::future::or(async { Err(first.await) }, async { Ok(second.await) }).await
+    });
+    wait.recv().expect("both are in line");
+    brief.shutdown();
+    assert_eq!(answered.wait(), Ok(Ok(b"Hello world!".to_vec())));
+}
+
 /// Whole responses of `len` bytes of which nobody has read anything.
 async fn unread(shard: &Rc<Shard>, count: usize, len: usize) -> Vec<Response> {
     let mut responses = Vec::new();
