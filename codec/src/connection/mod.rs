@@ -210,6 +210,16 @@ impl Connection {
         }
     }
 
+    /// Requests of the peer in flight, without those that were given up.
+    #[must_use]
+    pub fn requests_open(&self) -> usize {
+        match &self.protocol {
+            Protocol::Agreeing(_) => 0,
+            Protocol::Legacy(link) => link.requests_open(),
+            Protocol::Flatend2(link) => link.0.requests_open(),
+        }
+    }
+
     /// The token of the lookup of our own key that a dialer sends second, so that an acceptor of ours knows it for no Go peer.
     #[must_use]
     pub fn own_lookup(&self) -> Option<Token> {

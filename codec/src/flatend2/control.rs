@@ -24,7 +24,10 @@ impl Link {
         message: Message<'a>,
     ) -> Received<'a> {
         let (requests_taken, code, after_ms, reason) = message.goodbye()?;
-        self.heard_goodbye = true;
+        if std::mem::replace(&mut self.heard_goodbye, true) {
+            // Said once; each look for unanswered requests is a scan.
+            return Ok(None);
+        }
         // Numbers go in steps of two, so the nth request of ours has the number first + 2 (n - 1).
         let first = 2 - self.next % 2;
         let beyond = requests_taken.saturating_mul(2).saturating_add(first);

@@ -288,6 +288,10 @@ impl Link {
         self.streams.ours + self.streams.theirs
     }
 
+    pub(crate) fn requests_open(&self) -> usize {
+        self.streams.theirs
+    }
+
     pub(crate) fn dropped_packets(&self) -> u64 {
         self.dropped
     }

@@ -131,13 +131,14 @@ impl Link {
         shared.check_reads()?;
         let (deadline_ms, services, headers) = message.request()?;
         self.theirs = id;
+        // Refused ones too: the asker counts those that it sent.
+        self.requests_taken += 1;
         if self.said_goodbye || self.grants.theirs == 0 {
             shared.note_answer(MESSAGE_HEADER_BYTES + 1)?;
             self.send_reset(shared, id, ResetCode::Refused, "");
             return Ok(None);
         }
         self.grants.theirs -= 1;
-        self.requests_taken += 1;
         let end = message.has(flag::END);
         if !end && !self.streams.reserve() {
             // A grant is no memory: what the budget has no room for is refused, and its body dropped as it comes.

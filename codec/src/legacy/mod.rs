@@ -207,6 +207,10 @@ impl Link {
         self.streams.counts().live
     }
 
+    pub(crate) fn requests_open(&self) -> usize {
+        self.streams.counts().theirs
+    }
+
     pub(crate) fn own_lookup(&self) -> Option<Token> {
         self.lookups.own()
     }

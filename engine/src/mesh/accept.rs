@@ -56,6 +56,7 @@ fn accepted(shard: &Rc<Shard>, socket: Socket) -> io::Result<Rc<Link>> {
     }
     // Our frames are answered at once until we know whom we talk to.
     link.socket.quick_ack();
+    unverified::make_room();
     unverified::add(&link);
     Ok(link)
 }

@@ -108,6 +108,7 @@ pub(crate) async fn run(
     let reason = goodbye::reason(&link, reason);
     shard.shared.registry.withdraw(link.at);
     link.lose(&reason);
+    shard.look_at_work();
     match progress.dialing.take() {
         Some(dialing) if reason == CloseReason::Ourselves => dialing.met_ourselves(),
         dialing => drop(dialing),

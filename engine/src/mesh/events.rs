@@ -68,6 +68,8 @@ pub(crate) fn handle(
         } => {
             link.streams
                 .fail(stream, Fault::Malformed(reason.to_owned()));
+            link.cut(stream);
+            shard.look_at_work();
         }
         Event::Reset {
             stream,
@@ -79,6 +81,7 @@ pub(crate) fn handle(
                 link.streams.fail(stream, Fault::Reset(reason));
             }
             link.cut(stream);
+            shard.look_at_work();
         }
         Event::Request {
             stream,
@@ -273,6 +276,7 @@ fn handshake(
     note_ready(shard, link, progress, ready);
     progress.announced_retiring = link.is_retiring();
     announce(shard, link, progress);
+    lanes::note_leaving(shard, link, progress);
     Ok(())
 }
 

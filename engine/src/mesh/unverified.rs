@@ -73,20 +73,14 @@ fn look(links: &VecDeque<Waiting>, now: Millis) -> Look {
     }
 }
 
-/// Waits until another link may be accepted, at the cost of an older one if need be; not longer than until the node drains.
+/// Waits until another link may be accepted, if need be at the cost of an older one, which ends when the newcomer is there
+/// ([`make_room`]); not longer than until the node drains.
 pub(super) async fn room(shard: &Shard) {
     let crowd = CROWD.with(Rc::clone);
     loop {
         let looked = look(&crowd.links.borrow(), rt::now());
         match looked {
-            Look::Room => return,
-            Look::InPlaceOf(place) => {
-                let gone = crowd.links.borrow_mut().remove(place);
-                if let Some(link) = gone.and_then(|gone| gone.link.upgrade()) {
-                    link.close(CloseReason::Crowded);
-                }
-                return;
-            }
+            Look::Room | Look::InPlaceOf(_) => return,
             Look::Wait(ms) => {
                 let count = crowd.links.borrow().len();
                 let left = crowd
@@ -99,6 +93,18 @@ pub(super) async fn room(shard: &Shard) {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// A connection was accepted: the one in whose place it comes ends.
+pub(super) fn make_room() {
+    let crowd = CROWD.with(Rc::clone);
+    let looked = look(&crowd.links.borrow(), rt::now());
+    if let Look::InPlaceOf(place) = looked {
+        let gone = crowd.links.borrow_mut().remove(place);
+        if let Some(link) = gone.and_then(|gone| gone.link.upgrade()) {
+            link.close(CloseReason::Crowded);
         }
     }
 }

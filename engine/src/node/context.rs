@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use flatend_codec::{HeaderBlock, NodeId};
+use flatend_codec::{HeaderBlock, Millis, NodeId};
 use serde::de::DeserializeOwned;
 
 use super::body_error::ReadError;
@@ -101,6 +101,11 @@ impl Context {
     /// legacy link it proves nothing.
     pub fn id(&self) -> Option<&NodeId> {
         self.caller.id.as_ref()
+    }
+
+    /// When the caller wants the response.
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        self.caller.deadline
     }
 
     /// How long the caller still waits for the response, if it has set a limit and said so: a caller on flatend/2 does. Calls by

@@ -20,7 +20,7 @@ use super::reply::Reply;
 use crate::mesh::Link;
 use crate::routing::ProviderKey;
 use crate::rt;
-use crate::shard::{Inbound, Shard, Work};
+use crate::shard::{HandlerRuns, Inbound, Shard};
 
 pub(super) type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), HandlerError>>>>;
 
@@ -174,10 +174,10 @@ pub(crate) fn start_handler(
         caller,
         reply.clone(),
     );
-    let work = Work::begin(shard);
+    let runs = HandlerRuns(shard.clone());
     let shard = shard.clone();
     rt::spawn(async move {
-        let _running = (charge, work);
+        let _running = (charge, runs);
         // The handler's own call may panic too, before it returns a future.
         let outcome = AssertUnwindSafe(rt::hear(async { (service.handler)(context).await }))
             .catch_unwind()

@@ -31,6 +31,7 @@ pub(super) async fn serve(
 ) -> Result<(), HandlerError> {
     let shard = context.shard().clone();
     let hops = hops_before(context.headers()).saturating_add(1);
+    let deadline = context.deadline();
     let (headers, body, mut responder) = context.split();
     if hops > RELAY_HOPS_MAX {
         // It has gone round, and nobody on its way knows a provider: nobody has seen it.
@@ -48,7 +49,7 @@ pub(super) async fn serve(
         hold_ms: None,
         max_in_flight: None,
         timeout_ms: None,
-        deadline: None,
+        deadline,
     };
     let call = shard.call_but(request, asker);
     let carried = carry(&call, None, has_body.then_some(body), &mut responder).await;

@@ -12,6 +12,7 @@ use super::body_error::{ReadError, WriteError};
 use super::body_length::BodyLength;
 use super::handler_error::HandlerError;
 use super::relaying::RELAY_ERROR;
+use crate::error::Fault;
 use crate::json::json_string;
 use crate::limits::{LINK_TURN_BYTES_MAX, PIPE_PIECE_BYTES};
 use crate::mesh::Link;
@@ -289,6 +290,9 @@ impl Reply {
         if !self.head_sent.replace(true) {
             self.done.set(true);
             self.link.reset(self.stream, ResetCode::Refused, "");
+            // The stream is gone: whoever reads its body gets no more of it.
+            self.body.abandon();
+            self.body.fail(Fault::Refused);
         }
     }
 

@@ -26,7 +26,7 @@ impl Stages {
     }
 }
 
-/// Something that runs on a shard and may ask others: a handler, or a request of a thread that is no shard.
+/// A request of a thread that is no shard, served by this one.
 pub(crate) struct Work(Rc<Shard>);
 
 impl Work {
@@ -40,9 +40,16 @@ impl Drop for Work {
     fn drop(&mut self) {
         let left = self.0.work.get() - 1;
         self.0.work.set(left);
-        if left == 0 && self.0.draining.is_set() {
-            self.0.work_done.wake_all();
-        }
+        self.0.look_at_work();
+    }
+}
+
+/// A handler that runs: the shard looks whether that was the last when it ends.
+pub(crate) struct HandlerRuns(pub(crate) Rc<Shard>);
+
+impl Drop for HandlerRuns {
+    fn drop(&mut self) {
+        self.0.look_at_work();
     }
 }
 
@@ -74,11 +81,25 @@ impl Shard {
     pub(crate) async fn finish_streams(&self) {
         self.leave_links(|link| !link.is_flatend2());
         self.work_done
-            .until(|| (self.work.get() == 0).then_some(()))
+            .until(|| self.asks_no_more().then_some(()))
             .await;
         self.over_everywhere(Stage::Work).await;
         self.leave_links(|_| true);
         self.links_closed().await;
+    }
+
+    /// Something ended that may have been the last that this node's end waits for.
+    pub(crate) fn look_at_work(&self) {
+        if self.draining.is_set() {
+            self.work_done.wake_all();
+        }
+    }
+
+    /// Whether nothing of this node asks others any more: no request of a thread, and no handler whose caller still waits. One whose
+    /// caller has gone may go on for ever, and nobody would miss it.
+    fn asks_no_more(&self) -> bool {
+        let serves = |link: &Rc<Link>| link.is_flatend2() && link.conn.borrow().requests_open() > 0;
+        self.work.get() == 0 && !self.links.borrow().values().any(serves)
     }
 
     /// Links that have not shaken hands carry nothing and end at once: a silent connection must not hold the node up.

@@ -28,7 +28,7 @@ use crate::routing::{Change, LinkRef, ProviderKey, Rng, Snapshot};
 use crate::rt::{self, Flag, Outbox, WaitQueue};
 use crate::trust::{Known, Trust};
 
-pub(crate) use drain::{Stage, Stages, Work};
+pub(crate) use drain::{HandlerRuns, Stage, Stages, Work};
 pub(crate) use inbound::{Inbound, Source};
 pub(crate) use message::{CallId, Message, Open, Relay};
 pub(crate) use provider::{Candidate, Lead, ProviderState, Way};

@@ -10,6 +10,7 @@ mod credit;
 mod discovery;
 mod drain;
 mod failover;
+mod given_up;
 mod goodbye;
 mod lanes;
 mod links;

@@ -104,12 +104,16 @@ impl Core {
         true
     }
 
-    /// An address that hearsay may make us dial. Who is told of a loopback address by somebody elsewhere would meet itself.
+    /// An address that hearsay may make us dial. Who is told of a loopback address by somebody elsewhere would meet itself, and
+    /// private ones, told by somebody elsewhere to a node that is on no such network, would make it search somebody's network.
     fn is_dialable(&self, addr: SocketAddr, teller: LinkRef) -> bool {
         let ip = addr.ip().to_canonical();
-        let told_here = || {
-            let from = self.links.get(&teller).and_then(|link| link.from);
-            from.is_none_or(|from| from.ip().to_canonical().is_loopback())
+        let from = self.links.get(&teller).and_then(|link| link.from);
+        let from = from.map(|from| from.ip().to_canonical());
+        let told_here = || from.is_none_or(|from| from.is_loopback());
+        let near = || {
+            let own = self.own_addrs.iter().map(|addr| addr.ip().to_canonical());
+            from.is_none_or(is_private) || own.into_iter().any(is_private)
         };
         let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         addr.port() != 0
@@ -118,6 +122,7 @@ impl Core {
             && !broadcast
             && !self.own_addrs.contains(&addr)
             && (!ip.is_loopback() || told_here())
+            && (!is_private(ip) || near())
     }
 
     /// Lets a peer wait for something else; keeps its timer and the list of those who are ready in step.
@@ -201,5 +206,13 @@ impl Core {
             peer.lost = None;
             self.set_wait(key, Wait::Resting(Millis(now.0 + HEARSAY_REST_MS)));
         }
+    }
+}
+
+/// Addresses that mean another machine in each network: loopback, private (RFC 1918), link-local, unique local (RFC 4193).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
