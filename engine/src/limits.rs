@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flatend_codec::limits::{LENGTH_BYTES, PLAINTEXT_BYTES_MAX, TAG_BYTES};
+use flatend_codec::limits::{LENGTH_BYTES, MESSAGE_HEADER_BYTES, PLAINTEXT_BYTES_MAX, TAG_BYTES};
 
 /// Bytes that wait in one link's output before its writers wait: a few round trips of a fast link, little memory.
 pub const LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
@@ -224,9 +224,22 @@ pub const SMALL_PIECE_BYTES: usize = 512;
 /// Memory that small payloads share. It lives as long as one of them is unread, so it is no more than a stream costs anyhow.
 pub const SMALL_PIECES_BYTES: usize = 4 * 1024;
 
+/// Pieces below [`SMALL_PIECE_BYTES`] that wait behind others for one reader are joined until there is this much of them: one of a
+/// byte is 13 bytes on the wire, and would be 32 in a queue beside the memory that it keeps.
+pub const JOINED_PIECES_BYTES_MAX: usize = 4 * 1024;
+
 /// A payload of at least this size is handed on as a slice of the receive buffer, a smaller one is copied: a slice keeps
 /// the whole buffer alive, and copying 2 KiB costs about as much as counting references.
 pub const SLICE_BYTES_MIN: usize = 4 * 1024;
+
+/// A slice holds at least one in this many bytes of the memory that it keeps alive, or it is copied: what is unread counts with its
+/// bytes, and a peer must not make each of them stand for more. Of the largest buffer it is the payload of a frame that is full, or
+/// nearly; copying less than that costs a few µs.
+pub const SLICE_SHARE: usize = 5;
+
+/// A receive buffer of which what is left over needs no more than one part in this many is exchanged for a small one when the socket
+/// is empty: the rest of the frame may take its time.
+pub(crate) const REST_SHARE: usize = 4;
 
 /// Links that are accepted and have not finished their handshake, a shard (flatend2.md 5). Beyond it the oldest goes, and who comes
 /// waits in the system's backlog meanwhile.
@@ -402,3 +415,8 @@ const _: () = assert!(BUCKET_IDS == flatend_codec::limits::NODES_MAX);
 const _: () = assert!(SWEEP_FROM_MS >= flatend_codec::limits::NAMED_MEMORY_MS);
 const _: () = assert!(REFRESH_FIRST_MS < SWEEP_FROM_MS && SWEEP_FROM_MS < REFRESH_MAX_MS);
 const _: () = assert!(SLICE_BYTES_MIN <= LINK_BUFFER_BYTES);
+const _: () = assert!(SMALL_PIECE_BYTES <= JOINED_PIECES_BYTES_MAX);
+/// The payload of a full frame is never copied.
+const _: () = assert!(
+    SLICE_SHARE * (PLAINTEXT_BYTES_MAX - 2 * MESSAGE_HEADER_BYTES) >= LINK_BUFFER_BULK_BYTES + 1024
+);

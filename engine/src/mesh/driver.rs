@@ -9,10 +9,11 @@ use bytes::BytesMut;
 use flatend_codec::{Millis, Retirement};
 use futures_lite::FutureExt;
 
+use super::buffer::BufferSize;
 use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
-use super::reader::{read, resume, BufferSize};
+use super::reader::{read, resume};
 use super::{announce, events, goodbye, handover, lanes, mistaken, unverified, welcome};
 use crate::error::Fault;
 use crate::limits::{

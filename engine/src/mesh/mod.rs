@@ -3,6 +3,7 @@
 
 mod accept;
 mod announce;
+mod buffer;
 pub mod core;
 mod dial;
 mod driver;

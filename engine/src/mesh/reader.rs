@@ -1,55 +1,19 @@
-//! Reading a link: the receive buffer and its size, whole frames taken off it, their events handed on. A payload that is
-//! large leaves as a slice of the buffer, so the buffer is never written where a slice may live.
+//! Reading a link: whole frames taken off its receive buffer, their events handed on. A payload that is large leaves as a slice of the
+//! buffer, so the buffer is never written where a slice may live.
 
-use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use flatend_codec::{Event, Opened, StreamId};
 
+use super::buffer::BufferSize;
 use super::driver::{fault, poll_events, Progress};
 use super::link::{CloseReason, Link};
 use super::{events, lanes, mistaken};
-use crate::limits::{
-    LINK_BUFFER_BULK_BYTES, LINK_BUFFER_BYTES, LINK_TURN_BYTES_MAX, LINK_WINDOW_LOOK_BYTES,
-    SLICE_BYTES_MIN, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, UNVERIFIED_BUFFER_BYTES,
-};
-use crate::rt::{self, make_room};
+use crate::limits::LINK_TURN_BYTES_MAX;
+use crate::rt;
 use crate::shard::Shard;
-
-thread_local! {
-    /// Receive buffers that no link uses now: a link at rest has none.
-    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A buffer for a link that has none.
-fn take_spare(buffer: &mut BytesMut) {
-    if buffer.capacity() == 0 {
-        let spare = SPARE.with(|spare| spare.borrow_mut().pop());
-        *buffer = spare.unwrap_or_default();
-    }
-}
-
-/// Takes the buffer of a link that has nothing in it. What slices are in use of is theirs; the rest of it serves the next reader.
-fn give_back(buffer: &mut BytesMut) {
-    let mut buffer = std::mem::take(buffer);
-    if !buffer.try_reclaim(LINK_BUFFER_BYTES) {
-        return;
-    }
-    let is_large = buffer.capacity() > 2 * LINK_BUFFER_BYTES;
-    SPARE.with(|spare| {
-        let mut spare = spare.borrow_mut();
-        let most = if is_large {
-            SPARE_BULK_BUFFERS_MAX
-        } else {
-            SPARE_BUFFERS_MAX
-        };
-        if spare.len() < most {
-            spare.push(buffer);
-        }
-    });
-}
 
 /// Reads until the socket is empty, the turn's budget is used up, or a reader is full.
 pub(super) async fn read(
@@ -60,10 +24,8 @@ pub(super) async fn read(
     size: &mut BufferSize,
 ) -> Result<(), CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
-    take_spare(buffer);
     loop {
-        size.is_unverified = !progress.handshaked;
-        make_room(buffer, size.room_min(buffer.len()), size.room());
+        size.make_room(buffer, progress.handshaked);
         let n = match link.socket.try_recv(buffer) {
             Ok(0) => return Err(CloseReason::PeerLeft),
             Ok(n) => n,
@@ -73,7 +35,7 @@ pub(super) async fn read(
         if !progress.begun && mistaken::is_http(buffer) {
             return Err(CloseReason::Http);
         }
-        let wants_more = take_frames(shard, link, progress, buffer)?;
+        let wants_more = take_frames(shard, link, progress, buffer, size)?;
         size.note_read(n, wants_more);
         if size.window_is_due() {
             link.socket.narrow_window();
@@ -95,9 +57,7 @@ pub(super) async fn read(
     }
     if link.socket.is_drained() {
         link.conn.borrow_mut().read_empty(rt::now());
-        if buffer.is_empty() {
-            give_back(buffer);
-        }
+        size.rest(buffer);
     }
     Ok(())
 }
@@ -111,67 +71,12 @@ pub(super) fn resume(
     size: &mut BufferSize,
 ) -> Result<(), CloseReason> {
     if !buffer.is_empty() {
-        let wants_more = take_frames(shard, link, progress, buffer)?;
+        size.is_foreign(buffer);
+        let wants_more = take_frames(shard, link, progress, buffer, size)?;
         size.note_read(0, wants_more);
     }
     Ok(())
 }
-
-/// How large a link's receive buffer is: small at first, as large as a frame that needs it, and large while bulk data
-/// travels.
-#[derive(Default)]
-pub(super) struct BufferSize {
-    /// Reads in a row that brought much.
-    full_reads: u32,
-    /// Bytes of such reads since the window was narrowed.
-    bulk_bytes: usize,
-    /// Bytes that the frame at the front needs in all.
-    wants: usize,
-    /// Nobody knows yet whom the link leads to: it gets little.
-    is_unverified: bool,
-    /// A frame has begun and is not whole.
-    pub(super) frame_begun: bool,
-}
-
-impl BufferSize {
-    fn note_read(&mut self, bytes: usize, wants: usize) {
-        self.full_reads = if bytes >= LINK_BUFFER_BYTES / 2 {
-            self.bulk_bytes += bytes;
-            self.full_reads.saturating_add(1)
-        } else {
-            0
-        };
-        // A new frame at the front: the clock of the old one stops.
-        self.frame_begun = wants > 0;
-        self.wants = wants;
-    }
-
-    fn room(&self) -> usize {
-        let usual = match self.full_reads {
-            _ if self.is_unverified => UNVERIFIED_BUFFER_BYTES,
-            BULK_READS_MIN.. => LINK_BUFFER_BULK_BYTES,
-            _ => LINK_BUFFER_BYTES,
-        };
-        usual.max(self.wants)
-    }
-
-    /// Whether the window is to be narrowed now; asked once for each read.
-    fn window_is_due(&mut self) -> bool {
-        let due = self.bulk_bytes >= LINK_WINDOW_LOOK_BYTES;
-        if due {
-            self.bulk_bytes = 0;
-        }
-        due
-    }
-
-    /// Room below which a buffer with `have` bytes is replaced.
-    fn room_min(&self, have: usize) -> usize {
-        self.wants.saturating_sub(have).max(self.room() / 4)
-    }
-}
-
-/// Full reads in a row that make a link's traffic bulk.
-const BULK_READS_MIN: u32 = 3;
 
 /// Opens and hands on every whole frame of the buffer. Returns how many bytes the next frame needs in all.
 fn take_frames(
@@ -179,6 +84,7 @@ fn take_frames(
     link: &Rc<Link>,
     progress: &mut Progress,
     buffer: &mut BytesMut,
+    size: &BufferSize,
 ) -> Result<usize, CloseReason> {
     let now = rt::now();
     let mut wants = 0;
@@ -205,7 +111,7 @@ fn take_frames(
                 .map_err(fault)?;
             match (event, &mut large) {
                 (None, _) => break,
-                (Some(Event::Data { stream, bytes }), None) if bytes.len() >= SLICE_BYTES_MIN => {
+                (Some(Event::Data { stream, bytes }), None) if size.may_slice(bytes.len()) => {
                     large = Some((stream, bytes, false));
                 }
                 (Some(Event::End { stream }), Some((of, _, ended))) if stream == *of => {

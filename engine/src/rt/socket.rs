@@ -418,23 +418,25 @@ pub fn aligned_buffer(bytes: usize, leftover: &[u8]) -> BytesMut {
 }
 
 /// Makes sure that `buf` has at least `room_min` of room, or `room` if memory has to be had for it. An empty buffer starts
-/// again on an aligned place of the memory that it has, unless slices of it are still in use.
-pub fn make_room(buf: &mut BytesMut, room_min: usize, room: usize) {
+/// again on an aligned place of the memory that it has, unless slices of it are still in use. Says whether it has other memory now.
+pub fn make_room(buf: &mut BytesMut, room_min: usize, room: usize) -> bool {
     if !buf.is_empty() {
-        if buf.capacity() - buf.len() < room_min {
+        let is_short = buf.capacity() - buf.len() < room_min;
+        if is_short {
             *buf = aligned_buffer(room, buf);
         }
-        return;
+        return is_short;
     }
     let aligned = buf.spare_capacity_mut().as_ptr() as usize % ALIGN == 0;
     if aligned && buf.capacity() >= room_min {
-        return;
+        return false;
     }
     if !buf.try_reclaim(room + ALIGN) {
         *buf = aligned_buffer(room, &[]);
-        return;
+        return true;
     }
     pad(buf, 0);
+    false
 }
 
 /// Moves the start of an empty buffer so that `ahead` bytes further on is a boundary.

@@ -2,19 +2,17 @@
 //! is unread is charged to its link (or to the shard that owns it) and credited when the reader takes it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use flatend_codec::{HeaderBlock, StreamId};
 
+use super::pieces::Pieces;
 use super::{CallId, ReceiveBudget, Shard};
 use crate::blocks::recycle;
 use crate::error::Fault;
-use crate::limits::{
-    INBOUNDS_KEPT_MAX, INBOUND_PIECES_KEPT_MAX, OUTLET_UNREAD_BYTES_MAX, QUEUED_PIECE_BYTES,
-};
+use crate::limits::{INBOUNDS_KEPT_MAX, INBOUND_PIECES_KEPT_MAX, OUTLET_UNREAD_BYTES_MAX};
 use crate::mesh::Link;
 use crate::rt::{park, wake};
 
@@ -55,7 +53,7 @@ enum End {
 /// A queue with one writer (the link or the mailbox) and one reader.
 pub(crate) struct Inbound {
     head: RefCell<Option<HeaderBlock>>,
-    chunks: RefCell<VecDeque<Bytes>>,
+    pieces: RefCell<Pieces>,
     unread: Cell<usize>,
     end: RefCell<End>,
     /// The head is handed on alone.
@@ -82,7 +80,7 @@ impl Inbound {
             .unwrap_or_else(|| {
                 Rc::new(Inbound {
                     head: RefCell::new(None),
-                    chunks: RefCell::default(),
+                    pieces: RefCell::default(),
                     unread: Cell::new(0),
                     end: RefCell::new(End::Open),
                     prompt: Cell::new(false),
@@ -99,11 +97,11 @@ impl Inbound {
 
     /// Its last holder lets go of it: it serves another request, if it is small and nobody else holds it.
     pub(crate) fn give_back(inbound: &Rc<Inbound>) {
-        let is_large = inbound.chunks.borrow().capacity() > INBOUND_PIECES_KEPT_MAX;
+        let is_large = inbound.pieces.borrow().capacity() > INBOUND_PIECES_KEPT_MAX;
         if Rc::strong_count(inbound) != 1 || is_large {
             return;
         }
-        inbound.chunks.borrow_mut().clear();
+        inbound.pieces.borrow_mut().clear();
         inbound.unread.set(0);
         inbound.discharge(usize::MAX);
         inbound.budget.take();
@@ -158,7 +156,7 @@ impl Inbound {
 
     pub(crate) fn push(&self, bytes: Bytes) {
         self.unread.set(self.unread.get() + bytes.len());
-        self.chunks.borrow_mut().push_back(bytes);
+        self.pieces.borrow_mut().push(bytes);
         self.wake();
     }
 
@@ -176,7 +174,7 @@ impl Inbound {
     /// it holds is why it is given up.
     pub(crate) fn fail(&self, fault: Fault) {
         if fault == Fault::Stalled {
-            self.chunks.borrow_mut().clear();
+            self.pieces.borrow_mut().clear();
             self.unread.set(0);
             self.discharge(usize::MAX);
         }
@@ -238,7 +236,7 @@ impl Inbound {
     /// frame; a head that comes alone has a body that is late, an event stream without an event say, and is not held back.
     pub(crate) fn poll_head(&self, cx: &Context<'_>) -> Poll<Result<HeaderBlock, Fault>> {
         let end = self.end.borrow();
-        let is_begun = !self.chunks.borrow().is_empty() || *end == End::Clean;
+        let is_begun = !self.pieces.borrow().is_empty() || *end == End::Clean;
         if is_begun || (self.prompt.get() && *end == End::Open) {
             if let Some(head) = self.head.borrow_mut().take() {
                 return Poll::Ready(Ok(head));
@@ -273,7 +271,7 @@ impl Inbound {
 
     /// The next piece if one is there.
     pub(crate) fn take_chunk(&self) -> Option<Bytes> {
-        let bytes = self.chunks.borrow_mut().pop_front()?;
+        let bytes = self.pieces.borrow_mut().pop()?;
         self.unread.set(self.unread.get() - bytes.len());
         self.discharge(bytes.len());
         if let Some(source) = self.source.borrow().as_ref() {
@@ -284,17 +282,17 @@ impl Inbound {
 
     /// Bytes that wait, and what their pieces cost.
     fn held(&self) -> usize {
-        self.unread.get() + QUEUED_PIECE_BYTES * self.chunks.borrow().len()
+        self.unread.get() + self.pieces.borrow().overhead()
     }
 
     /// Whether a clean end is all that is left to read.
     pub(crate) fn is_finished(&self) -> bool {
-        self.chunks.borrow().is_empty() && *self.end.borrow() == End::Clean
+        self.pieces.borrow().is_empty() && *self.end.borrow() == End::Clean
     }
 
     /// The reader has gone: throws away what waits, and tells so whoever is charged for it.
     pub(crate) fn abandon(&self) {
-        self.chunks.borrow_mut().clear();
+        self.pieces.borrow_mut().clear();
         let unread = self.unread.replace(0);
         self.discharge(usize::MAX);
         match self.source.borrow_mut().take() {
@@ -331,6 +329,7 @@ impl Drop for Inbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{QUEUED_PIECE_BYTES, SMALL_PIECE_BYTES};
 
     #[test]
     fn one_that_is_given_back_begins_anew_and_one_that_is_held_is_not_taken() {
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pieces_of_an_outlet_count_for_the_memory_that_they_take() {
+    fn pieces_of_an_outlet_count_for_the_memory_that_they_take() {
         let inbound = Inbound::new(None);
         inbound.set_source(Source::outlet());
         let cx = Context::from_waker(Waker::noop());
@@ -359,10 +358,10 @@ mod tests {
             .poll_source_room(&cx, OUTLET_UNREAD_BYTES_MAX)
             .is_ready()
         {
-            inbound.push(Bytes::from(vec![0]));
+            inbound.push(Bytes::from(vec![0; SMALL_PIECE_BYTES]));
             pieces += 1;
         }
-        let least = OUTLET_UNREAD_BYTES_MAX / (1 + QUEUED_PIECE_BYTES);
+        let least = OUTLET_UNREAD_BYTES_MAX / (SMALL_PIECE_BYTES + QUEUED_PIECE_BYTES);
         assert_eq!(pieces, least + 1);
         while inbound.take_chunk().is_some() {}
         assert_eq!(inbound.held(), 0);

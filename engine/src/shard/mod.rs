@@ -4,6 +4,7 @@
 mod drain;
 mod inbound;
 mod message;
+mod pieces;
 mod provider;
 mod receive;
 mod relay;
