@@ -37,9 +37,12 @@ pub const LANE_LINKS_MAX: usize = 2;
 /// Requests of a link after which its process gets further ones: a node that others only know of, or ask once, keeps one.
 pub const LANE_WORK_REQUESTS: u32 = 16;
 
-/// What peers on flatend/2 may send a shard before anybody reads it, over all of its links: 1,024 streams with their first window
-/// (flatend2.md 4).
-pub const RECEIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What peers on flatend/2 may send all shards of a node before anybody reads it, over all links, as a part of the memory that the process
+/// may use, unless the node says otherwise: on a machine of 64 GiB 65,536 requests in flight, and 15 of 16 parts are for all else.
+pub const RECEIVE_MEMORY_SHARE: u64 = 16;
+
+/// A shard's part of it is not below this unless the node says so: 1,024 streams with their first window (flatend2.md 4).
+pub const RECEIVE_BYTES_DEFAULT_MIN: usize = 64 * 1024 * 1024;
 
 /// The smallest receive budget: sixteen streams, beside a window that widens.
 pub const RECEIVE_BYTES_MIN: usize = 1024 * 1024;
@@ -341,7 +344,7 @@ pub const STREAM_UNREAD_BYTES_MIN: usize = 64 * 1024;
 /// More shards than any machine that we know has processors.
 pub const SHARDS_MAX: usize = 1024;
 
-const _: () = assert!(RECEIVE_BYTES_MIN <= RECEIVE_BYTES_MAX);
+const _: () = assert!(RECEIVE_BYTES_MIN <= RECEIVE_BYTES_DEFAULT_MIN);
 const _: () = assert!(RECORD_RENEW_S * 2 <= RECORD_LIFETIME_S as u64);
 const _: () = assert!(HANDLER_HEAD_BYTES_MIN <= HANDLER_HEAD_BYTES_MAX);
 const _: () = assert!(STREAM_UNREAD_BYTES_MIN <= STREAM_UNREAD_BYTES_MAX);

@@ -72,7 +72,7 @@
 //! | [`NodeLimits::handler_streams`] 65,536 a link | a gateway carries the requests of all its clients over few links |
 //! | [`NodeLimits::stream_unread_bytes`] 512 KiB | a few round trips of a fast link; times the streams of a link it is what a peer can make us hold, therefore |
 //! | [`NodeLimits::link_unread_bytes`] 16 MiB | some hundred small responses for slow readers fit |
-//! | [`NodeLimits::receive_bytes`] 64 MiB a shard | 1,024 requests in flight on flatend/2, each of which may bring 64 KiB that nobody reads |
+//! | [`NodeLimits::receive_bytes`] a sixteenth of the memory over all shards, at least 64 MiB a shard | each request in flight on flatend/2 may bring 64 KiB that nobody reads: 1,024 with 64 MiB |
 //! | [`NodeLimits::drain`] 10 s | longer than most requests, shorter than an orchestrator's patience |
 //! | no limit on the size of a body | bodies stream; who wants a whole one says how large it may be ([`Context::read_all`]) |
 //! | no time limit for a handler | only its author knows; callers have [`Request::timeout`] |

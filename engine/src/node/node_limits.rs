@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::limits;
+use crate::rt;
 
 /// Limits of a node, each of them one shard's or one link's ([`NodeBuilder::limits`](super::NodeBuilder::limits)).
 ///
@@ -35,9 +36,10 @@ pub struct NodeLimits {
     pub link_unread_bytes: usize,
     /// What peers on flatend/2 may send a shard before anybody reads it, over all of its links: 64 KiB for each request of ours that is
     /// not answered whole, and for each of theirs whose body still comes, and what windows are widened by. A request of ours that finds
-    /// no room waits, as long as it may be held, else 1.5 s ([`CallError::OverBudget`](crate::CallError)); one of theirs with a body is refused. 64 MiB; at
-    /// least 1 MiB.
-    pub receive_bytes: usize,
+    /// no room waits, as long as it may be held, else 1.5 s ([`CallError::OverBudget`](crate::CallError)); one of theirs with a body is refused. At
+    /// least 1 MiB; `None` is a sixteenth of the memory that the process may use, divided by its shards, and 64 MiB if that is less
+    /// ([`NodeLimits::receive_bytes_of`]).
+    pub receive_bytes: Option<usize>,
     /// How long requests in flight may take to end at shutdown. 10 s: longer than most, shorter than an orchestrator waits before
     /// it kills.
     pub drain: Duration,
@@ -51,7 +53,7 @@ impl Default for NodeLimits {
             handler_head_bytes: limits::HANDLER_HEAD_BYTES_MAX,
             stream_unread_bytes: limits::STREAM_UNREAD_BYTES_MAX,
             link_unread_bytes: limits::LINK_UNREAD_BYTES_MAX,
-            receive_bytes: limits::RECEIVE_BYTES_MAX,
+            receive_bytes: None,
             drain: Duration::from_millis(limits::DRAIN_MS),
         }
     }
@@ -80,7 +82,7 @@ impl NodeLimits {
             ),
             (
                 "receive_bytes",
-                self.receive_bytes,
+                self.receive_bytes.unwrap_or(limits::RECEIVE_BYTES_MIN),
                 limits::RECEIVE_BYTES_MIN,
             ),
         ];
@@ -91,10 +93,24 @@ impl NodeLimits {
         .collect()
     }
 
+    /// [`NodeLimits::receive_bytes`] of each of `shards` shards: what is said, or what the memory of this process allows.
+    #[must_use]
+    pub fn receive_bytes_of(&self, shards: usize) -> usize {
+        self.receive_bytes
+            .unwrap_or_else(|| receive_share(rt::memory_bytes(), shards))
+    }
+
     /// `drain` in milliseconds.
     pub(crate) fn drain_ms(&self) -> u64 {
         u64::try_from(self.drain.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// What of `memory` one of `shards` shards may hold unread.
+fn receive_share(memory: Option<u64>, shards: usize) -> usize {
+    let share = memory.unwrap_or(0) / limits::RECEIVE_MEMORY_SHARE / shards.max(1) as u64;
+    let share = usize::try_from(share).unwrap_or(usize::MAX);
+    share.max(limits::RECEIVE_BYTES_DEFAULT_MIN)
 }
 
 #[cfg(test)]
@@ -109,7 +125,7 @@ mod tests {
             handler_head_bytes: 128 * 1024,
             stream_unread_bytes: 64 * 1024,
             link_unread_bytes: 64 * 1024,
-            receive_bytes: 1024 * 1024,
+            receive_bytes: Some(1024 * 1024),
             drain: Duration::ZERO,
         };
         assert!(least.findings().is_empty());
@@ -119,7 +135,7 @@ mod tests {
             handler_head_bytes: least.handler_head_bytes - 1,
             stream_unread_bytes: least.stream_unread_bytes - 1,
             link_unread_bytes: least.stream_unread_bytes - 2,
-            receive_bytes: least.receive_bytes - 1,
+            receive_bytes: Some(1024 * 1024 - 1),
             drain: Duration::ZERO,
         };
         assert_eq!(
@@ -134,5 +150,22 @@ mod tests {
             ]
         );
         assert!(NodeLimits::default().findings().is_empty());
+    }
+
+    #[test]
+    fn the_receive_budget_is_a_part_of_the_memory_and_not_less_than_a_thousand_streams_a_shard() {
+        const MIB: u64 = 1024 * 1024;
+        let share = |memory, shards| receive_share(memory, shards) as u64 / MIB;
+        assert_eq!(share(None, 1), 64);
+        assert_eq!(share(Some(512 * MIB), 2), 64);
+        assert_eq!(share(Some(2 * 1024 * MIB), 2), 64);
+        assert_eq!(share(Some(2 * 1024 * MIB), 1), 128);
+        assert_eq!(share(Some(64 * 1024 * MIB), 8), 512);
+        let said = NodeLimits {
+            receive_bytes: Some(7),
+            ..NodeLimits::default()
+        };
+        assert_eq!(said.receive_bytes_of(3), 7);
+        assert!(NodeLimits::default().receive_bytes_of(1) as u64 >= 64 * MIB);
     }
 }

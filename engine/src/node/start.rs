@@ -13,6 +13,7 @@ use super::builder::{NodeBuilder, ShardTask};
 use super::check;
 use super::events::NodeEvent;
 use super::handlers::Service;
+use super::node_limits::NodeLimits;
 use super::running::Node;
 use super::{Credentials, Identity};
 use crate::client::Doors;
@@ -99,7 +100,10 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             names: service_names,
         }),
         events: builder.events,
-        limits: builder.limits,
+        limits: NodeLimits {
+            receive_bytes: Some(builder.limits.receive_bytes_of(count)),
+            ..builder.limits
+        },
         relays: builder.relays,
         stages: Stages::new(count),
         flatend2: builder.flatend2,

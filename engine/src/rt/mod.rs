@@ -18,6 +18,7 @@ mod hear;
 pub(crate) mod limits;
 mod listener;
 mod mailbox;
+mod memory;
 mod permits;
 mod preflight;
 mod reactor;
@@ -38,6 +39,7 @@ pub use hear::hear;
 pub use listener::{Accepted, ListenOptions, Listener};
 pub(crate) use mailbox::mailboxes_of;
 pub use mailbox::{mailboxes, Address, Inbox, Outbox};
+pub use memory::memory_bytes;
 pub use permits::{Permit, Permits};
 pub use preflight::{preflight, preflight_files, raise_file_limit, PreflightError};
 pub use reactor::{

@@ -128,7 +128,7 @@ impl Shard {
         outboxes: Vec<Rc<Outbox<Message>>>,
     ) -> Rc<Shard> {
         let snapshot = shared.registry.snapshot();
-        let receive = ReceiveBudget::new(shared.limits.receive_bytes as u64);
+        let receive = ReceiveBudget::new(shared.limits.receive_bytes_of(shared.shards) as u64);
         let mut seed = [0; 8];
         // Without the system's randomness the choice of providers falls back to a fixed, still uneven, sequence.
         getrandom::fill(&mut seed).ok();

@@ -18,7 +18,7 @@ const OVER: CallError = CallError::OverBudget {
 
 fn limits() -> NodeLimits {
     NodeLimits {
-        receive_bytes: BUDGET,
+        receive_bytes: Some(BUDGET),
         ..NodeLimits::default()
     }
 }

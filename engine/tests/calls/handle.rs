@@ -218,7 +218,7 @@ fn waits_end_as_they_were_set() {
 fn more_than_the_limit_wait_in_line() {
     // Room for what all of them may bring, so that this limit is the one that they meet.
     let limits = NodeLimits {
-        receive_bytes: 2 * HANDLE_CALLS_MAX * 64 * 1024,
+        receive_bytes: Some(2 * HANDLE_CALLS_MAX * 64 * 1024),
         ..NodeLimits::default()
     };
     let caller = TestNode::start(Node::builder().bind("127.0.0.1:0").limits(limits));

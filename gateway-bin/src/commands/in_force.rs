@@ -4,8 +4,8 @@ use std::fs;
 
 use rustix::process::{getrlimit, Resource};
 
-/// The line, for `shards` shards on a machine of which `processors` may be used.
-pub(super) fn line(shards: usize, processors: &[usize]) -> String {
+/// The line, for `shards` shards on a machine of which `processors` may be used, each with a receive budget of `receive_bytes`.
+pub(super) fn line(shards: usize, processors: &[usize], receive_bytes: u64) -> String {
     let shards = match (shards, processors.get(..shards)) {
         (1, Some([processor])) => format!("1 shard, on processor {processor}"),
         (_, Some(used)) => {
@@ -19,11 +19,12 @@ pub(super) fn line(shards: usize, processors: &[usize]) -> String {
     };
     let limit = |resource| getrlimit(resource).current;
     format!(
-        "In force (see tuning.md): {shards}; Linux {}; {} open files; {} of locked memory; accept queue {}; congestion control {}; \
+        "In force (see tuning.md): {shards}; Linux {}; {} open files; {} of locked memory; receive budget {} a shard; accept queue {}; congestion control {}; \
          socket memory up to {} in, {} out; huge pages {}; NUMA nodes: {}.",
         proc("sys/kernel/osrelease"),
         limit(Resource::Nofile).map_or_else(unlimited, |files| files.to_string()),
         limit(Resource::Memlock).map_or_else(unlimited, bytes),
+        bytes(receive_bytes),
         proc("sys/net/core/somaxconn"),
         proc("sys/net/ipv4/tcp_congestion_control"),
         third(&proc("sys/net/ipv4/tcp_rmem")),
@@ -74,13 +75,16 @@ mod tests {
 
     #[test]
     fn the_line_tells_where_shards_run_and_names_every_value() {
-        assert!(
-            line(1, &[3]).starts_with("In force (see tuning.md): 1 shard, on processor 3; Linux ")
-        );
-        assert!(line(2, &[1, 4, 5]).contains(": 2 shards, on processors 1, 4; "));
-        let crowded = line(3, &[0, 1]);
+        assert!(line(1, &[3], 1 << 26)
+            .starts_with("In force (see tuning.md): 1 shard, on processor 3; Linux "));
+        assert!(line(2, &[1, 4, 5], 1 << 26).contains(": 2 shards, on processors 1, 4; "));
+        let crowded = line(3, &[0, 1], 1 << 26);
         assert!(
             crowded.contains(": 3 shards, not pinned, for 2 processors may be used; "),
+            "{crowded}"
+        );
+        assert!(
+            crowded.contains(" of locked memory; receive budget 64.0 MiB a shard; accept queue "),
             "{crowded}"
         );
         assert!(

@@ -124,7 +124,11 @@ pub fn start(
     for addr in listening {
         log!("Listening for HTTP requests on '{addr}'.");
     }
-    log!("{}", in_force::line(shards, &allowed_cpus()));
+    let receive_bytes = config.mesh.limits().receive_bytes_of(shards);
+    log!(
+        "{}",
+        in_force::line(shards, &allowed_cpus(), receive_bytes as u64)
+    );
     Ok(node)
 }
 

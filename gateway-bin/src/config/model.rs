@@ -58,7 +58,7 @@ pub struct Mesh {
     pub shards: Option<usize>,
     /// Whether the node answers for those that it is connected to.
     pub relay: bool,
-    /// Bytes that peers on flatend/2 may send a shard before it has read them; `None`: the engine's default.
+    /// Bytes that peers on flatend/2 may send a shard before it has read them; `None`: what the memory allows.
     pub receive_budget: Option<usize>,
     /// Whether peers of the legacy protocol may connect (flatend2.md, Downgrade).
     pub legacy: LegacyPolicy,
@@ -76,10 +76,9 @@ impl Mesh {
     /// What peers may use of the node.
     #[must_use]
     pub fn limits(&self) -> NodeLimits {
-        let limits = NodeLimits::default();
         NodeLimits {
-            receive_bytes: self.receive_budget.unwrap_or(limits.receive_bytes),
-            ..limits
+            receive_bytes: self.receive_budget,
+            ..NodeLimits::default()
         }
     }
 }
