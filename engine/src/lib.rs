@@ -82,6 +82,7 @@ pub mod routing;
 pub mod rt;
 mod shard;
 mod trust;
+mod utc;
 
 pub use blocks::{header_block, recycle};
 pub use bytes::Bytes;
@@ -103,3 +104,4 @@ pub use node::{
 pub use routing::ProviderName;
 pub use shard::{ServiceSet, Shard, SubmitError};
 pub use trust::{Legacy, Trust};
+pub use utc::utc_string;

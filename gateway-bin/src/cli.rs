@@ -23,7 +23,7 @@ pub(crate) use agent::joined;
 pub use agent::{AgentOptions, Offers};
 pub use call::{BodyFrom, CallOptions};
 pub use forget::ForgetOptions;
-pub use invite::InviteOptions;
+pub use invite::{InviteAction, InviteOptions};
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,11 @@ pub mod commands;
 pub mod config;
 mod demo;
 pub mod gateway;
+pub mod invited;
 pub mod keys;
 pub mod limits;
 pub mod logs;
+mod replace;
 pub mod signals;
 pub mod trust;
 

@@ -11,6 +11,9 @@ pub const CONFIG_FILE_BYTES_MAX: usize = 4 << 20;
 /// whole file before it reads loses it to a reset otherwise. More than this and the connection closes after a linger.
 pub const DRAIN_BODY_BYTES_MAX: u64 = 64 << 20;
 
+/// Largest list of invited keys: some 50,000 of them. More come of a script that invites without end.
+pub const INVITED_FILE_BYTES_MAX: usize = 4 << 20;
+
 /// Most diagnostics printed of one file: a file of another kind would give one a line.
 pub const DIAGNOSTICS_MAX: usize = 100;
 

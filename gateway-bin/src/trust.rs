@@ -1,4 +1,5 @@
-//! Whom the gateway's node takes: the keys of the file as the engine wants them, and the file of keys that were seen on flatend/2.
+//! Whom the gateway's node takes: the keys of the file as the engine wants them, those that were invited, and the file of keys that
+//! were seen on flatend/2.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -7,7 +8,7 @@ use std::path::Path;
 use flatend::{Legacy, Node, NodeBuilder, Trust};
 
 use crate::config::{self, Config, Context, LegacyPolicy, LoadError, Mesh, StateDir};
-use crate::{io_words, keys, log};
+use crate::{invited, io_words, keys, log};
 
 /// Name of that file in the state directory.
 pub const KNOWN_KEYS_FILE: &str = "known_keys";
@@ -15,7 +16,7 @@ pub const KNOWN_KEYS_FILE: &str = "known_keys";
 /// A node that takes whom `mesh` says.
 ///
 /// # Errors
-/// One sentence: the network key cannot be read, or the state directory cannot be made.
+/// One sentence: the network key or the list of invited keys cannot be read, or the state directory cannot be made.
 pub fn applied(mut builder: NodeBuilder, mesh: &Mesh) -> Result<NodeBuilder, String> {
     if let Some(path) = &mesh.network_key {
         let key = keys::load_network(path)
@@ -39,12 +40,14 @@ pub fn applied(mut builder: NodeBuilder, mesh: &Mesh) -> Result<NodeBuilder, Str
             }
         }
     }
-    Ok(builder.trust(lists(mesh)))
+    Ok(builder.trust(lists(mesh)?))
 }
 
-/// The lists of `mesh`.
-#[must_use]
-pub fn lists(mesh: &Mesh) -> Trust {
+/// The lists of `mesh`, and those whom its join tokens let in.
+///
+/// # Errors
+/// One sentence: the list of invited keys cannot be read.
+fn lists(mesh: &Mesh) -> Result<Trust, String> {
     let legacy = match mesh.legacy {
         LegacyPolicy::Allow => Legacy::Allow,
         LegacyPolicy::Known => Legacy::Known,
@@ -54,12 +57,13 @@ pub fn lists(mesh: &Mesh) -> Trust {
     let trust = Trust::default().legacy(legacy).legacy_services(names);
     let trust = mesh.peers.iter().fold(trust, |trust, key| trust.peer(*key));
     let offers = mesh.offers.iter();
-    offers.fold(trust, |trust, (key, names)| {
+    let trust = offers.fold(trust, |trust, (key, names)| {
         trust.offer(*key, names.iter().map(String::as_str))
-    })
+    });
+    Ok(invited::trusted(trust, &invited::load(mesh)?))
 }
 
-/// Reads the lists of the file again, and the keys that were seen on flatend/2. A file with errors changes nothing.
+/// Reads the lists of the file again, the invited keys, and the keys that were seen on flatend/2. A file with errors changes nothing.
 pub fn reload(node: &Node, file: &Path, context: &Context<'_>) {
     let shown = file.display().to_string();
     let config = match config::load(file, context) {
@@ -77,7 +81,13 @@ pub fn reload(node: &Node, file: &Path, context: &Context<'_>) {
             return log!("Who may connect, call and offer what stays as it was: {shown}: {error}");
         }
     };
-    match node.set_trust(lists(&config.mesh)) {
+    let lists = match lists(&config.mesh) {
+        Ok(lists) => lists,
+        Err(sentence) => {
+            return log!("Who may connect, call and offer what stays as it was: {sentence}.");
+        }
+    };
+    match node.set_trust(lists) {
         Ok(()) => log!("Read again who may connect, call and offer what, from '{shown}'."),
         Err(error) => log!(
             "Read again who may connect, call and offer what; the keys that were seen on flatend/2 stay as they were: {}.",

@@ -12,7 +12,9 @@ use support::Scratch;
 
 fn invited(scratch: &Scratch, args: &[&str]) -> JoinToken {
     let ran = scratch.flatend(&[&["invite"], args].concat());
-    assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.err.starts_with("Invited the key "), "{ran:?}");
+    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     assert_eq!(ran.out.lines().count(), 1);
     ran.out.parse().expect("a token")
 }

@@ -1,6 +1,6 @@
 //! Join tokens: all that a service needs to find its mesh, in one string that survives a chat window. Pure: text to values and
-//! back. Owns the form and its rules ([`JoinToken`]); dials nothing. The invariant that a change is likeliest to break: a token that
-//! this version does not understand whole is refused with a sentence, never used in part.
+//! back. Owns the form and its rules ([`JoinToken`]); dials nothing. The invariants that a change is likeliest to break: a token that
+//! this version does not understand whole is refused with a sentence, never used in part; and a message never shows its secret.
 
 mod text;
 
@@ -8,7 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::host_port::{host_and_port, pinned};
+use crate::keys::SecretKey;
 use crate::limits::{JOIN_ADDRS_MAX, JOIN_BYTES_MAX, JOIN_NAME_BYTES_MAX};
+use crate::utc::utc_string;
 
 /// What every token of this form begins with; the number is the form's.
 const PREFIX: &str = "flatend-join-1-";
@@ -22,8 +24,15 @@ const NAME: u8 = 1;
 /// An address of a node, `HOST:PORT`; one field each.
 const ADDR: u8 = 2;
 
-/// What a node is told to join a mesh: addresses to dial, and a label. It holds no secret yet; keys, names that may be offered,
-/// an expiry and a number to revoke it by join it with flatend/2.
+/// When it expires, seconds since 1970 (8 bytes, big-endian). Odd: the node that made the token looks at its own clock anyway.
+const EXPIRES: u8 = 3;
+
+/// The seed of the key to join with (32 bytes). Even: who passed it over would come as somebody else.
+const SECRET: u8 = 4;
+
+/// What a node is told to join a mesh: addresses to dial, a label, and perhaps a secret key to join with and a time from which on
+/// it is good no more. By its key a node is known to who made the token, and can be revoked. Whoever has a token with a key is
+/// that node: it is to be kept as a key file is.
 ///
 /// As text it is `flatend-join-1-` and the base64url of fields and a checksum. A field is its kind (a byte), its length (two bytes,
 /// big-endian) and its value. A kind that a reader does not know is skipped if it is odd and refuses the token if it is even. Space
@@ -41,6 +50,8 @@ const ADDR: u8 = 2;
 pub struct JoinToken {
     addrs: Vec<String>,
     name: Option<String>,
+    secret: Option<SecretKey>,
+    expires_s: Option<u64>,
 }
 
 /// Why a text is no join token, or one cannot be made. Its `Display` is a sentence without the full stop.
@@ -71,9 +82,25 @@ impl JoinToken {
         let token = JoinToken {
             addrs: addrs.into_iter().map(Into::into).collect(),
             name: name.map(str::to_owned),
+            secret: None,
+            expires_s: None,
         };
         token.check().map_err(wrong)?;
         Ok(token)
+    }
+
+    /// With the key that a node without one of its own joins with.
+    #[must_use]
+    pub fn with_secret(mut self, secret: SecretKey) -> JoinToken {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Good until then, seconds since 1970.
+    #[must_use]
+    pub fn until(mut self, expires_s: u64) -> JoinToken {
+        self.expires_s = Some(expires_s);
+        self
     }
 
     /// Addresses to dial, at least one.
@@ -84,6 +111,30 @@ impl JoinToken {
     /// Its label.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// The key to join with, if it holds one.
+    pub fn secret(&self) -> Option<&SecretKey> {
+        self.secret.as_ref()
+    }
+
+    /// When it expires, seconds since 1970; `None`: never.
+    pub fn expires_s(&self) -> Option<u64> {
+        self.expires_s
+    }
+
+    /// Whether it is good at `now_s`, seconds since 1970.
+    ///
+    /// # Errors
+    /// It has expired.
+    pub fn good_at(&self, now_s: u64) -> Result<(), JoinError> {
+        match self.expires_s {
+            Some(expires_s) if expires_s <= now_s => Err(wrong(format!(
+                "expired at {}: ask for a new one (`flatend invite`)",
+                utc_string(expires_s)
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -151,6 +202,12 @@ impl fmt::Display for JoinToken {
         for addr in &self.addrs {
             text::put_field(&mut bytes, ADDR, addr.as_bytes());
         }
+        if let Some(expires_s) = self.expires_s {
+            text::put_field(&mut bytes, EXPIRES, &expires_s.to_be_bytes());
+        }
+        if let Some(secret) = &self.secret {
+            text::put_field(&mut bytes, SECRET, secret.seed());
+        }
         let sum = text::checksum(&bytes);
         bytes.extend_from_slice(&sum.to_be_bytes());
         write!(f, "{PREFIX}{}", text::encode(&bytes))
@@ -193,6 +250,8 @@ fn read(mut fields: &[u8]) -> Result<JoinToken, JoinError> {
     let mut token = JoinToken {
         addrs: Vec::new(),
         name: None,
+        secret: None,
+        expires_s: None,
     };
     while !fields.is_empty() {
         let (kind, value, rest) =
@@ -207,6 +266,10 @@ fn read(mut fields: &[u8]) -> Result<JoinToken, JoinError> {
             NAME if token.name.is_some() => return Err(wrong("has two names")),
             NAME => token.name = Some(words()?),
             ADDR => token.addrs.push(words()?),
+            EXPIRES if token.expires_s.is_some() => return Err(wrong("expires twice")),
+            EXPIRES => token.expires_s = Some(u64::from_be_bytes(exactly(value, "a time")?)),
+            SECRET if token.secret.is_some() => return Err(wrong("has two keys")),
+            SECRET => token.secret = Some(SecretKey::from_seed(exactly(value, "a key")?)),
             kind if kind % 2 == 0 => {
                 return Err(wrong(format!(
                     "demands what this version does not know (field {kind}): use a newer flatend"
@@ -216,6 +279,14 @@ fn read(mut fields: &[u8]) -> Result<JoinToken, JoinError> {
         }
     }
     Ok(token)
+}
+
+/// A value of a fixed length.
+fn exactly<const BYTES: usize>(value: &[u8], what: &str) -> Result<[u8; BYTES], JoinError> {
+    value.try_into().map_err(|_| {
+        let len = value.len();
+        wrong(format!("has {what} of {len} bytes, and not of {BYTES}"))
+    })
 }
 
 #[cfg(test)]
@@ -247,6 +318,40 @@ mod tests {
         let token = JoinToken::new(addrs, Some("laptop")).expect("it is fine");
         assert_eq!(token.to_string(), GOLDEN);
         assert_eq!(GOLDEN.parse(), Ok(token));
+    }
+
+    /// The same with a key and a time, 2026-11-30 17:04:05.
+    const GOLDEN_INVITED: &str =
+        "flatend-join-1-AgADYToxAwAIAAAAAGsNrIUEACAHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHB5osDus";
+
+    #[test]
+    fn golden_with_a_key_and_an_expiry() {
+        let token = JoinToken::new(["a:1"], None).expect("it is fine");
+        let secret = SecretKey::from_seed([7; 32]);
+        let token = token.with_secret(secret.clone()).until(1_796_058_245);
+        assert_eq!(token.to_string(), GOLDEN_INVITED);
+        let read: JoinToken = GOLDEN_INVITED.parse().expect("a token");
+        assert_eq!(read, token);
+        assert_eq!(
+            (read.secret(), read.expires_s()),
+            (Some(&secret), Some(1_796_058_245))
+        );
+        assert!(!format!("{token:?}").contains(&"07".repeat(4)));
+    }
+
+    #[test]
+    fn a_token_is_good_until_its_time_and_no_second_longer() {
+        let token = JoinToken::new(["a:1"], None).expect("it is fine");
+        assert_eq!(token.good_at(u64::MAX), Ok(()), "it has no time");
+        let token = token.until(1_796_058_245);
+        assert_eq!(token.good_at(1_796_058_244), Ok(()));
+        let error = token.good_at(1_796_058_245).expect_err("expired");
+        assert!(
+            error
+                .to_string()
+                .contains("expired at 2026-11-30 17:04:05 UTC"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -285,6 +390,15 @@ mod tests {
         assert!(refused(&with(&[(ADDR, b"\xff")])).contains("not text"));
         let names: [(u8, &[u8]); 2] = [(NAME, b"a"), (NAME, b"b")];
         assert!(refused(&with(&names)).contains("two names"));
+        let (addr, seed, time) = ((ADDR, &b"a:1"[..]), [1; 32], [1; 8]);
+        for (fields, why) in [
+            ([addr, (SECRET, &seed[..31]), addr], "a key of 31 bytes"),
+            ([addr, (SECRET, &seed), (SECRET, &seed)], "two keys"),
+            ([addr, (EXPIRES, &time[..7]), addr], "a time of 7 bytes"),
+            ([addr, (EXPIRES, &time), (EXPIRES, &time)], "twice"),
+        ] {
+            assert!(refused(&with(&fields)).contains(why), "{why}");
+        }
         for addr in [
             "",
             "a",
@@ -320,9 +434,11 @@ mod tests {
     #[test]
     fn the_largest_token_fits_the_limit() {
         let host = "h".repeat(253);
-        let addrs = vec![format!("{host}:65535"); JOIN_ADDRS_MAX];
+        let addr = format!("{host}:65535#{}", "07".repeat(32));
+        let addrs = vec![addr; JOIN_ADDRS_MAX];
         let token = JoinToken::new(addrs, Some(&"n".repeat(JOIN_NAME_BYTES_MAX)));
-        let text = token.expect("it is fine").to_string();
+        let token = token.expect("it is fine").until(u64::MAX);
+        let text = token.with_secret(SecretKey::from_seed([1; 32])).to_string();
         assert!(text.len() <= JOIN_BYTES_MAX, "{}", text.len());
         assert!(text.parse::<JoinToken>().is_ok());
     }

@@ -7,7 +7,7 @@ use flatend_codec::GoodbyeCode;
 use super::driver::Progress;
 use super::events;
 use super::link::{CloseReason, Link};
-use crate::node::NodeEvent;
+use crate::node::{now_s, NodeEvent};
 use crate::rt;
 use crate::shard::Shard;
 use crate::trust::Shown;
@@ -39,7 +39,7 @@ pub(super) fn shown(link: &Link) -> Shown {
 /// Why it may not.
 pub(super) fn check(shard: &Rc<Shard>, link: &Rc<Link>) -> Result<(), CloseReason> {
     let (trust, shown) = (shard.shared.trust.load(), shown(link));
-    if let Err(why) = trust.admits(&shown, &shard.shared.known) {
+    if let Err(why) = trust.admits(&shown, &shard.shared.known, now_s()) {
         let mut conn = link.conn.borrow_mut();
         conn.goodbye(rt::now(), GoodbyeCode::Key, "this key is not welcome");
         return Err(CloseReason::Unwelcome(why));

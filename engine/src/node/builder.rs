@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 
 use super::context::Context;
+use super::credentials::now_s;
 use super::events::{Events, NodeEvent};
 use super::handler_error::HandlerError;
 use super::handlers::Service;
@@ -52,6 +53,7 @@ pub struct NodeBuilder {
     pub(super) public_addr: Option<SocketAddr>,
     pub(super) secret_key: Option<[u8; 32]>,
     pub(super) secret_key_file: Option<PathBuf>,
+    pub(super) joined_key: Option<SecretKey>,
     pub(super) bootstrap: Vec<String>,
     pub(super) services: Vec<Service>,
     pub(super) shards: Option<usize>,
@@ -74,6 +76,7 @@ impl Default for NodeBuilder {
             public_addr: None,
             secret_key: None,
             secret_key_file: None,
+            joined_key: None,
             bootstrap: Vec::new(),
             services: Vec::new(),
             shards: None,
@@ -177,11 +180,16 @@ impl NodeBuilder {
     }
 
     /// Dials what a join token says, as [`NodeBuilder::bootstrap`]: all that a service needs to be told. `flatend invite` prints one.
+    /// If it holds a key and the node is given none ([`NodeBuilder::secret_key`], [`NodeBuilder::secret_key_file`]), that one is the
+    /// node's; of several tokens the first one's.
     ///
     /// # Errors
-    /// [`JoinError`]: the text is no token, or not a whole one.
+    /// [`JoinError`]: the text is no token, or not a whole one, or it has expired.
     pub fn join(mut self, token: &str) -> Result<Self, JoinError> {
-        for addr in token.parse::<JoinToken>()?.addrs() {
+        let token: JoinToken = token.parse()?;
+        token.good_at(now_s())?;
+        self.joined_key = self.joined_key.or_else(|| token.secret().cloned());
+        for addr in token.addrs() {
             if !self.bootstrap.contains(addr) {
                 self.bootstrap.push(addr.clone());
             }
@@ -350,21 +358,22 @@ impl NodeBuilder {
         start::start(self)
     }
 
-    /// The identity's key: the given one, a fresh one for a node that listens, none for an anonymous node. With the path of its
-    /// file, if that was made now.
+    /// The identity's key: the given one, that of a join token, a fresh one for a node that listens, none for an anonymous node.
+    /// With the path of its file, if that was made now.
     pub(super) fn signing_key(&self) -> Result<(Option<SigningKey>, Option<PathBuf>), StartError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::SecretKey { path, error }
         };
-        let (key, made) = match (self.secret_key, &self.secret_key_file) {
-            (Some(seed), _) => (SecretKey::from_seed(seed), None),
-            (None, Some(path)) => {
+        let (key, made) = match (self.secret_key, &self.secret_key_file, &self.joined_key) {
+            (Some(seed), _, _) => (SecretKey::from_seed(seed), None),
+            (None, Some(path), _) => {
                 let (key, made) = load_or_make_secret(path).map_err(failed(path))?;
                 (key, made.then(|| path.clone()))
             }
-            (None, None) if self.bind.is_empty() => return Ok((None, None)),
-            (None, None) => {
+            (None, None, Some(key)) => (key.clone(), None),
+            (None, None, None) if self.bind.is_empty() => return Ok((None, None)),
+            (None, None, None) => {
                 let key = SecretKey::generate().map_err(|_| {
                     StartError::Setting(
                         "the system gave no random numbers for a secret key: try again".to_owned(),

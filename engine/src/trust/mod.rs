@@ -1,5 +1,5 @@
 //! Whom a node takes, and what it believes of them (flatend2.md 1 and 5). On flatend/2 a peer has proved its key; on a legacy link
-//! nothing is proved, so that no list of keys counts there. Pure but for [`known`], which keeps a file.
+//! nothing is proved, so that no list of keys counts there. The time comes in as a value. Pure but for [`known`], which keeps a file.
 
 mod known;
 
@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 pub(crate) use known::Known;
 
 use crate::hex;
+use crate::utc::utc_string;
 
 /// An Ed25519 public key.
 type Key = [u8; 32];
@@ -30,6 +31,10 @@ type Key = [u8; 32];
 pub struct Trust {
     peers: Option<HashSet<Key>>,
     offers: Option<HashMap<Key, HashSet<String>>>,
+    /// Each with the time until which it may come in, seconds since 1970.
+    invited: HashMap<Key, Option<u64>>,
+    only: HashMap<Key, HashSet<String>>,
+    revoked: HashSet<Key>,
     legacy: Legacy,
     legacy_services: HashSet<String>,
 }
@@ -63,6 +68,35 @@ impl Trust {
         self
     }
 
+    /// Lets the node with this key, which came with a join token, connect and call until `expires_s`, seconds since 1970, as if
+    /// [`Trust::peer`] named it. Others are not kept out by it. A link that is up then stays until it ends or the lists change.
+    #[must_use]
+    pub fn invite(mut self, key: Key, expires_s: Option<u64>) -> Trust {
+        self.invited.insert(key, expires_s);
+        self
+    }
+
+    /// Lets the node with this key offer these names and no others, beside those that [`Trust::offer`] lets it offer. What others
+    /// may offer stays as it is.
+    #[must_use]
+    pub fn offer_only(
+        mut self,
+        key: Key,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Trust {
+        let own = self.only.entry(key).or_default();
+        own.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Keeps the node with this key out, whatever else is said of it. It keeps out no more than the key: where there is no list
+    /// of peers, whoever held it comes in with another one.
+    #[must_use]
+    pub fn revoke(mut self, key: Key) -> Trust {
+        self.revoked.insert(key);
+        self
+    }
+
     /// Whether peers that speak legacy alone are taken.
     #[must_use]
     pub fn legacy(mut self, legacy: Legacy) -> Trust {
@@ -87,19 +121,16 @@ impl Trust {
         self.legacy != Legacy::Refuse
     }
 
-    /// Whether the peer may stay.
+    /// Whether the peer may stay, at `now_s`.
     ///
     /// # Errors
     /// A sentence about the peer that says why not.
-    pub(crate) fn admits(&self, peer: &Shown, known: &Known) -> Result<(), String> {
+    pub(crate) fn admits(&self, peer: &Shown, known: &Known, now_s: u64) -> Result<(), String> {
         match *peer {
-            Shown::Proved(key) => match &self.peers {
-                Some(peers) if !peers.contains(&key) => Err(format!(
-                    "its key {} is not among the peers of this node",
-                    hex::encode(&key)
-                )),
-                _ => Ok(()),
-            },
+            Shown::Proved(key) => self.admits_key(&key, now_s).map_err(|why| {
+                let key = hex::encode(&key);
+                format!("its key {key} {why}")
+            }),
             Shown::Legacy(_) if self.legacy == Legacy::Refuse => {
                 Err("it speaks legacy alone, which this node refuses".to_owned())
             }
@@ -113,11 +144,30 @@ impl Trust {
         }
     }
 
+    fn admits_key(&self, key: &Key, now_s: u64) -> Result<(), String> {
+        if self.revoked.contains(key) {
+            return Err("was revoked".to_owned());
+        }
+        if self.peers.as_ref().is_some_and(|peers| peers.contains(key)) {
+            return Ok(());
+        }
+        match (self.invited.get(key), &self.peers) {
+            (Some(Some(expires_s)), _) if *expires_s <= now_s => Err(format!(
+                "was invited until {}: give it a new join token",
+                utc_string(*expires_s)
+            )),
+            (None, Some(_)) => Err("is not among the peers of this node".to_owned()),
+            (Some(_), _) | (None, None) => Ok(()),
+        }
+    }
+
     /// Whether requests of the peer are taken. Where keys decide, nobody without a proved one may call.
     pub(crate) fn may_call(&self, peer: &Shown) -> bool {
         match (&self.peers, peer) {
             (None, _) => true,
-            (Some(peers), Shown::Proved(key)) => peers.contains(key),
+            (Some(peers), Shown::Proved(key)) => {
+                peers.contains(key) || self.invited.contains_key(key)
+            }
             (Some(_), Shown::Legacy(_)) => false,
         }
     }
@@ -125,10 +175,14 @@ impl Trust {
     /// Whether the peer is believed that it offers `name`.
     pub(crate) fn may_offer(&self, peer: &Shown, name: &str) -> bool {
         match peer {
-            Shown::Proved(key) => match &self.offers {
-                None => true,
-                Some(offers) => offers.get(key).is_some_and(|names| names.contains(name)),
-            },
+            Shown::Proved(key) => {
+                let named = |names: &HashSet<String>| names.contains(name);
+                let listed = self.offers.as_ref().and_then(|offers| offers.get(key));
+                match self.only.get(key) {
+                    Some(only) => named(only) || listed.is_some_and(named),
+                    None => self.offers.is_none() || listed.is_some_and(named),
+                }
+            }
             Shown::Legacy(_) => !self.has_lists() || self.legacy_services.contains(name),
         }
     }
@@ -160,30 +214,71 @@ mod tests {
             Shown::Legacy(None),
             Shown::Legacy(Some(B)),
         ] {
-            assert_eq!(trust.admits(&peer, &known), Ok(()));
+            assert_eq!(trust.admits(&peer, &known, 0), Ok(()));
             assert!(trust.may_call(&peer) && trust.may_offer(&peer, "a"));
         }
-        let error = trust.admits(&Shown::Legacy(Some(A)), &known);
+        let error = trust.admits(&Shown::Legacy(Some(A)), &known, 0);
         assert!(error.expect_err("known").contains("flatend forget"));
         let all = trust.legacy(Legacy::Allow);
-        assert_eq!(all.admits(&Shown::Legacy(Some(A)), &known), Ok(()));
+        assert_eq!(all.admits(&Shown::Legacy(Some(A)), &known, 0), Ok(()));
         let none = all.legacy(Legacy::Refuse);
-        assert!(none.admits(&Shown::Legacy(None), &known).is_err());
-        assert_eq!(none.admits(&Shown::Proved(B), &known), Ok(()));
+        assert!(none.admits(&Shown::Legacy(None), &known, 0).is_err());
+        assert_eq!(none.admits(&Shown::Proved(B), &known, 0), Ok(()));
     }
 
     #[test]
     fn a_list_counts_for_proved_keys_alone() {
         let known = Known::default();
         let trust = Trust::default().peer(A);
-        assert_eq!(trust.admits(&Shown::Proved(A), &known), Ok(()));
-        assert!(trust.admits(&Shown::Proved(B), &known).is_err());
+        assert_eq!(trust.admits(&Shown::Proved(A), &known, 0), Ok(()));
+        assert!(trust.admits(&Shown::Proved(B), &known, 0).is_err());
         // The key that a legacy peer shows may be anybody's.
         let legacy = Shown::Legacy(Some(A));
-        assert_eq!(trust.admits(&legacy, &known), Ok(()));
+        assert_eq!(trust.admits(&legacy, &known, 0), Ok(()));
         assert!(!trust.may_call(&legacy) && !trust.may_offer(&legacy, "a"));
         let trust = trust.legacy_services(["a"]);
         assert!(trust.may_offer(&legacy, "a") && !trust.may_offer(&legacy, "b"));
+    }
+
+    #[test]
+    fn an_invited_key_counts_as_listed_until_its_time_and_a_revoked_one_for_nothing() {
+        let known = Known::default();
+        let at = |trust: &Trust, key, now_s| trust.admits(&Shown::Proved(key), &known, now_s);
+        let (c, d) = ([3; 32], [4; 32]);
+        let trust = Trust::default()
+            .peer(A)
+            .invite(B, Some(100))
+            .invite(c, None);
+        assert_eq!(at(&trust, B, 99), Ok(()));
+        let error = at(&trust, B, 100).expect_err("expired");
+        assert!(error.contains("until 1970-01-01 00:01:40 UTC"), "{error}");
+        assert_eq!(at(&trust, c, u64::MAX), Ok(()));
+        assert!(at(&trust, d, 0).is_err(), "nobody invited it");
+        assert!(trust.may_call(&Shown::Proved(c)) && !trust.may_call(&Shown::Proved(d)));
+        // Who is on the list needs no invitation.
+        assert_eq!(at(&trust.clone().peer(B), B, 100), Ok(()));
+        let trust = trust.revoke(A).revoke(c);
+        for key in [A, c] {
+            assert!(at(&trust, key, 0)
+                .expect_err("revoked")
+                .contains("was revoked"));
+        }
+        // Without a list others come in as before, and these stay out.
+        let trust = Trust::default().invite(B, Some(100)).revoke(A);
+        assert_eq!(at(&trust, d, 100), Ok(()));
+        assert!(at(&trust, B, 100).is_err() && at(&trust, A, 0).is_err());
+        assert!(!trust.has_lists());
+    }
+
+    #[test]
+    fn an_invited_key_may_be_kept_to_names() {
+        let [a, b] = [A, B].map(Shown::Proved);
+        let trust = Trust::default().offer_only(A, ["a"]);
+        assert!(trust.may_offer(&a, "a") && !trust.may_offer(&a, "b"));
+        assert!(trust.may_offer(&b, "b"), "it is no list of the others");
+        let trust = trust.offer(A, ["b"]);
+        assert!(trust.may_offer(&a, "a") && trust.may_offer(&a, "b"));
+        assert!(!trust.may_offer(&a, "c") && !trust.may_offer(&b, "a"));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use flatend::{CallError, Legacy, Node, NodeBuilder, NodeEvent, Trust};
+use flatend::keys::SecretKey;
+use flatend::{CallError, JoinToken, Legacy, Node, NodeBuilder, NodeEvent, Trust};
 
 use crate::services::provider;
 use crate::support::calls::{get, Failure};
@@ -14,7 +15,7 @@ const ANY: &str = "127.0.0.1:0";
 
 /// The public key of the node with this seed.
 fn key(seed: u8) -> [u8; 32] {
-    flatend::keys::SecretKey::from_seed([seed; 32]).public()
+    SecretKey::from_seed([seed; 32]).public()
 }
 
 fn listening(builder: NodeBuilder, seed: u8) -> TestNode {
@@ -78,6 +79,30 @@ fn names_that_a_key_may_not_offer_are_dropped_and_the_rest_stands() {
     let none = Trust::default().offer(key(9), ["hello"]);
     node.node().set_trust(none).expect("no file");
     node.wait_providers("hello", 0);
+}
+
+#[test]
+fn who_joins_with_an_invited_key_is_let_in_until_it_is_revoked() {
+    let trust = Trust::default().peer(key(9)).invite(key(2), None);
+    let node = listening(provider().trust(trust.clone()), 1);
+    let token = JoinToken::new([node.addr().to_string()], None).expect("its address");
+    let token = token.with_secret(SecretKey::from_seed([2; 32])).to_string();
+    let joining = |builder: NodeBuilder| builder.bind(ANY).join(&token).expect("a token");
+    let invited = TestNode::start(joining(Node::builder()));
+    invited.wait_providers("hello", 1);
+    assert_eq!(
+        get(&invited, 0, "hello").expect("a response").text(),
+        "Hello world!"
+    );
+    // A key of its own goes before that of the token.
+    let other = TestNode::start(joining(Node::builder().secret_key([3; 32])));
+    says(&node, "is not among the peers of this node");
+    assert!(other.node().state().providers("hello").is_empty());
+    node.node()
+        .set_trust(trust.revoke(key(2)))
+        .expect("no file");
+    says(&node, "was revoked");
+    invited.wait_providers("hello", 0);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{value_parser, Arg, ArgAction, ArgMatches};
+use flatend::keys::SecretKey;
 use flatend::{JoinError, JoinToken};
 
 use super::{path, wrong, Notice, CONFIG_DEFAULT};
 use crate::config::{addr, upstream, Bootstrap, LocalService, Position};
+use crate::invited::now_s;
 use crate::limits::{AGENT_NODES_MAX, AGENT_SERVICES_MAX, NAME_BYTES_MAX};
 
 /// Options of the agent.
@@ -18,6 +20,8 @@ pub struct AgentOptions {
     pub nodes: Vec<Bootstrap>,
     /// Its key file.
     pub key: Option<PathBuf>,
+    /// The key of a join token, for an agent without a key file.
+    pub joined: Option<SecretKey>,
 }
 
 /// Where the agent learns what to offer.
@@ -44,7 +48,10 @@ offers the name.
 Without NAME=URL it reads a configuration file: `bootstrap` names the nodes, and each
 `[[services]]` has `name`, `upstream` and perhaps `health` (a path that is asked every
 `health_interval`, 5s by default; 200 to 399 means that the server is well) and `timeout`
-(the longest wait for the head of a response, none by default).";
+(the longest wait for the head of a response, none by default).
+
+A join token names nodes and holds a key, which is the agent's unless it has a key file. Others
+on this machine may see a command line: hand the token over in FLATEND_JOIN.";
 
 const EXAMPLES: &str = "Examples:
   flatend agent api=http://127.0.0.1:8080 --node gateway.example:9000
@@ -94,12 +101,14 @@ pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
 /// What is wrong.
 pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, Notice> {
     let texts = |id| sub.get_many::<String>(id).into_iter().flatten();
-    let mut nodes = Vec::new();
+    let (mut nodes, mut key) = (Vec::new(), None);
     for text in texts("node") {
         nodes.push(node(text).map_err(wrong)?);
     }
     for token in texts("join") {
-        nodes.extend(joined(token).map_err(|why| wrong(format!("--join: {why}.")))?);
+        let (named, secret) = joined(token).map_err(|why| wrong(format!("--join: {why}.")))?;
+        nodes.extend(named);
+        key = key.or(secret);
     }
     if nodes.len() > AGENT_NODES_MAX {
         return Err(wrong(format!(
@@ -130,6 +139,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
             offers: Offers::File(file.unwrap_or_else(|| CONFIG_DEFAULT.into())),
             nodes,
             key: path(sub, "key"),
+            joined: key,
         });
     }
     if file.is_some() {
@@ -141,6 +151,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
         offers: Offers::Named(services),
         nodes,
         key: path(sub, "key"),
+        joined: key,
     })
 }
 
@@ -155,18 +166,19 @@ pub(super) fn node(text: &str) -> Result<Bootstrap, String> {
     }
 }
 
-/// The nodes of a join token.
+/// The nodes of a join token, and its key.
 ///
 /// # Errors
 /// A sentence without its full stop.
-pub(crate) fn joined(token: &str) -> Result<Vec<Bootstrap>, String> {
-    let token: JoinToken = token
-        .parse()
-        .map_err(|error: JoinError| error.to_string())?;
+pub(crate) fn joined(token: &str) -> Result<(Vec<Bootstrap>, Option<SecretKey>), String> {
+    let words = |error: JoinError| error.to_string();
+    let token: JoinToken = token.parse().map_err(words)?;
+    token.good_at(now_s()).map_err(words)?;
     let nodes = token.addrs().iter().map(|addr| addr::parse_bootstrap(addr));
-    nodes
+    let nodes = nodes
         .collect::<Result<_, _>>()
-        .map_err(|why| format!("the join token's address {why}"))
+        .map_err(|why| format!("the join token's address {why}"))?;
+    Ok((nodes, token.secret().cloned()))
 }
 
 fn offer(text: &str) -> Result<LocalService, String> {

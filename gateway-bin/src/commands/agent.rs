@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use flatend::keys::SecretKey;
 use flatend::Node;
 
 use super::run;
@@ -21,7 +22,7 @@ pub fn run(
     env: &config::env::Lookup<'_>,
     err: &mut impl Write,
 ) -> io::Result<u8> {
-    let named = match named_nodes(options, env) {
+    let (named, joined) = match named_nodes(options, env) {
         Ok(named) => named,
         Err(sentence) => {
             writeln!(err, "flatend: {sentence}.")?;
@@ -75,7 +76,7 @@ pub fn run(
             (&read.services, nodes, Some(&read.mesh))
         }
     };
-    match start(services, &nodes, mesh, options.key.as_deref()) {
+    match start(services, &nodes, mesh, options.key.as_deref(), joined) {
         Ok(node) => Ok(run::wait(node, |_| {
             log!("An agent has nothing to read again: restart it for another file.")
         })),
@@ -87,19 +88,21 @@ pub fn run(
     }
 }
 
-/// The nodes of the command line and of FLATEND_JOIN.
+/// The nodes of the command line and of FLATEND_JOIN, and the key of the first token that has one.
 fn named_nodes(
     options: &AgentOptions,
     env: &config::env::Lookup<'_>,
-) -> Result<Vec<Bootstrap>, String> {
-    let mut nodes = options.nodes.clone();
+) -> Result<(Vec<Bootstrap>, Option<SecretKey>), String> {
+    let (mut nodes, mut key) = (options.nodes.clone(), options.joined.clone());
     if let Some(token) = env("FLATEND_JOIN").filter(|token| !token.is_empty()) {
-        nodes.extend(joined(&token).map_err(|why| format!("FLATEND_JOIN: {why}"))?);
+        let (named, secret) = joined(&token).map_err(|why| format!("FLATEND_JOIN: {why}"))?;
+        nodes.extend(named);
+        key = key.or(secret);
     }
     if nodes.is_empty() && matches!(options.offers, Offers::Named(_)) {
         return Err("the agent must know a node of the mesh to offer its services on: add --node HOST:PORT, the address at which the gateway listens for nodes, or --join TOKEN".to_owned());
     }
-    Ok(nodes)
+    Ok((nodes, key))
 }
 
 fn start(
@@ -107,6 +110,7 @@ fn start(
     nodes: &[Bootstrap],
     mesh: Option<&Mesh>,
     key: Option<&Path>,
+    joined: Option<SecretKey>,
 ) -> Result<Node, String> {
     logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
     flatend::rt::raise_file_limit();
@@ -122,6 +126,8 @@ fn start(
     let in_file = mesh.and_then(|mesh| mesh.secret_key.as_deref());
     if let Some(path) = key.or(in_file) {
         builder = builder.secret_key_file(path);
+    } else if let Some(key) = joined {
+        builder = builder.secret_key(*key.seed());
     }
     for service in services {
         log!(

@@ -1,16 +1,13 @@
-//! `flatend forget`: takes a key out of the file of those that were seen on flatend/2. The file is replaced whole, so that a gateway
-//! that reads it meanwhile never sees half of it.
+//! `flatend forget`: takes a key out of the file of those that were seen on flatend/2.
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use super::mesh_of;
 use crate::cli::ForgetOptions;
 use crate::config::env::Lookup;
 use crate::trust::KNOWN_KEYS_FILE;
-use crate::{hex, io_words};
+use crate::{hex, io_words, replace};
 
 /// Forgets the key.
 ///
@@ -53,25 +50,9 @@ fn forget(options: &ForgetOptions, env: &Lookup<'_>) -> Result<String, String> {
             path.display()
         ));
     }
-    let rest: Vec<&str> = text.lines().filter(|line| !is_it(line)).collect();
-    replace(&path, &rest).map_err(|error| words(&error))?;
+    let rest = text.lines().filter(|line| !is_it(line));
+    replace::lines(&path, rest).map_err(|error| words(&error))?;
     Ok(format!(
         "Forgot the key {key}. A gateway that runs reads the file again on SIGHUP."
     ))
-}
-
-fn replace(path: &Path, lines: &[&str]) -> io::Result<()> {
-    let draft = path.with_extension("tmp");
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    for line in lines {
-        writeln!(file, "{line}")?;
-    }
-    file.sync_all()?;
-    fs::rename(&draft, path)
 }
