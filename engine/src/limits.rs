@@ -168,6 +168,9 @@ pub const REDIAL_FRESH_MAX_MS: u64 = 1_000;
 /// next, and each costs all requests of its link.
 pub const BROKEN_LINK_TRIES_MAX: u32 = 2;
 
+/// A link of a bootstrap address that ends sooner is no success: the pauses grow as if the dial had failed.
+pub const BRIEF_LINK_MS: u64 = 10_000;
+
 /// Attempts that count as fresh; afterwards the pause grows on to [`REDIAL_MAX_MS`].
 pub const REDIAL_FRESH_ATTEMPTS: u32 = 8;
 

@@ -68,7 +68,7 @@ impl Link {
         }
         if let Some(asked) = self.pings.asked {
             return Err(ProtocolError::PeerSilent {
-                for_ms: at - asked + PING_AFTER_MS.min(at - shared.clock.bytes_at()),
+                for_ms: at - asked.min(shared.clock.bytes_at()),
             });
         }
         self.pings.asked = Some(at);

@@ -226,7 +226,10 @@ impl Call {
         );
         let whole_provider = whole_provider || hopeless;
         match tried.at.take() {
-            Some((_, Some(link))) if !whole_provider => tried.links.push(link),
+            Some((provider, Some(link))) if !whole_provider => {
+                tried.links.push(link);
+                tried.shaky.push(provider);
+            }
             Some((provider, _)) => {
                 tried.providers.push(provider);
                 if matches!(error, CallError::Broken(Fault::LinkLost { left: false })) {

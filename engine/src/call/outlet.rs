@@ -82,13 +82,14 @@ pub struct ResponseSink {
 impl ResponseSink {
     pub(super) fn new(inbound: &Rc<Inbound>) -> ResponseSink {
         inbound.set_source(Source::outlet());
+        // Heads and bodies that come together are put in together.
+        inbound.is_prompt();
         ResponseSink {
             inbound: inbound.clone(),
         }
     }
 
-    /// The response's head, once, with its status as `:status`. The caller sees it as soon as a piece of the body or the end
-    /// is there too.
+    /// The response's head, once, with its status as `:status`. The caller sees it at once.
     pub fn head(&self, headers: HeaderBlock) {
         if self.is_read() {
             self.inbound.set_head(headers);

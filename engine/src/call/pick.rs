@@ -21,6 +21,8 @@ pub(super) struct Tried {
     pub(super) unsent: u32,
     /// Links that were lost or could not open the stream.
     pub(super) links: Vec<LinkRef>,
+    /// Their providers: the other links of a process often fail with the first.
+    pub(super) shaky: Vec<ProviderKey>,
     /// Providers that refused, and outlets that failed.
     pub(super) providers: Vec<ProviderKey>,
     /// Of these, outlets at which no byte of the request arrived: they may be asked again while it is held.
@@ -188,7 +190,15 @@ impl Call {
         };
         let look = |i: usize| tried.look(&candidates[i], &ask);
         let mut rng = shard.rng.borrow_mut();
-        match choose(candidates.len(), ask.now_us, look, &mut rng) {
+        let elsewhere = |i: usize| match tried.shaky.contains(&candidates[i].key) {
+            true => Look::Out,
+            false => look(i),
+        };
+        let first = (!tried.shaky.is_empty())
+            .then(|| choose(candidates.len(), ask.now_us, elsewhere, &mut rng))
+            .filter(|pick| matches!(pick, Pick::One(_) | Pick::Trial(_)));
+        let pick = first.unwrap_or_else(|| choose(candidates.len(), ask.now_us, look, &mut rng));
+        match pick {
             pick @ (Pick::One(i) | Pick::Trial(i)) => {
                 let candidate = &candidates[i];
                 match tried.through(candidate, shard) {

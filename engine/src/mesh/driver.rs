@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use flatend_codec::{Millis, Retirement};
+use flatend_codec::{Millis, ProtocolError, Retirement};
 use futures_lite::FutureExt;
 
 use super::buffer::BufferSize;
@@ -339,7 +339,11 @@ fn give_up_stalled(link: &Rc<Link>) {
 }
 
 pub(super) fn fault(err: flatend_codec::ProtocolError) -> CloseReason {
-    CloseReason::Fault(err.to_string())
+    match err {
+        // No rule was broken: its machine or the way to it is gone, and what was asked there may be asked elsewhere.
+        ProtocolError::PeerSilent { .. } => CloseReason::Silent(err.to_string()),
+        err => CloseReason::Fault(err.to_string()),
+    }
 }
 
 /// Ends the TCP connection: what is queued leaves if the end is peaceful, then FIN, then the peer's FIN is awaited.

@@ -348,7 +348,7 @@ pub(crate) fn report_end(
     reason: &CloseReason,
 ) {
     let from = link.socket.peer_addr().ok();
-    if let CloseReason::Fault(what) = reason {
+    if let CloseReason::Fault(what) | CloseReason::Silent(what) = reason {
         shard.emit(NodeEvent::PeerFault {
             from,
             what: what.clone(),
@@ -379,7 +379,7 @@ fn text(reason: &CloseReason) -> String {
     match reason {
         CloseReason::PeerLeft => "it closed the connection".to_owned(),
         CloseReason::Broken(err) => err.clone(),
-        CloseReason::Fault(what) => what.clone(),
+        CloseReason::Fault(what) | CloseReason::Silent(what) => what.clone(),
         CloseReason::Retired => {
             "the link is replaced: too many requests on it were given up".to_owned()
         }

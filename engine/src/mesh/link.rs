@@ -26,7 +26,9 @@ pub(crate) enum CloseReason {
     PeerLeft,
     /// The connection broke.
     Broken(String),
-    /// The peer broke the protocol, or fell silent; the sentence says what.
+    /// It said nothing for too long.
+    Silent(String),
+    /// The peer broke the protocol; the sentence says how.
     Fault(String),
     /// It gathered too many abandoned streams and is replaced.
     Retired,

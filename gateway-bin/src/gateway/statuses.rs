@@ -19,7 +19,7 @@ pub(super) struct Refusal {
 pub(super) fn of(error: &CallError, services: &str) -> Refusal {
     let sentence = match error {
         CallError::NoProvider => format!("No connected node offers the service {services}."),
-        CallError::Saturated => format!("Every node that offers the service {services} has as many requests in flight as max_in_flight allows."),
+        CallError::Saturated => format!("Every node that offers the service {services} has as many requests in flight as it takes, or as max_in_flight allows."),
         CallError::OverBudget { bytes_max } => format!("The requests in flight of this shard, {services} among them, take its receive budget of {} MiB (`receive_budget`).", bytes_max / MIB),
         CallError::Refused => format!("Every node that was asked refused the service {services}."),
         CallError::ConnectionsInUse { connections_max } => {

@@ -62,8 +62,9 @@ pub async fn serve<H: Handler>(
     }
     shard.draining().wait().await;
     server.draining.set(true);
-    // Idle connections close at once; the others after their response.
+    // Idle connections close at once; the others after their response, which says so if its head has not left (RFC 9112 9.6).
     for io in server.live() {
+        io.stop_after_response();
         io.socket.nudge();
     }
     if server.all_gone_within(timeouts.shutdown_ms).await {

@@ -128,6 +128,12 @@ impl Io {
         }
     }
 
+    /// The server stops: the response that is owed is the last one.
+    pub(super) fn stop_after_response(&self) {
+        let buffered = self.input.borrow().len();
+        self.http.borrow_mut().shut_down(buffered);
+    }
+
     /// A request is awaited from now on, `ms` at most. The timer wakes before that, so that the connection rests.
     pub(super) fn expect_request(&self, ms: u64) {
         self.patience.set(rt::now().after(ms));

@@ -15,6 +15,8 @@ use crate::limits::{HEARSAY_REST_MS, KNOWN_IDS_MAX, MESH_DIALS_MAX, OWN_ADDRS_MA
 pub(super) struct Bootstrap {
     /// Dials in a row that failed.
     pub(super) attempt: u32,
+    /// Links in a row that ended within [`BRIEF_LINK_MS`](crate::limits::BRIEF_LINK_MS).
+    pub(super) brief: u32,
     /// It led to a process that another link leads to, and is not dialed while that lives.
     pub(super) awaits: Option<Process>,
 }
@@ -52,7 +54,9 @@ impl Core {
             });
             return;
         }
-        let pause_ms = self.redial.pause_ms(attempt, &mut self.rng);
+        // One that is led to and shown the door again and again is dialed less and less often too.
+        let steps = attempt.max(bootstrap.brief.saturating_sub(1));
+        let pause_ms = self.redial.pause_ms(steps, &mut self.rng);
         bootstrap.attempt = attempt.saturating_add(1);
         self.timers
             .insert((Millis(now.0 + pause_ms), Timer::Bootstrap(number)));

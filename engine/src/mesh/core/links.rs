@@ -8,6 +8,7 @@ use super::asking::Question;
 use super::book::{Peer, Wait};
 use super::{Core, Down, Lane, LinkUp, Target, Timer};
 use crate::kademlia::{Entry, Key};
+use crate::limits::BRIEF_LINK_MS;
 use crate::routing::LinkRef;
 
 /// Who dialed.
@@ -28,6 +29,7 @@ pub(super) enum Dialed {
 pub(super) struct Link {
     pub(super) key: Option<Key>,
     pub(super) dialed: Dialed,
+    pub(super) since: Millis,
     pub(super) from: Option<SocketAddr>,
     pub(super) lane: Option<Lane>,
     /// Questions may be sent.
@@ -67,6 +69,7 @@ impl Core {
         let mut link = Link {
             key: up.key,
             dialed,
+            since: now,
             from: up.from,
             lane: up.lane,
             ready: dialed != Dialed::Them,
@@ -108,6 +111,12 @@ impl Core {
             return;
         };
         let again = how == Down::Renewed;
+        if let Dialed::Bootstrap(number) = state.dialed {
+            let is_brief = now.0.saturating_sub(state.since.0) < BRIEF_LINK_MS;
+            if let Some(bootstrap) = self.bootstraps.get_mut(number) {
+                bootstrap.brief = if is_brief { bootstrap.brief + 1 } else { 0 };
+            }
+        }
         self.clear_question(link, &state);
         if let Some(from) = state.from {
             if self.verified.get(&from).is_some_and(|(by, _)| *by == link) {
