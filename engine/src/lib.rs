@@ -93,7 +93,7 @@ pub use client::{
 };
 pub use error::{CallError, Fault, StartError};
 pub use flatend_codec::{HeaderBlock, HeaderTooLarge, Millis, NodeId};
-pub use join::{JoinError, JoinToken};
+pub use join::{JoinError, JoinSecrets, JoinToken};
 pub use json::json_string;
 pub use mesh::core as discovery;
 pub use node::{

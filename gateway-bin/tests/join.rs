@@ -35,6 +35,36 @@ fn a_token_pins_the_gateways_key_once_there_is_one() {
 }
 
 #[test]
+fn a_token_holds_the_network_key_and_who_joins_with_it_is_in() {
+    let scratch = Scratch::new();
+    assert_eq!(scratch.flatend(&["keygen", "--network"]).status, Some(0));
+    let key = flatend::keys::load_network(&scratch.path().join("network.key")).expect("a key");
+    let gateway = Node::builder().bind("127.0.0.1:0").network_key(key);
+    let gateway = gateway.shards(1).pin(false).start().expect("it starts");
+    let addr = gateway.addrs()[0];
+    scratch.write("config.toml", "network_key = \"network.key\"\n");
+    let token = invited(&scratch, &["--addr", &addr.to_string()]);
+    assert_eq!(token.network_key(), Some(key));
+    let service = Node::builder().join(&token.to_string()).expect("a token");
+    let service = service
+        .service(
+            "hello",
+            |context| async move { context.send("Hello!").await },
+        )
+        .shards(1)
+        .pin(false)
+        .start()
+        .expect("it starts");
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while gateway.snapshot().providers(["hello"]).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it never joined");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    service.shutdown().expect("it ends");
+    gateway.shutdown().expect("it ends");
+}
+
+#[test]
 fn the_address_is_the_configurations_unless_it_is_given() {
     let scratch = Scratch::new();
     assert_eq!(invited(&scratch, &[]).addrs(), ["127.0.0.1:9000"]);

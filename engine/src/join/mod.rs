@@ -30,6 +30,39 @@ const EXPIRES: u8 = 3;
 /// The seed of the key to join with (32 bytes). Even: who passed it over would come as somebody else.
 const SECRET: u8 = 4;
 
+/// The network key of the mesh (32 bytes). Even: nobody comes in without it.
+const NETWORK: u8 = 6;
+
+/// The secrets of a token.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct JoinSecrets {
+    /// The key to join with, for a node without one of its own.
+    pub key: Option<SecretKey>,
+    /// The network key of the mesh ([`NodeBuilder::network_key`](crate::NodeBuilder::network_key)).
+    pub network: Option<[u8; 32]>,
+}
+
+impl JoinSecrets {
+    /// These, and those of `other` where there are none.
+    #[must_use]
+    pub fn or(self, other: JoinSecrets) -> JoinSecrets {
+        JoinSecrets {
+            key: self.key.or(other.key),
+            network: self.network.or(other.network),
+        }
+    }
+}
+
+impl fmt::Debug for JoinSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let network = self.network.map(|_| "…");
+        f.debug_struct("JoinSecrets")
+            .field("key", &self.key)
+            .field("network", &network)
+            .finish()
+    }
+}
+
 /// What a node is told to join a mesh: addresses to dial, a label, and perhaps a secret key to join with and a time from which on
 /// it is good no more. By its key a node is known to who made the token, and can be revoked. Whoever has a token with a key is
 /// that node: it is to be kept as a key file is.
@@ -50,7 +83,7 @@ const SECRET: u8 = 4;
 pub struct JoinToken {
     addrs: Vec<String>,
     name: Option<String>,
-    secret: Option<SecretKey>,
+    secrets: JoinSecrets,
     expires_s: Option<u64>,
 }
 
@@ -82,7 +115,7 @@ impl JoinToken {
         let token = JoinToken {
             addrs: addrs.into_iter().map(Into::into).collect(),
             name: name.map(str::to_owned),
-            secret: None,
+            secrets: JoinSecrets::default(),
             expires_s: None,
         };
         token.check().map_err(wrong)?;
@@ -92,7 +125,14 @@ impl JoinToken {
     /// With the key that a node without one of its own joins with.
     #[must_use]
     pub fn with_secret(mut self, secret: SecretKey) -> JoinToken {
-        self.secret = Some(secret);
+        self.secrets.key = Some(secret);
+        self
+    }
+
+    /// With the network key of the mesh.
+    #[must_use]
+    pub fn with_network_key(mut self, key: [u8; 32]) -> JoinToken {
+        self.secrets.network = Some(key);
         self
     }
 
@@ -115,7 +155,17 @@ impl JoinToken {
 
     /// The key to join with, if it holds one.
     pub fn secret(&self) -> Option<&SecretKey> {
-        self.secret.as_ref()
+        self.secrets.key.as_ref()
+    }
+
+    /// The network key of the mesh, if it holds it.
+    pub fn network_key(&self) -> Option<[u8; 32]> {
+        self.secrets.network
+    }
+
+    /// Its secrets.
+    pub fn secrets(&self) -> &JoinSecrets {
+        &self.secrets
     }
 
     /// When it expires, seconds since 1970; `None`: never.
@@ -205,8 +255,11 @@ impl fmt::Display for JoinToken {
         if let Some(expires_s) = self.expires_s {
             text::put_field(&mut bytes, EXPIRES, &expires_s.to_be_bytes());
         }
-        if let Some(secret) = &self.secret {
+        if let Some(secret) = &self.secrets.key {
             text::put_field(&mut bytes, SECRET, secret.seed());
+        }
+        if let Some(key) = &self.secrets.network {
+            text::put_field(&mut bytes, NETWORK, key);
         }
         let sum = text::checksum(&bytes);
         bytes.extend_from_slice(&sum.to_be_bytes());
@@ -250,7 +303,7 @@ fn read(mut fields: &[u8]) -> Result<JoinToken, JoinError> {
     let mut token = JoinToken {
         addrs: Vec::new(),
         name: None,
-        secret: None,
+        secrets: JoinSecrets::default(),
         expires_s: None,
     };
     while !fields.is_empty() {
@@ -268,8 +321,12 @@ fn read(mut fields: &[u8]) -> Result<JoinToken, JoinError> {
             ADDR => token.addrs.push(words()?),
             EXPIRES if token.expires_s.is_some() => return Err(wrong("expires twice")),
             EXPIRES => token.expires_s = Some(u64::from_be_bytes(exactly(value, "a time")?)),
-            SECRET if token.secret.is_some() => return Err(wrong("has two keys")),
-            SECRET => token.secret = Some(SecretKey::from_seed(exactly(value, "a key")?)),
+            SECRET if token.secrets.key.is_some() => return Err(wrong("has two keys")),
+            SECRET => token.secrets.key = Some(SecretKey::from_seed(exactly(value, "a key")?)),
+            NETWORK if token.secrets.network.is_some() => {
+                return Err(wrong("has two network keys"))
+            }
+            NETWORK => token.secrets.network = Some(exactly(value, "a network key")?),
             kind if kind % 2 == 0 => {
                 return Err(wrong(format!(
                     "demands what this version does not know (field {kind}): use a newer flatend"
@@ -337,6 +394,25 @@ mod tests {
             (Some(&secret), Some(1_796_058_245))
         );
         assert!(!format!("{token:?}").contains(&"07".repeat(4)));
+    }
+
+    #[test]
+    fn the_network_key_travels_and_is_never_shown() {
+        let token = JoinToken::new(["a:1"], None).expect("it is fine");
+        let token = token.with_network_key([7; 32]);
+        let read: JoinToken = token.to_string().parse().expect("a token");
+        assert_eq!(read.network_key(), Some([7; 32]));
+        assert_eq!(read, token);
+        let shown = format!("{token:?}");
+        assert!(
+            !shown.contains("7, 7") && !shown.contains("0707"),
+            "{shown}"
+        );
+        let addr: (u8, &[u8]) = (ADDR, b"a:1");
+        let short = with(&[addr, (NETWORK, &[7; 31])]);
+        assert!(refused(&short).contains("a network key of 31 bytes"));
+        let twice = with(&[addr, (NETWORK, &[7; 32]), (NETWORK, &[7; 32])]);
+        assert!(refused(&twice).contains("two network keys"));
     }
 
     #[test]
@@ -438,7 +514,8 @@ mod tests {
         let addrs = vec![addr; JOIN_ADDRS_MAX];
         let token = JoinToken::new(addrs, Some(&"n".repeat(JOIN_NAME_BYTES_MAX)));
         let token = token.expect("it is fine").until(u64::MAX);
-        let text = token.with_secret(SecretKey::from_seed([1; 32])).to_string();
+        let token = token.with_secret(SecretKey::from_seed([1; 32]));
+        let text = token.with_network_key([1; 32]).to_string();
         assert!(text.len() <= JOIN_BYTES_MAX, "{}", text.len());
         assert!(text.parse::<JoinToken>().is_ok());
     }

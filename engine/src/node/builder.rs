@@ -181,7 +181,7 @@ impl NodeBuilder {
 
     /// Dials what a join token says, as [`NodeBuilder::bootstrap`]: all that a service needs to be told. `flatend invite` prints one.
     /// If it holds a key and the node is given none ([`NodeBuilder::secret_key`], [`NodeBuilder::secret_key_file`]), that one is the
-    /// node's; of several tokens the first one's.
+    /// node's; of several tokens the first one's. So with the network key.
     ///
     /// # Errors
     /// [`JoinError`]: the text is no token, or not a whole one, or it has expired.
@@ -189,6 +189,7 @@ impl NodeBuilder {
         let token: JoinToken = token.parse()?;
         token.good_at(now_s())?;
         self.joined_key = self.joined_key.or_else(|| token.secret().cloned());
+        self.network_key = self.network_key.or(token.network_key());
         for addr in token.addrs() {
             if !self.bootstrap.contains(addr) {
                 self.bootstrap.push(addr.clone());

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{value_parser, Arg, ArgAction, ArgMatches};
-use flatend::keys::SecretKey;
-use flatend::{JoinError, JoinToken};
+use flatend::{JoinError, JoinSecrets, JoinToken};
 
 use super::{path, wrong, Notice, CONFIG_DEFAULT};
 use crate::config::{addr, upstream, Bootstrap, LocalService, Position};
@@ -20,8 +19,8 @@ pub struct AgentOptions {
     pub nodes: Vec<Bootstrap>,
     /// Its key file.
     pub key: Option<PathBuf>,
-    /// The key of a join token, for an agent without a key file.
-    pub joined: Option<SecretKey>,
+    /// The secrets of join tokens, for an agent without files of them.
+    pub joined: JoinSecrets,
 }
 
 /// Where the agent learns what to offer.
@@ -101,14 +100,14 @@ pub(super) fn define(command: clap::Command, config: Arg) -> clap::Command {
 /// What is wrong.
 pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, Notice> {
     let texts = |id| sub.get_many::<String>(id).into_iter().flatten();
-    let (mut nodes, mut key) = (Vec::new(), None);
+    let (mut nodes, mut secrets) = (Vec::new(), JoinSecrets::default());
     for text in texts("node") {
         nodes.push(node(text).map_err(wrong)?);
     }
     for token in texts("join") {
-        let (named, secret) = joined(token).map_err(|why| wrong(format!("--join: {why}.")))?;
+        let (named, more) = joined(token).map_err(|why| wrong(format!("--join: {why}.")))?;
         nodes.extend(named);
-        key = key.or(secret);
+        secrets = secrets.or(more);
     }
     if nodes.len() > AGENT_NODES_MAX {
         return Err(wrong(format!(
@@ -139,7 +138,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
             offers: Offers::File(file.unwrap_or_else(|| CONFIG_DEFAULT.into())),
             nodes,
             key: path(sub, "key"),
-            joined: key,
+            joined: secrets,
         });
     }
     if file.is_some() {
@@ -151,7 +150,7 @@ pub(super) fn parse(sub: &ArgMatches, top: &ArgMatches) -> Result<AgentOptions, 
         offers: Offers::Named(services),
         nodes,
         key: path(sub, "key"),
-        joined: key,
+        joined: secrets,
     })
 }
 
@@ -170,7 +169,7 @@ pub(super) fn node(text: &str) -> Result<Bootstrap, String> {
 ///
 /// # Errors
 /// A sentence without its full stop.
-pub(crate) fn joined(token: &str) -> Result<(Vec<Bootstrap>, Option<SecretKey>), String> {
+pub(crate) fn joined(token: &str) -> Result<(Vec<Bootstrap>, JoinSecrets), String> {
     let words = |error: JoinError| error.to_string();
     let token: JoinToken = token.parse().map_err(words)?;
     token.good_at(now_s()).map_err(words)?;
@@ -178,7 +177,7 @@ pub(crate) fn joined(token: &str) -> Result<(Vec<Bootstrap>, Option<SecretKey>),
     let nodes = nodes
         .collect::<Result<_, _>>()
         .map_err(|why| format!("the join token's address {why}"))?;
-    Ok((nodes, token.secret().cloned()))
+    Ok((nodes, token.secrets().clone()))
 }
 
 fn offer(text: &str) -> Result<LocalService, String> {

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use flatend::keys::SecretKey;
-use flatend::Node;
+use flatend::{JoinSecrets, Node};
 
 use super::run;
 use crate::cli::{joined, AgentOptions, Offers};
@@ -88,21 +87,21 @@ pub fn run(
     }
 }
 
-/// The nodes of the command line and of FLATEND_JOIN, and the key of the first token that has one.
+/// The nodes of the command line and of FLATEND_JOIN, and the secrets of the first tokens that have them.
 fn named_nodes(
     options: &AgentOptions,
     env: &config::env::Lookup<'_>,
-) -> Result<(Vec<Bootstrap>, Option<SecretKey>), String> {
-    let (mut nodes, mut key) = (options.nodes.clone(), options.joined.clone());
+) -> Result<(Vec<Bootstrap>, JoinSecrets), String> {
+    let (mut nodes, mut secrets) = (options.nodes.clone(), options.joined.clone());
     if let Some(token) = env("FLATEND_JOIN").filter(|token| !token.is_empty()) {
-        let (named, secret) = joined(&token).map_err(|why| format!("FLATEND_JOIN: {why}"))?;
+        let (named, more) = joined(&token).map_err(|why| format!("FLATEND_JOIN: {why}"))?;
         nodes.extend(named);
-        key = key.or(secret);
+        secrets = secrets.or(more);
     }
     if nodes.is_empty() && matches!(options.offers, Offers::Named(_)) {
         return Err("the agent must know a node of the mesh to offer its services on: add --node HOST:PORT, the address at which the gateway listens for nodes, or --join TOKEN".to_owned());
     }
-    Ok((nodes, key))
+    Ok((nodes, secrets))
 }
 
 fn start(
@@ -110,7 +109,7 @@ fn start(
     nodes: &[Bootstrap],
     mesh: Option<&Mesh>,
     key: Option<&Path>,
-    joined: Option<SecretKey>,
+    joined: JoinSecrets,
 ) -> Result<Node, String> {
     logs::start().map_err(|error| format!("cannot start the log: {}", io_words(&error)))?;
     flatend::rt::raise_file_limit();
@@ -120,13 +119,17 @@ fn start(
     let shards = mesh.and_then(|mesh| mesh.shards);
     let shards = shards.unwrap_or_else(|| flatend::rt::allowed_cpus().len().min(targets.len()));
     let mut builder = Node::builder().shards(shards).on_event(run::report);
+    if let Some(key) = joined.network {
+        // Where the file names one, that one goes first.
+        builder = builder.network_key(key);
+    }
     if let Some(mesh) = mesh {
         builder = trust::applied(builder.limits(mesh.limits()), mesh)?;
     }
     let in_file = mesh.and_then(|mesh| mesh.secret_key.as_deref());
     if let Some(path) = key.or(in_file) {
         builder = builder.secret_key_file(path);
-    } else if let Some(key) = joined {
+    } else if let Some(key) = joined.key {
         builder = builder.secret_key(*key.seed());
     }
     for service in services {

@@ -63,7 +63,12 @@ fn invite(
     let secret = keys::SecretKey::generate()
         .map_err(|_| "the system gave no random numbers for a key: try again".to_owned())?;
     let key = secret.public();
-    let token = token.with_secret(secret);
+    let mut token = token.with_secret(secret);
+    if let Some(path) = &mesh.network_key {
+        let key = keys::load_network(path)
+            .map_err(|error| format!("the network key '{}', {error}", path.display()))?;
+        token = token.with_network_key(key);
+    }
     // No shorter than was said.
     let seconds = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (token, until) = match expires {
