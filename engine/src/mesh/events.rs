@@ -38,10 +38,8 @@ pub(crate) fn handle(
             let mut block = header_block();
             block.copy_from(headers);
             if let Some(status) = status.filter(|status| *status != 200) {
-                // One header more than the peer could send, and three digits: it fits.
-                let digits = [status / 100, status / 10 % 10, status % 10];
-                let digits = digits.map(|digit| b'0' + (digit % 10) as u8);
-                block.push(b":status", &digits).ok();
+                // One header more than the peer could send, and five digits at most: it fits.
+                block.push(b":status", decimal(status, &mut [0; 5])).ok();
             }
             link.streams.head(stream, block);
             if end {
@@ -159,6 +157,19 @@ fn reason_of(code: ResetCode, reason: &str) -> String {
         ResetCode::Unavailable => "the service cannot answer now",
     }
     .to_owned()
+}
+
+/// A number as text, without an allocation. Whatever the peer said: who reads the status judges it.
+fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
+    let (mut left, mut at) = (number, digits.len());
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            return &digits[at..];
+        }
+    }
 }
 
 /// Hands a piece of a body to its reader.
@@ -395,6 +406,19 @@ fn text(reason: &CloseReason) -> String {
         CloseReason::Ourselves => "it is this node itself".to_owned(),
         CloseReason::Renewed => {
             "the link is made again: what this node offers has changed".to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_written_as_the_peer_said_it_whatever_it_is() {
+        for number in [0, 7, 99, 204, 999, 1_200, 65_535] {
+            let text = number.to_string();
+            assert_eq!(decimal(number, &mut [0; 5]), text.as_bytes());
         }
     }
 }
