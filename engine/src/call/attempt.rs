@@ -56,7 +56,7 @@ impl Attempt {
         let prompt = budget.is_some();
         let inbound = Inbound::new(budget);
         if prompt {
-            inbound.is_prompt();
+            inbound.make_prompt();
         }
         let way = match &chosen.through {
             Through::Link(at) if at.shard == shard.index => {

@@ -83,7 +83,7 @@ impl ResponseSink {
     pub(super) fn new(inbound: &Rc<Inbound>) -> ResponseSink {
         inbound.set_source(Source::outlet());
         // Heads and bodies that come together are put in together.
-        inbound.is_prompt();
+        inbound.make_prompt();
         ResponseSink {
             inbound: inbound.clone(),
         }

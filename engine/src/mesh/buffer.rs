@@ -55,7 +55,7 @@ impl BufferSize {
     }
 
     /// The buffer comes from another shard: nobody knows what it is a part of.
-    pub(super) fn is_foreign(&mut self, buffer: &BytesMut) {
+    pub(super) fn take_foreign(&mut self, buffer: &BytesMut) {
         self.memory = buffer.capacity().max(LINK_BUFFER_BULK_BYTES);
     }
 
@@ -183,7 +183,7 @@ mod tests {
         let (mut small, mut its) = (BufferSize::default(), BytesMut::new());
         small.make_room(&mut its, true);
         assert!(small.may_slice(SLICE_BYTES_MIN) && !small.may_slice(SLICE_BYTES_MIN - 1));
-        small.is_foreign(&its);
+        small.take_foreign(&its);
         assert!(!small.may_slice(SLICE_BYTES_MIN));
     }
 

@@ -71,7 +71,7 @@ pub(super) fn resume(
     size: &mut BufferSize,
 ) -> Result<(), CloseReason> {
     if !buffer.is_empty() {
-        size.is_foreign(buffer);
+        size.take_foreign(buffer);
         let wants_more = take_frames(shard, link, progress, buffer, size)?;
         size.note_read(0, wants_more);
     }

@@ -127,7 +127,7 @@ impl Inbound {
     }
 
     /// The head does not wait for the body: whoever sends it says so by sending it alone.
-    pub(crate) fn is_prompt(&self) {
+    pub(crate) fn make_prompt(&self) {
         self.prompt.set(true);
     }
 

@@ -20,7 +20,7 @@ use flatend_codec::{Config, Connection, Flatend2, Limits, Opened, Role};
 
 use process::{alone, resident_bytes};
 use support::node::TestNode;
-use support::{settled, wait_until, DEADLINE};
+use support::{setting, settled, wait_until, DEADLINE};
 
 /// Where the peers dial, and in which dialect; set for the child alone.
 const DIAL: &str = "FLATEND_IDLE_DIAL";
@@ -28,11 +28,6 @@ const LEGACY: &str = "FLATEND_IDLE_LEGACY";
 
 /// The goal is 4 KiB; few links in a short run share less of what is had once, and the allocator's steps are coarse.
 const LINK_BYTES_MAX: usize = 12 * 1024;
-
-fn setting(name: &str, usual: usize) -> usize {
-    let set = std::env::var(name).ok();
-    set.map_or(usual, |text| text.parse().expect(name))
-}
 
 /// The child: opens as many links as each line of its input says, and says so.
 #[test]

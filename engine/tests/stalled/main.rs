@@ -19,7 +19,7 @@ use flatend::{rt, HandlerError, Node, NodeLimits, Request, Response, Shard};
 
 use process::{alone, resident_bytes};
 use support::node::TestNode;
-use support::settled;
+use support::{setting, settled};
 
 const STALLED: usize = 1_000;
 const FAST: usize = 10;
@@ -37,11 +37,6 @@ const SLACK_BYTES: usize = 24 * MIB;
 /// What the ten may lose here, in the best round: stalled readers that held the link up would leave them nothing. The goal is 10 %, which
 /// a quiet machine and long rounds show.
 const LOSS_MAX: f64 = 0.5;
-
-fn setting(name: &str, usual: usize) -> usize {
-    let set = std::env::var(name).ok();
-    set.map_or(usual, |text| text.parse().expect(name))
-}
 
 /// The child: a service that sends as many bytes as it is asked for.
 #[test]

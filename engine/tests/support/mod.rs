@@ -48,3 +48,9 @@ pub(crate) fn settled(still: Duration, mut read: impl FnMut() -> u64) -> u64 {
     }
     last
 }
+
+/// A number that whoever runs a test may set in the environment.
+pub(crate) fn setting(name: &str, usual: usize) -> usize {
+    let set = std::env::var(name).ok();
+    set.map_or(usual, |text| text.parse().expect(name))
+}

@@ -184,7 +184,7 @@ async fn read_head<H: Handler>(server: &Rc<Server<H>>, io: &Rc<Io>) -> Result<He
         }
         let buffered = io.input.borrow().len();
         if server.draining.get() {
-            io.http.borrow_mut().shut_down(buffered);
+            io.stop_after_response();
             if io.http.borrow().next() != Next::ReadHead {
                 return Ok(Head::Done);
             }
@@ -271,8 +271,7 @@ async fn exchange<H: Handler>(
         }
     }
     if server.draining.get() {
-        let buffered = io.input.borrow().len();
-        io.http.borrow_mut().shut_down(buffered);
+        io.stop_after_response();
     }
     if io.broken.get() {
         return Err(());
