@@ -7,7 +7,7 @@ use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 use crate::{in_batches, timed, Case};
 
 /// Bytes of the tag behind each ciphertext.
-const TAG_BYTES: usize = 16;
+pub(crate) const TAG_BYTES: usize = 16;
 
 /// Iterations that are opened between two readings of the clock.
 const OPEN_BATCH: usize = 16;
@@ -39,7 +39,6 @@ pub struct Floor {
 impl Floor {
     /// The floor of `what`, whose frames hold plaintexts of `lengths`.
     pub fn new(what: &str, work: Work, lengths: &[usize]) -> Floor {
-        let key = UnboundKey::new(&AES_256_GCM, &[7; 32]).expect("a key of 32 bytes");
         let sets = if work == Work::Open { OPEN_BATCH } else { 1 };
         let frames = |byte| -> Vec<Vec<u8>> {
             let all = lengths.iter().cycle().take(sets * lengths.len());
@@ -48,7 +47,7 @@ impl Floor {
         Floor {
             what: what.to_owned(),
             work,
-            key: LessSafeKey::new(key),
+            key: key(),
             per_iteration: lengths.len(),
             frames: frames(1),
             copies: frames(2),
@@ -122,7 +121,13 @@ impl Case for Floor {
     }
 }
 
-fn nonce(counter: u64) -> Nonce {
+/// Some key.
+pub(crate) fn key() -> LessSafeKey {
+    let key = UnboundKey::new(&AES_256_GCM, &[7; 32]);
+    LessSafeKey::new(key.expect("a key of 32 bytes"))
+}
+
+pub(crate) fn nonce(counter: u64) -> Nonce {
     let mut bytes = [0; 12];
     bytes[..8].copy_from_slice(&counter.to_be_bytes());
     Nonce::assume_unique_for_key(bytes)

@@ -9,10 +9,10 @@ use flatend_http::limits::{Limits, FIELDS_MAX};
 use crate::{timed, Case};
 
 /// What a load generator sends.
-const SMALL: &[u8] = b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n\r\n";
+pub(crate) const SMALL: &[u8] = b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n\r\n";
 
 /// What a browser sends.
-const BROWSER: &[u8] = b"GET /users/7/posts/9?sort=new&page=2 HTTP/1.1\r\n\
+pub(crate) const BROWSER: &[u8] = b"GET /users/7/posts/9?sort=new&page=2 HTTP/1.1\r\n\
     Host: shop.example\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
     Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\

@@ -11,6 +11,8 @@ pub mod flatend2;
 pub mod floor;
 pub mod head;
 pub mod link;
+pub mod mailbox;
+pub mod request;
 pub mod router;
 
 use std::time::{Duration, Instant};

@@ -7,10 +7,10 @@ use flatend_http::router::{Outcome, Router, RouterBuilder};
 use crate::{timed, Case};
 
 /// Paths of a middling service, each for GET; matchit's spelling is made of them.
-const PATHS: [&str; 24] = [
+pub(crate) const PATHS: [&str; 24] = [
     "/",
     "/about",
-    "/health",
+    "/hello",
     "/login",
     "/logout",
     "/assets/*file",
@@ -36,7 +36,7 @@ const PATHS: [&str; 24] = [
 
 /// What is looked up, and how many parameters it has.
 const LOOKUPS: [(&str, &str, usize); 4] = [
-    ("literal route", "/health", 0),
+    ("literal route", "/hello", 0),
     ("route with one parameter", "/users/4711", 1),
     (
         "route with three parameters",
@@ -63,8 +63,8 @@ pub fn cases() -> Vec<Box<dyn Case>> {
     let mut cases: Vec<Box<dyn Case>> = Vec::new();
     for (what, path, params) in LOOKUPS {
         for table in [
-            Table::Flatend(Box::new(flatend())),
-            Table::Matchit(raw_matchit()),
+            Table::Flatend(Box::new(flatend(PATHS.len()))),
+            Table::Matchit(raw_matchit(PATHS.len())),
         ] {
             cases.push(Box::new(Lookup {
                 what,
@@ -77,18 +77,29 @@ pub fn cases() -> Vec<Box<dyn Case>> {
     cases
 }
 
-fn flatend() -> Router<usize> {
+/// So many paths: [`PATHS`], and then the same in one area after the other.
+fn paths(count: usize) -> impl Iterator<Item = String> {
+    let all = PATHS.iter().cycle().enumerate().take(count);
+    all.map(|(number, path)| match number / PATHS.len() {
+        0 => (*path).to_owned(),
+        area => format!("/area-{area}{path}"),
+    })
+}
+
+/// A table of so many routes.
+pub(crate) fn flatend(count: usize) -> Router<usize> {
     let mut builder = RouterBuilder::new();
-    for (number, path) in PATHS.iter().enumerate() {
+    for (number, path) in paths(count).enumerate() {
         let added = builder.add(None, &format!("GET {path}"), number);
         added.expect("a sound pattern");
     }
     builder.build().expect("no two take the same path")
 }
 
-fn raw_matchit() -> matchit::Router<usize> {
+/// The same in matchit alone.
+pub(crate) fn raw_matchit(count: usize) -> matchit::Router<usize> {
     let mut router = matchit::Router::new();
-    for (number, path) in PATHS.iter().enumerate() {
+    for (number, path) in paths(count).enumerate() {
         let segment = |segment: &str| match segment.split_at_checked(1) {
             Some((":", name)) => format!("{{{name}}}"),
             Some(("*", name)) => format!("{{*{name}}}"),

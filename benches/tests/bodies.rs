@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use flatend_benches::{calls, codec_cases, flatend2, head, router, Case};
+use flatend_benches::{calls, codec_cases, flatend2, head, mailbox, request, router, Case};
 
 fn run(cases: Vec<Box<dyn Case>>, at_least: usize) {
     let names = names_of(cases, at_least);
@@ -42,6 +42,16 @@ fn frames_and_windows() {
 #[test]
 fn heads() {
     run(head::cases(), 4);
+}
+
+#[test]
+fn messages_between_shards() {
+    run(mailbox::cases(), 4);
+}
+
+#[test]
+fn whole_requests() {
+    run(request::cases(), 12);
 }
 
 #[test]

@@ -81,15 +81,6 @@ impl Bridge {
         }
     }
 
-    fn request_id(&self, head: &RequestHead<'_>) -> RequestId {
-        let own = head
-            .fields
-            .first("x-request-id")
-            .filter(|id| headers::is_request_id(id));
-        own.and_then(|id| std::str::from_utf8(id).ok())
-            .map_or_else(|| self.ids.next(), RequestId::from)
-    }
-
     /// Finds the route and takes what its target needs of the head.
     fn take(
         &self,
@@ -154,7 +145,7 @@ impl Handler for Bridge {
             .is_some_and(headers::accepts_json);
         let mut facts = Facts {
             route: 0,
-            request_id: self.request_id(head),
+            request_id: self.ids.of(head),
             json,
         };
         if let Some(notes) = notes.as_deref_mut() {

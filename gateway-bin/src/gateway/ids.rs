@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+use flatend_http::h1::RequestHead;
+use flatend_http::headers;
 use flatend_http::server::RequestId;
 
 /// Hands out ids on one shard.
@@ -25,6 +27,16 @@ impl RequestIds {
             prefix: format!("{process:08x}-{shard:02x}{listener:x}-"),
             next: Cell::new(1),
         }
+    }
+
+    /// The client's own, if it is one; else the next of ours.
+    pub(super) fn of(&self, head: &RequestHead<'_>) -> RequestId {
+        let own = head
+            .fields
+            .first("x-request-id")
+            .filter(|id| headers::is_request_id(id));
+        own.and_then(|id| std::str::from_utf8(id).ok())
+            .map_or_else(|| self.next(), RequestId::from)
     }
 
     pub(super) fn next(&self) -> RequestId {
@@ -54,7 +66,7 @@ mod tests {
         a.next.set(0x1f0);
         assert!(a.next().ends_with("-1f0"));
         for (i, id) in ids.iter().enumerate() {
-            assert!(flatend_http::headers::is_request_id(id.as_bytes()), "{id}");
+            assert!(headers::is_request_id(id.as_bytes()), "{id}");
             assert!(!ids[..i].contains(id));
         }
     }

@@ -1,7 +1,9 @@
 //! From an HTTP head to the headers of a service request: names in lower case, what the gateway says under names that no
 //! client can forge, hop-by-hop fields removed, the client's own word about where it came from replaced.
 
-use flatend::{HeaderBlock, HeaderTooLarge};
+use std::cell::RefCell;
+
+use flatend::{header_block, HeaderBlock, HeaderTooLarge};
 use flatend_http::h1::{RequestHead, TargetForm, Trailers};
 use flatend_http::headers::{self, JoinScratch};
 use flatend_http::router::Match;
@@ -30,8 +32,46 @@ fn too_large(what: &'static str) -> impl Fn(HeaderTooLarge) -> MapError {
     move |_| MapError::TooLarge { what }
 }
 
+/// What every head of a section is mapped with: memory that is used again, and what is the same for all.
+pub(super) struct Mapper {
+    /// For a name and a value that are joined, and for the name of a parameter.
+    scratch: RefCell<(JoinScratch, Vec<u8>)>,
+    constant_extras: HeaderBlock,
+}
+
+impl Mapper {
+    pub(super) fn new() -> Mapper {
+        Mapper {
+            scratch: RefCell::default(),
+            constant_extras: constant_extras(),
+        }
+    }
+
+    /// The headers of the call, with the parameters where a match is given, and what the gateway adds.
+    ///
+    /// # Errors
+    /// Why the head cannot be passed on.
+    pub(super) fn map<T>(
+        &self,
+        head: &RequestHead<'_>,
+        parameters_of: Option<&Match<'_, '_, T>>,
+        client_ip: &str,
+        request_id: &str,
+    ) -> Result<(HeaderBlock, HeaderBlock), MapError> {
+        let (mut headers, mut added) = (header_block(), header_block());
+        let (join, name) = &mut *self.scratch.borrow_mut();
+        fields(&mut headers, join, head)?;
+        if let Some(matched) = parameters_of {
+            parameters(&mut headers, name, head, matched)?;
+        }
+        let constant = &self.constant_extras;
+        extras(&mut added, constant, head, client_ip, request_id)?;
+        Ok((headers, added))
+    }
+}
+
 /// The header fields of the request.
-pub(super) fn fields(
+fn fields(
     block: &mut HeaderBlock,
     scratch: &mut JoinScratch,
     head: &RequestHead<'_>,
@@ -62,7 +102,7 @@ pub(super) fn fields(
 }
 
 /// The parameters of the query and of the route's path. `header`: memory for a name.
-pub(super) fn parameters<T>(
+fn parameters<T>(
     block: &mut HeaderBlock,
     header: &mut Vec<u8>,
     head: &RequestHead<'_>,
@@ -99,7 +139,7 @@ fn lower_case(header: &mut Vec<u8>, prefix: &[u8], name: &[u8]) {
 }
 
 /// What is the same for every request of a section: appended in one copy.
-pub(super) fn constant_extras() -> HeaderBlock {
+fn constant_extras() -> HeaderBlock {
     let mut block = HeaderBlock::new();
     for (name, value) in [(":scheme", "http"), ("x-forwarded-proto", "http")] {
         // Both fit by far; a block without them would only say less.
@@ -109,7 +149,7 @@ pub(super) fn constant_extras() -> HeaderBlock {
 }
 
 /// What the gateway adds, and leaves out first where the provider's frame is too small for both.
-pub(super) fn extras(
+fn extras(
     block: &mut HeaderBlock,
     constant: &HeaderBlock,
     head: &RequestHead<'_>,

@@ -14,6 +14,8 @@ mod reply;
 mod sections;
 mod services;
 mod statuses;
+#[doc(hidden)]
+pub mod steps;
 mod table;
 mod upstreams;
 

@@ -31,14 +31,6 @@ pub(super) async fn send(
         Ok(status) => status,
         Err(what) => return Ended::Unusable(what),
     };
-    let fields = headers
-        .iter()
-        .filter(|(name, _)| *name != b":status" && !(nocache && is_cache_field(name)))
-        .chain(
-            NOCACHE[..if nocache { NOCACHE.len() } else { 0 }]
-                .iter()
-                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
-        );
     // A body that is all here needs no chunks. The answer to HEAD says nothing of the length that GET would have.
     let declared = headers.get(b"content-length").is_some();
     // Trailers stand behind chunks alone.
@@ -48,7 +40,7 @@ pub(super) async fn send(
         .filter(|_| !declared && !chunked && !exchange.facts().is_head)
         .map(|bytes| bytes as u64);
     if let Err(SendError::Invalid(error)) =
-        exchange.send_head(status, body_bytes, request_id, fields)
+        exchange.send_head(status, body_bytes, request_id, fields(headers, nocache))
     {
         return Ended::Unusable(describe(&error));
     }
@@ -66,6 +58,21 @@ pub(super) async fn send(
     }
     // In memory of its own, so that the usual answer stays small.
     Box::pin(stream(exchange, call, trailers)).await
+}
+
+/// The fields of the response.
+pub(super) fn fields(
+    headers: &HeaderBlock,
+    nocache: bool,
+) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+    let ours = if nocache { &NOCACHE[..] } else { &[] };
+    headers
+        .iter()
+        .filter(move |(name, _)| *name != b":status" && !(nocache && is_cache_field(name)))
+        .chain(
+            ours.iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        )
 }
 
 /// Queues the pieces that are there, until enough wait for a flush.
@@ -145,7 +152,7 @@ async fn next(exchange: &Exchange<'_>, call: &Call) -> Result<Option<bytes::Byte
 }
 
 /// The HTTP status that the service asked for; 200 if it did not.
-fn status(headers: &HeaderBlock) -> Result<u16, String> {
+pub(super) fn status(headers: &HeaderBlock) -> Result<u16, String> {
     let Some(value) = headers.get(b":status") else {
         return Ok(200);
     };

@@ -1,20 +1,17 @@
 //! Routes to services and to plain HTTP upstreams: makes a call of a request, lets both bodies stream at once, and answers for what goes wrong.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 use std::task::Poll;
 
-use flatend::{
-    header_block, recycle, Call, CallError, CallRequest, HeaderBlock, Outlet, ServiceSet, Shard,
-};
+use flatend::{recycle, Call, CallError, CallRequest, HeaderBlock, Outlet, ServiceSet, Shard};
 use flatend_http::h1::{BodyLength, RequestHead};
-use flatend_http::headers::{accepts_trailers, nominates_others, JoinScratch};
+use flatend_http::headers::{accepts_trailers, nominates_others};
 use flatend_http::router::Match;
 use flatend_http::server::{BodyError, Client, Exchange, Notes};
 
 use super::bridge::Facts;
-use super::mapping;
+use super::mapping::{self, Mapper};
 use super::own::Own;
 use super::reply::{self, Ended};
 use super::statuses;
@@ -26,8 +23,7 @@ pub(super) struct Services {
     shard: Rc<Shard>,
     /// One a route: names resolved for the current snapshot, or outlets. Empty where the route has another target.
     sets: Vec<Rc<ServiceSet>>,
-    scratch: RefCell<(JoinScratch, Vec<u8>)>,
-    constant_extras: HeaderBlock,
+    mapper: Mapper,
 }
 
 /// What is kept of a request's head.
@@ -75,8 +71,7 @@ impl Services {
         Services {
             sets: sets.collect(),
             shard,
-            scratch: RefCell::default(),
-            constant_extras: mapping::constant_extras(),
+            mapper: Mapper::new(),
         }
     }
 
@@ -92,20 +87,9 @@ impl Services {
         client: &Client,
         request_id: &str,
     ) -> Result<ServiceCall, Own> {
-        let (mut headers, mut extras) = (header_block(), header_block());
-        let (join, name) = &mut *self.scratch.borrow_mut();
-        mapping::fields(&mut headers, join, head)?;
-        if let Target::Services(_) = route.target {
-            // An upstream finds them in the path.
-            mapping::parameters(&mut headers, name, head, matched)?;
-        }
-        mapping::extras(
-            &mut extras,
-            &self.constant_extras,
-            head,
-            &client.ip,
-            request_id,
-        )?;
+        // An upstream finds its parameters in the path.
+        let parameters = matches!(route.target, Target::Services(_)).then_some(matched);
+        let (headers, extras) = self.mapper.map(head, parameters, &client.ip, request_id)?;
         Ok(ServiceCall {
             headers,
             extras,
