@@ -57,7 +57,8 @@ and its stall shows in few latencies. With --rate it is open: requests have inte
 const COMPARE_HELP: &str = "\
 One worker, thread or shard each, on the first core of those allowed; the client and the servers behind on the second.
 Configurations, logs, report.md and report.json stay in the directory that is named at the end.
-nginx and HAProxy must be installed: apt-get install nginx-light haproxy";
+nginx and HAProxy must be installed: apt-get install nginx-light haproxy. `download` also needs Node.js and the npm package
+flatend 0.0.8 (npm ci in the project's folder interop), or --subjects gateway,nginx,haproxy, which leaves it out.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {
@@ -175,7 +176,7 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-fn watched(text: &str) -> Result<Watched, String> {
+pub(crate) fn watched(text: &str) -> Result<Watched, String> {
     let wrong = || format!("\"{text}\" is no process: write NAME=PID, like gateway=4711");
     let (name, pid) = text.split_once('=').ok_or_else(wrong)?;
     let pid = pid.parse().map_err(|_| wrong())?;
@@ -202,7 +203,7 @@ pub(crate) struct CompareOptions {
     /// Bytes of each bulk transfer.
     #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..=BODY_BYTES_MAX))]
     pub(crate) bytes: u64,
-    /// Only subjects whose name begins so: `gateway`, `nginx`, `haproxy`; several with commas between.
+    /// Only subjects whose name begins so: `gateway`, `nginx`, `haproxy`, `npm` (downloads); several with commas between.
     #[arg(long, value_delimiter = ',')]
     pub(crate) subjects: Vec<String>,
     /// Throws a round away and repeats it if other processes used more than this share of all cores, in percent, during one
@@ -215,6 +216,10 @@ pub(crate) struct CompareOptions {
     /// The gateway's binary [default: `flatend` beside this program].
     #[arg(long, value_name = "PATH")]
     pub(crate) gateway: Option<PathBuf>,
+    /// The npm package that `download` has as a service: its folder, or one with a `node_modules` [default: `interop` of the
+    /// project that this is called in, or built in].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) npm: Option<PathBuf>,
     /// Keeps configurations, logs and reports here [default: a new directory for temporary files].
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

@@ -75,4 +75,39 @@ pub const IDLE_SETTLE_MS: u64 = 500;
 /// Wait for the first answer on a connection that is to rest.
 pub const IDLE_WAIT_MS: u64 = 10_000;
 
+/// A call of the mesh load has its whole answer within this time.
+pub const CALL_TIMEOUT_MS: u64 = 10_000;
+/// Pause of a task after a call that failed.
+pub const RETRY_PAUSE_MS: u64 = 100;
+/// How long calls and streams of the mesh load are awaited after the end.
+pub const MESH_GRACE_MS: u64 = 10_000;
+/// Bytes of a call's body, which is kept whole at both ends.
+pub const CALL_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Tasks of the mesh load: as many streams as a link takes.
+pub const TASKS_MAX: u64 = 65_536;
+/// Providers of the mesh load, each a process.
+pub const PROVIDERS_MAX: u64 = 64;
+
+/// Event streams of a soak; the client's thread looks at each of them at every turn.
+pub const EVENT_STREAMS_MAX: u32 = 10_000;
+/// Time between two events of a stream.
+pub const EVENT_EVERY_MS: u64 = 1_000;
+/// A stream in which nothing came for this long has failed.
+pub const EVENT_SILENCE_MS: u64 = 5 * EVENT_EVERY_MS;
+/// Longest time between two looks at event streams.
+pub const EVENT_TICK_MS: u64 = 100;
+/// A service that is told to go has gone within this time: its drain takes up to 13 s.
+pub const SERVICE_END_MS: u64 = 20_000;
+/// Services are restarted no more often: one begins within a tenth of this.
+pub const RESTART_EVERY_MIN_MS: u64 = 1_000;
+/// Growth that counts as flat, as a share of the median.
+pub const FLAT_GROWTH_MAX: f64 = 0.05;
+/// The same at the least, of memory: what an allocator keeps here or there.
+pub const FLAT_MEMORY_MIN_KIB: u64 = 2 * 1024;
+/// The same at the least, of descriptors: a few connections that just came.
+pub const FLAT_DESCRIPTORS_MIN: u64 = 4;
+/// Readings that the report of a soak shows; the JSON has all.
+pub const SOAK_POINTS_SHOWN: usize = 11;
+
+const _: () = assert!(EVENT_SILENCE_MS > EVENT_EVERY_MS);
 const _: () = assert!(PATTERN_PIECE_BYTES <= CLIENT_BUFFER_BYTES);

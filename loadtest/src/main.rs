@@ -23,7 +23,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 // What the library has; the modules here find it as `crate::…`.
 use flatend_loadtest::{
-    histogram, latency, limits, machine, placement, proc_stat, process, report, stop, usage,
+    histogram, latency, limits, machine, placement, proc_stat, process, report, stats, stop, usage,
 };
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::{self, Job, Tally};
 use crate::latency::Latency;
@@ -12,7 +12,7 @@ use crate::report::Disturbance;
 use crate::usage::{Meter, Usage, Watched};
 
 /// What one group found in one run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct GroupFigures {
     pub(crate) name: String,
     /// Answers as expected that came within the window.
@@ -39,7 +39,7 @@ pub(crate) struct GroupFigures {
 }
 
 /// One run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// Length of the window.
     pub(crate) seconds: f64,
@@ -56,14 +56,12 @@ impl Run {
         self.groups.iter().map(|group| group.completed).sum()
     }
 
-    /// CPU seconds of the watched process with this name.
+    /// CPU seconds of the watched processes with this name.
     pub(crate) fn cpu_s(&self, name: &str) -> f64 {
-        let mut own = self
-            .usage
-            .processes
-            .iter()
-            .filter(|process| process.name == name);
-        own.next().map_or(0.0, |process| process.cpu_s)
+        let all = self.usage.processes.iter();
+        let own = all.filter(|process| process.name == name);
+        // Not `sum`, which is -0 of nothing.
+        own.fold(0.0, |sum, process| sum + process.cpu_s)
     }
 
     /// What disturbed it.
@@ -143,6 +141,21 @@ pub(crate) fn measure(job: &Job, watched: &[Watched]) -> Result<Run, String> {
         others_share: (usage.machine.busy - ours).max(0.0),
         usage,
     })
+}
+
+/// The run of a tally that `client`, one of the watched processes, made.
+pub(crate) fn of_tally(name: &str, tally: &Tally, seconds: f64, usage: Usage, client: &str) -> Run {
+    let all_s: f64 = usage.processes.iter().map(|process| process.cpu_s).sum();
+    let ours = all_s / usage.machine.total_s.max(f64::MIN_POSITIVE);
+    let mut run = Run {
+        seconds,
+        client_cpu_s: 0.0,
+        groups: vec![figures(name, tally, seconds)],
+        others_share: (usage.machine.busy - ours).max(0.0),
+        usage,
+    };
+    run.client_cpu_s = run.cpu_s(client);
+    run
 }
 
 fn figures(name: &str, tally: &Tally, seconds: f64) -> GroupFigures {

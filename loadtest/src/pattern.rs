@@ -35,11 +35,26 @@ impl Pattern {
 
     /// The longest piece of at most `bytes` that can be given of the sequence from `offset` on.
     pub(crate) fn piece(&self, offset: u64, bytes: u64) -> &[u8] {
-        let from = (offset % PERIOD_BYTES as u64) as usize;
+        let from = Pattern::place(offset);
         let len = usize::try_from(bytes)
             .unwrap_or(usize::MAX)
             .min(PATTERN_PIECE_BYTES);
         self.bytes.get(from..from + len).unwrap_or_default()
+    }
+
+    /// A place within the sequence for each number, the one where the sequence is after so many bytes.
+    pub(crate) fn place(offset: u64) -> usize {
+        (offset % PERIOD_BYTES as u64) as usize
+    }
+
+    /// The sequence from its beginning on, long enough for a piece of `piece` bytes from each place of it on.
+    pub(crate) fn block(&self, piece: usize) -> Vec<u8> {
+        let len = PERIOD_BYTES + piece;
+        let mut block = Vec::with_capacity(len);
+        while block.len() < len {
+            block.extend_from_slice(self.piece(block.len() as u64, (len - block.len()) as u64));
+        }
+        block
     }
 
     /// Whether `bytes` are those of the sequence from `offset` on.
@@ -72,6 +87,9 @@ mod tests {
         assert!(pattern.matches(0, &all));
         assert!(pattern.matches(12_345, &all[12_345..]));
         assert_eq!(all[7], all[7 + PERIOD_BYTES]);
+        let block = pattern.block(200_000);
+        assert_eq!(block.len(), PERIOD_BYTES + 200_000);
+        assert!(pattern.matches(0, &block));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Of `/proc/PID/stat`, in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub fn parse_memory(text: &str) -> Option<Memory> {
 }
 
 /// Shares of the machine's time that passed between two readings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shares {
     /// What was worked.
     pub busy: f64,
@@ -186,6 +186,16 @@ pub fn reset_peaks(family: &[u32]) -> bool {
 pub fn memory(pid: u32) -> Result<Memory, String> {
     let path = format!("/proc/{pid}/status");
     parse_memory(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
+}
+
+/// How many entries a folder of a process has: its descriptors are in `fd`, its threads in `task`.
+///
+/// # Errors
+/// The process has ended, or `/proc` cannot be read.
+pub fn entries(pid: u32, folder: &str) -> Result<u64, String> {
+    let path = format!("/proc/{pid}/{folder}");
+    let entries = fs::read_dir(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    Ok(entries.count() as u64)
 }
 
 /// Counters of a process; `self` is this one.

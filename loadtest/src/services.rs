@@ -1,53 +1,98 @@
-//! The services behind the gateway: nodes with one shard, in a process of their own, until standard input ends.
+//! The services behind the gateway and of the mesh load: nodes with one shard, in a process of their own, until standard input ends.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flatend::{Context, HandlerError, Node, NodeBuilder};
+use flatend::{rt, Context, HandlerError, Node, NodeBuilder};
 
+use crate::limits::{CALL_BYTES_MAX, EVENT_EVERY_MS};
 use crate::pattern::Pattern;
 use crate::subjects::{HELLO_BODY, HELLO_TYPE, PAGE_LINE, PAGE_LINES, PAGE_TYPE};
 
-/// Offers all services until standard input ends: `hello` and `page`, which answer what the upstream of nginx answers, header for
-/// header; `bytes`, which sends as many bytes as `params.count` says; `count`, which counts and checks those of the request.
+/// What `events` sends, again and again.
+pub(crate) const EVENT: &str = "data: tick\n\n";
+
+/// Dials the node at `node` and offers all services until standard input ends.
 ///
 /// # Errors
 /// The node cannot start.
 pub(crate) fn serve_node(node: &str, legacy: bool) -> Result<(), String> {
+    serve(offers(legacy).bootstrap(node))
+}
+
+/// Listens at `addr` and offers all services until standard input ends.
+///
+/// # Errors
+/// The node cannot start.
+pub(crate) fn serve_mesh(addr: SocketAddr, legacy: bool) -> Result<(), String> {
+    // Events of each link are nobody's concern here.
+    let node = offers(legacy).on_event(|_| {});
+    serve(node.bind(addr.to_string()))
+}
+
+/// A node of one shard with all services: `hello` and `page`, which answer what the upstream of nginx answers, header for header;
+/// `bytes`, which sends as many bytes as `params.count` says; `count`, which counts and checks those of the request; `echo`, which
+/// answers with the whole body, and `mirror`, which sends it back as it comes; `events`, which sends an event a second until its reader or the node goes.
+pub(crate) fn offers(legacy: bool) -> NodeBuilder {
     let pattern = Arc::new(Pattern::new());
     let same = pattern.clone();
     let page: Arc<str> = PAGE_LINE.repeat(PAGE_LINES).into();
-    serve(
-        node,
-        Node::builder()
-            .flatend2(!legacy)
-            .service("hello", move |context| {
-                send_text(context, HELLO_TYPE, HELLO_BODY.into())
-            })
-            .service("page", move |context| {
-                send_text(context, PAGE_TYPE, page.clone())
-            })
-            .service("bytes", move |context| send_bytes(pattern.clone(), context))
-            .service("count", move |context| count_bytes(same.clone(), context)),
-    )
+    Node::builder()
+        .shards(1)
+        .flatend2(!legacy)
+        .service("hello", move |context| {
+            send_text(context, HELLO_TYPE, HELLO_BODY.into())
+        })
+        .service("page", move |context| {
+            send_text(context, PAGE_TYPE, page.clone())
+        })
+        .service("bytes", move |context| send_bytes(pattern.clone(), context))
+        .service("count", move |context| count_bytes(same.clone(), context))
+        .service("echo", echo)
+        .service("mirror", mirror)
+        .service("events", events)
 }
 
-fn serve(node: &str, builder: NodeBuilder) -> Result<(), String> {
-    let node = builder
-        .bootstrap(node)
-        .shards(1)
-        .start()
-        .map_err(|error| error.to_string())?;
+fn serve(builder: NodeBuilder) -> Result<(), String> {
+    let node = builder.start().map_err(|error| error.to_string())?;
     // Who started us holds the other end; it is closed when that process ends, however it ends.
     io::copy(&mut io::stdin().lock(), &mut io::sink())
         .map_err(|error| format!("cannot wait for the end of standard input: {error}"))?;
     node.shutdown()
 }
 
+async fn echo(mut context: Context) -> Result<(), HandlerError> {
+    let body = context.read_all(CALL_BYTES_MAX as usize).await?;
+    context.send(body).await
+}
+
+async fn mirror(mut context: Context) -> Result<(), HandlerError> {
+    // The caller may wait for the head before it goes on.
+    context.start()?;
+    while let Some(bytes) = context.read().await? {
+        context.write(bytes).await?;
+    }
+    context.send("").await
+}
+
 async fn send_text(mut context: Context, kind: &str, body: Arc<str>) -> Result<(), HandlerError> {
     context.set_header("content-type", kind)?;
     context.set_header("content-length", &body.len().to_string())?;
     context.send(body.as_bytes()).await
+}
+
+async fn events(mut context: Context) -> Result<(), HandlerError> {
+    context.set_header("content-type", "text/event-stream")?;
+    let shard = context.shard().clone();
+    loop {
+        context.write(EVENT).await?;
+        let next = rt::timeout(EVENT_EVERY_MS, shard.draining().wait());
+        if next.await.is_ok() {
+            // Whoever reads comes again, to another provider.
+            return context.send("").await;
+        }
+    }
 }
 
 async fn send_bytes(pattern: Arc<Pattern>, mut context: Context) -> Result<(), HandlerError> {

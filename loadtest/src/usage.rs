@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cpu_time::CpuTime;
 use crate::limits::{MEMORY_POINTS, MEMORY_SAMPLE_MS};
@@ -24,7 +24,7 @@ pub struct Watched {
 }
 
 /// What one process and its descendants used.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProcessUse {
     /// What reports call it.
     pub name: String,
@@ -37,7 +37,7 @@ pub struct ProcessUse {
 }
 
 /// All that was used within the window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Usage {
     /// Each that was watched, in the order given.
     pub processes: Vec<ProcessUse>,

@@ -22,9 +22,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use request::{Body, Content, Expect, Parts, Template};
-pub(crate) use tally::Tally;
-#[cfg(test)]
-pub(crate) use tally::Window;
+pub(crate) use response::Reader;
+pub(crate) use schedule::Schedule;
+pub(crate) use tally::{count_reason, Tally, Times, Window};
 
 /// How requests follow each other.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -56,6 +56,19 @@ pub(crate) struct Tally {
     pub(crate) failures: Vec<(String, u64)>,
 }
 
+/// Counts a reason; beyond so many different ones the others are counted together.
+pub(crate) fn count_reason(reasons: &mut Vec<(String, u64)>, sentence: &str, times: u64) {
+    let sentence = match reasons.len() {
+        0..FAILURES_SHOWN_MAX => sentence,
+        _ if reasons.iter().any(|(known, _)| known == sentence) => sentence,
+        _ => "other reasons",
+    };
+    match reasons.iter_mut().find(|(known, _)| known == sentence) {
+        Some((_, count)) => *count += times,
+        None => reasons.push((sentence.to_owned(), times)),
+    }
+}
+
 impl Tally {
     /// Of nothing yet.
     pub(crate) fn new(window: Window) -> Tally {
@@ -86,26 +99,34 @@ impl Tally {
 
     /// A request, or a connection without one, failed.
     pub(crate) fn failure(&mut self, sentence: &str) {
-        self.failed += 1;
-        let sentence = match self.failures.len() {
-            0..FAILURES_SHOWN_MAX => sentence,
-            _ if self.failures.iter().any(|(known, _)| known == sentence) => sentence,
-            _ => "other reasons",
-        };
-        match self
-            .failures
-            .iter_mut()
-            .find(|(known, _)| known == sentence)
-        {
-            Some((_, count)) => *count += 1,
-            None => self.failures.push((sentence.to_owned(), 1)),
-        }
+        self.fail(sentence, 1);
+    }
+
+    fn fail(&mut self, sentence: &str, times: u64) {
+        self.failed += times;
+        count_reason(&mut self.failures, sentence, times);
     }
 
     /// A request was given up because nothing came: its age counts as its time.
     pub(crate) fn time_out(&mut self, times: Times, now_ns: u64) {
         if self.window.holds(times.origin_ns) {
             self.time(times, now_ns);
+        }
+    }
+
+    /// Adds what another part of the same group found.
+    pub(crate) fn merge(&mut self, other: &Tally) {
+        self.latency.merge(&other.latency);
+        self.lag.merge(&other.lag);
+        self.answered += other.answered;
+        self.completed += other.completed;
+        self.unanswered += other.unanswered;
+        self.unsent += other.unsent;
+        self.received_bytes += other.received_bytes;
+        self.sent_bytes += other.sent_bytes;
+        self.connects += other.connects;
+        for (sentence, count) in &other.failures {
+            self.fail(sentence, *count);
         }
     }
 
@@ -182,6 +203,27 @@ mod tests {
         assert_eq!(tally.latency.count(), 4);
         assert_eq!((tally.latency.min(), tally.latency.max()), (50, 1_000));
         assert_eq!(tally.lag.max(), 1_000);
+    }
+
+    #[test]
+    fn merged_ones_hold_what_both_found() {
+        let window = Window {
+            begin_ns: 0,
+            end_ns: 100,
+        };
+        let (mut all, mut other) = (Tally::new(window), Tally::new(window));
+        for tally in [&mut all, &mut other] {
+            tally.answer(at(1), 5);
+            tally.failure("same");
+            tally.receive(7, 5);
+        }
+        other.failure("another");
+        other.leave_unsent(2, 9);
+        all.merge(&other);
+        assert_eq!((all.answered, all.failed, all.unsent), (2, 3, 1));
+        assert_eq!((all.received_bytes, all.latency.count()), (14, 3));
+        let same = |of: &str, times| (of.to_owned(), times);
+        assert_eq!(all.failures, [same("same", 2), same("another", 1)]);
     }
 
     #[test]

@@ -14,12 +14,19 @@ impl Entrant {
     /// The gateway by which all others are measured.
     pub(crate) const OURS: Entrant = Entrant::Gateway(Setup::USUAL);
 
+    /// The gateway with the npm package as the service behind it.
+    pub(crate) const NPM: Entrant = Entrant::Gateway(Setup {
+        shards: 1,
+        link: Link::Npm,
+    });
+
     /// Its name in reports, and that of its directory.
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Entrant::Gateway(setup) => match (setup.shards, setup.link) {
                 (1, Link::Flatend2) => ("gateway", "gateway"),
                 (1, Link::Legacy) => ("gateway, legacy link", "gateway-legacy"),
+                (_, Link::Npm) => ("npm service", "npm"),
                 (_, Link::Flatend2) => ("gateway, two shards", "gateway-2"),
                 (_, Link::Legacy) => ("gateway, two shards, legacy link", "gateway-2-legacy"),
             },

@@ -21,6 +21,7 @@ use crate::cli::CompareOptions;
 use crate::machine::Machine;
 use crate::pattern::Pattern;
 use crate::placement::{self, Cores};
+use crate::subjects::npm::Package;
 use crate::subjects::{self, Place, Subject};
 use crate::{report, stop};
 use entrant::Entrant;
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
         .find(|workload| entrants_of(**workload).is_empty())
     {
         return Err(format!(
-            "nobody takes part in {}: --subjects knows gateway, nginx and haproxy",
+            "nobody takes part in {}: --subjects knows gateway, nginx, haproxy, and npm for downloads",
             workload.name()
         ));
     }
@@ -73,6 +74,17 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
     let gateway = subjects::gateway::binary(options.gateway.as_deref())?;
     let mut versions = versions(workloads.iter().flat_map(|workload| entrants_of(*workload)))?;
     versions.push(subjects::gateway::age(&gateway)?);
+    let npm_takes_part = workloads
+        .iter()
+        .flat_map(|workload| entrants_of(*workload))
+        .any(|entrant| entrant == Entrant::NPM);
+    let npm = match npm_takes_part {
+        true => Some(Package::find(options.npm.as_deref())?),
+        false => None,
+    };
+    if let Some(package) = &npm {
+        versions.push(package.versions()?);
+    }
     let dir = placement::directory(options.dir.as_deref())?;
     let mut comparison = Comparison {
         command: report::command_line(),
@@ -87,6 +99,7 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
     write_files(&files, workloads, options.bytes)?;
     let place = |workload: Workload, entrant: &Entrant| Place {
         gateway: gateway.clone(),
+        npm: npm.clone(),
         cores,
         dir: dir.join(workload.name()).join(entrant.directory()),
         files: files.clone(),
@@ -130,7 +143,7 @@ fn measure(
     let own = plan
         .idle
         .map_or(1, |idle| idle.connections)
-        .max(plan.groups.first().map_or(1, |group| group.connections));
+        .max(plan.groups.iter().map(|group| group.connections).sum());
     let counts = if kind == Kind::Requests {
         options.connections.clone()
     } else {
@@ -210,7 +223,7 @@ fn write_files(dir: &Path, workloads: &[Workload], bulk_bytes: u64) -> Result<()
     if workloads.contains(&Workload::Static100m) {
         write("large.bin", LARGE_FILE_BYTES).map_err(failed)?;
     }
-    if workloads.contains(&Workload::Download) {
+    if workloads.contains(&Workload::Download) || workloads.contains(&Workload::Duplex) {
         write("bulk.bin", bulk_bytes).map_err(failed)?;
     }
     Ok(())

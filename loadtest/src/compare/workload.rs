@@ -28,6 +28,8 @@ pub(crate) enum Workload {
     Download,
     /// One large request through the proxy.
     Upload,
+    /// One large answer and one large request at once, on two connections.
+    Duplex,
     /// 10,000 connections that rest.
     Idle,
     /// The hello at a quarter, a half and three quarters of the rate that nginx reaches, the same rate for all.
@@ -62,6 +64,7 @@ impl Workload {
             Workload::Static100m => "static-100m",
             Workload::Download => "download",
             Workload::Upload => "upload",
+            Workload::Duplex => "duplex",
             Workload::Idle => "idle",
             Workload::Paced => "paced",
             Workload::Shards => "shards",
@@ -75,7 +78,9 @@ impl Workload {
             | Workload::Static1k
             | Workload::Paced
             | Workload::Shards => Kind::Requests,
-            Workload::Static100m | Workload::Download | Workload::Upload => Kind::Bytes,
+            Workload::Static100m | Workload::Download | Workload::Upload | Workload::Duplex => {
+                Kind::Bytes
+            }
             Workload::Idle => Kind::Connections,
         }
     }
@@ -87,6 +92,7 @@ impl Workload {
             Workload::Static1k | Workload::Static100m => Task::Static,
             Workload::Download => Task::Download,
             Workload::Upload => Task::Upload,
+            Workload::Duplex => Task::Duplex,
         }
     }
 
@@ -112,9 +118,11 @@ impl Workload {
             Workload::Hello | Workload::Browser => [plain, telling].concat(),
             // HAProxy serves no files.
             Workload::Static1k | Workload::Static100m => plain[..1].to_vec(),
-            Workload::Download => [&plain[..], &bare(Upstream::Tls), &[legacy]].concat(),
+            Workload::Download => {
+                [&plain[..], &bare(Upstream::Tls), &[legacy, Entrant::NPM]].concat()
+            }
             Workload::Upload => [&plain[..], &[legacy]].concat(),
-            Workload::Idle | Workload::Paced => plain.to_vec(),
+            Workload::Duplex | Workload::Idle | Workload::Paced => plain.to_vec(),
             Workload::Shards => vec![two(Link::Flatend2), legacy, two(Link::Legacy)],
         };
         [&[Entrant::OURS][..], &rivals].concat()
@@ -134,25 +142,24 @@ impl Workload {
             Workload::Static100m => include_str!("../../plans/static-100m.toml"),
             Workload::Download => include_str!("../../plans/download.toml"),
             Workload::Upload => include_str!("../../plans/upload.toml"),
+            Workload::Duplex => include_str!("../../plans/duplex.toml"),
             Workload::Idle => include_str!("../../plans/idle.toml"),
         };
         let mut plan = plan::parse(self.name(), text)?;
         self.name().clone_into(&mut plan.title);
-        for request in plan
-            .groups
-            .iter_mut()
-            .flat_map(|group| &mut group.requests_sent)
-        {
-            match self {
-                Workload::Download => {
-                    request.path = format!("/bytes/{bytes}");
-                    request.expect.length = Some(bytes);
+        if self.task().is_bulk() {
+            let groups = plan.groups.iter_mut();
+            for request in groups.flat_map(|group| &mut group.requests_sent) {
+                match request.body_bytes {
+                    None => {
+                        request.path = format!("/bytes/{bytes}");
+                        request.expect.length = Some(bytes);
+                    }
+                    Some(_) => {
+                        request.body_bytes = Some(bytes);
+                        request.expect.body = Some(bytes.to_string());
+                    }
                 }
-                Workload::Upload => {
-                    request.body_bytes = Some(bytes);
-                    request.expect.body = Some(bytes.to_string());
-                }
-                _ => {}
             }
         }
         Ok(plan)
@@ -191,5 +198,13 @@ mod tests {
         );
         let upload = Workload::Upload.plan(7).unwrap();
         assert_eq!(upload.groups[0].requests_sent[0].body_bytes, Some(7));
+        let duplex = Workload::Duplex.plan(7).unwrap();
+        let of = |at: usize| &duplex.groups[at].requests_sent[0];
+        assert_eq!(
+            (of(0).path.as_str(), of(0).expect.length),
+            ("/bytes/7", Some(7))
+        );
+        assert_eq!((of(1).path.as_str(), of(1).body_bytes), ("/count", Some(7)));
+        assert!(of(0).expect.pattern, "every byte is checked");
     }
 }

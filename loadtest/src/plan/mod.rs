@@ -14,7 +14,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub(crate) use check::job;
-pub(crate) use model::{parse_duration, Expect, Group, Idle, Plan, Request};
+pub(crate) use model::{parse_duration, parse_some_duration, Expect, Group, Idle, Plan, Request};
 pub(crate) use request::template_of;
 
 use crate::limits::PLAN_BYTES_MAX;

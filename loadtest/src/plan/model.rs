@@ -195,18 +195,25 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// As [`parse_duration`], but none is no answer.
+///
+/// # Errors
+/// A sentence that says how to write one.
+pub(crate) fn parse_some_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("a time of 0 leaves nothing: write one such as \"10s\"".to_owned()),
+        time => Ok(time),
+    }
+}
+
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     parse_duration(&text).map_err(serde::de::Error::custom)
 }
 
 fn some_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    match duration(from)? {
-        Duration::ZERO => Err(serde::de::Error::custom(
-            "a time of 0 leaves nothing: write one such as \"10s\"",
-        )),
-        time => Ok(time),
-    }
+    let text = String::deserialize(from)?;
+    parse_some_duration(&text).map_err(serde::de::Error::custom)
 }
 
 fn rounds<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::template::render;
 use super::{check, route, write, Link, Place, Setup, Subject, Task, ROUTES};
 use crate::placement::free_addrs;
-use crate::process;
+use crate::process::{self, Running};
 
 const BUILD: &str = "cargo build --release -p flatend-gateway";
 
@@ -62,15 +62,20 @@ fn config(
         ),
         _ => service("GET /hello", "hello"),
     };
-    match task {
-        Task::Browser => {
-            routes.extend(
-                (1..=ROUTES).map(|number| service(&format!("GET {}:id", route(number)), "page")),
-            );
-        }
-        Task::Download => routes.push_str(&service("GET /bytes/:count", "bytes")),
-        Task::Upload => routes.push_str(&service("POST /count", "count")),
-        Task::Hello | Task::Static => {}
+    let has = |own: Task| task == own || task == Task::Soak;
+    if has(Task::Browser) {
+        let pages =
+            (1..=ROUTES).map(|number| service(&format!("GET {}:id", route(number)), "page"));
+        routes.extend(pages);
+    }
+    if has(Task::Download) || task == Task::Duplex {
+        routes.push_str(&service("GET /bytes/:count", "bytes"));
+    }
+    if has(Task::Upload) || task == Task::Duplex {
+        routes.push_str(&service("POST /count", "count"));
+    }
+    if task == Task::Soak {
+        routes.push_str(&service("GET /events", "events"));
     }
     render(
         include_str!("../../configs/gateway.toml"),
@@ -80,7 +85,7 @@ fn config(
             ("SHARDS", &shards.to_string()),
             (
                 "ACCESS_LOG",
-                if task == Task::Browser {
+                if has(Task::Browser) {
                     "access_log = \"access.log\"\n"
                 } else {
                     ""
@@ -91,18 +96,23 @@ fn config(
     )
 }
 
-/// Starts the gateway and, unless it serves files, the services behind it.
+/// A gateway with nobody behind it yet.
+pub(crate) struct Alone {
+    pub(crate) addr: SocketAddr,
+    /// Where services dial it.
+    pub(crate) mesh: SocketAddr,
+    pub(crate) proxy: Running,
+}
+
+/// Starts the gateway alone; services can dial it when this returns.
 ///
 /// # Errors
-/// The gateway refuses the configuration or does not answer.
-pub(crate) fn start(task: Task, setup: Setup, place: &Place) -> Result<Subject, String> {
+/// It refuses the configuration, or does not listen.
+pub(crate) fn start_alone(task: Task, shards: usize, place: &Place) -> Result<Alone, String> {
     let [addr, mesh] = free_addrs()?;
     let home = place.dir.join("gateway");
     let file = home.join("config.toml");
-    write(
-        &file,
-        &config(task, setup.shards, addr, mesh, &place.files)?,
-    )?;
+    write(&file, &config(task, shards, addr, mesh, &place.files)?)?;
     std::fs::create_dir_all(home.join("state"))
         .map_err(|error| format!("cannot make {}: {error}", home.display()))?;
     let command = |words: &[&str]| {
@@ -111,25 +121,41 @@ pub(crate) fn start(task: Task, setup: Setup, place: &Place) -> Result<Subject, 
         command
     };
     check("gateway", &mut command(&["check"]), place, BUILD)?;
+    let cores = [place.cores.proxy, place.cores.others];
     let mut proxy = process::start(
         "gateway",
         &mut command(&[]),
-        &[place.cores.proxy, place.cores.others][..setup.shards],
+        &cores[..shards],
         &place.dir,
         BUILD,
     )?;
-    if task == Task::Static {
-        return Subject::once_it_answers(addr, proxy, None, "/files/small.bin");
-    }
-    // The provider dials at once then, without a pause before a second try.
+    // Who dials then does so without a pause before a second try.
     proxy.listens(mesh)?;
-    let mesh = mesh.to_string();
-    let mut words = vec!["serve-node", "--node", &mesh];
-    if setup.link == Link::Legacy {
-        words.push("--legacy");
+    Ok(Alone { addr, mesh, proxy })
+}
+
+/// Starts the gateway and, unless it serves files, the services behind it.
+///
+/// # Errors
+/// The gateway refuses the configuration or does not answer.
+pub(crate) fn start(task: Task, setup: Setup, place: &Place) -> Result<Subject, String> {
+    let Alone { addr, mesh, proxy } = start_alone(task, setup.shards, place)?;
+    if task == Task::Static {
+        return Subject::once_it_answers(addr, proxy, Vec::new(), "/files/small.bin");
     }
-    let server = process::start_this(&words, "services", &[place.cores.others], &place.dir)?;
-    Subject::once_it_answers(addr, proxy, Some(server), "/hello")
+    let mesh = mesh.to_string();
+    let cores = [place.cores.others];
+    let node = |words: &[&str]| {
+        let words = [&["serve-node", "--node", &mesh], words].concat();
+        process::start_this(&words, "services", &cores, &place.dir)
+    };
+    let server = match (setup.link, &place.npm) {
+        (Link::Flatend2, _) => node(&[])?,
+        (Link::Legacy, _) => node(&["--legacy"])?,
+        (Link::Npm, Some(package)) => package.serve(&mesh, &cores, &place.dir)?,
+        (Link::Npm, None) => return Err("nobody looked for the npm package".to_owned()),
+    };
+    Subject::once_it_answers(addr, proxy, vec![server], "/hello")
 }
 
 #[cfg(test)]
@@ -171,6 +197,10 @@ mod tests {
             Some("GET /api/v1/resource-200/:id")
         );
         assert_eq!(routes(&made(Task::Upload)), 2);
+        assert_eq!(routes(&made(Task::Duplex)), 3);
+        let soak = made(Task::Soak);
+        assert_eq!(routes(&soak), ROUTES + 4);
+        assert!(soak["http"][0].get("access_log").is_some());
         assert_eq!(
             made(Task::Static)["http"][0]["routes"][0]["static"].as_str(),
             Some("/f")

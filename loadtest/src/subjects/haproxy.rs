@@ -2,14 +2,12 @@
 //!
 //! Owns its configurations, which are the best that we know for each task; the template says why.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::nginx::start_behind;
+use super::behind::{self, Addrs};
 use super::template::render;
 use super::{check, route, write, Fields, Place, Subject, Task, Upstream, ROUTES};
-use crate::placement::free_addrs;
 use crate::process;
 
 /// How to get it.
@@ -37,8 +35,7 @@ fn config(
     task: Task,
     fields: Fields,
     behind: Upstream,
-    addr: SocketAddr,
-    upstream: SocketAddr,
+    addrs: Addrs,
     routes: &Path,
 ) -> Result<String, String> {
     let (global, options) = match task {
@@ -46,21 +43,27 @@ fn config(
         task if task.is_bulk() => (BULK_GLOBAL, BULK_OPTIONS),
         _ => ("", ""),
     };
+    let uploads = match task {
+        Task::Duplex => format!("\nbackend uploads\n    server uploads {}\n", addrs.uploads),
+        _ => String::new(),
+    };
     let route = match task {
         Task::Browser => format!(
             "    use_backend %[path,map_beg({})] if {{ path,map_beg({0}) -m found }}\n",
             routes.display()
         ),
+        Task::Duplex => "    use_backend uploads if { path /count }\n".to_owned(),
         _ => String::new(),
     };
     render(
         include_str!("../../configs/haproxy.cfg"),
         &[
-            ("HTTP", &addr.to_string()),
+            ("HTTP", &addrs.http.to_string()),
             (
                 "UPSTREAM",
                 &format!(
-                    "{upstream}{}",
+                    "{}{}",
+                    addrs.upstream,
                     if behind == Upstream::Tls { TLS } else { "" }
                 ),
             ),
@@ -77,6 +80,7 @@ fn config(
                 },
             ),
             ("ROUTES", &route),
+            ("UPLOADS", &uploads),
         ],
     )
 }
@@ -98,12 +102,12 @@ pub(crate) fn start(
     behind: Upstream,
     place: &Place,
 ) -> Result<Subject, String> {
-    let [addr, upstream] = free_addrs()?;
-    let server = start_behind(task, behind, upstream, place)?;
+    let addrs = Addrs::free()?;
+    let servers = behind::start(task, behind, addrs, place)?;
     let home = place.dir.join("haproxy");
     let (file, map) = (home.join("haproxy.cfg"), home.join("routes.map"));
     write(&map, &routes())?;
-    write(&file, &config(task, fields, behind, addr, upstream, &map)?)?;
+    write(&file, &config(task, fields, behind, addrs, &map)?)?;
     let command = || {
         let mut command = Command::new("haproxy");
         command.arg("-f").arg(&file);
@@ -117,7 +121,7 @@ pub(crate) fn start(
         &place.dir,
         INSTALL,
     )?;
-    Subject::once_it_answers(addr, proxy, Some(server), "/hello")
+    Subject::once_it_answers(addrs.http, proxy, servers, "/hello")
 }
 
 #[cfg(test)]
@@ -125,16 +129,8 @@ mod tests {
     use super::*;
 
     fn made(task: Task, fields: Fields) -> String {
-        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let text = config(
-            task,
-            fields,
-            Upstream::Plain,
-            addr(1000),
-            addr(2000),
-            Path::new("/r.map"),
-        )
-        .unwrap();
+        let addrs = crate::subjects::behind::tests::addrs();
+        let text = config(task, fields, Upstream::Plain, addrs, Path::new("/r.map")).unwrap();
         for always in [
             "nbthread 1",
             "bind 127.0.0.1:1000 ",
@@ -162,6 +158,14 @@ mod tests {
         assert!(browser
             .contains("use_backend %[path,map_beg(/r.map)] if { path,map_beg(/r.map) -m found }"));
         assert!(made(Task::Upload, Fields::Bare).contains("option splice-request"));
+        let duplex = made(Task::Duplex, Fields::Bare);
+        for part in [
+            "use_backend uploads if { path /count }\n    default_backend behind",
+            "server uploads 127.0.0.1:3000\n",
+            "option splice-response",
+        ] {
+            assert!(duplex.contains(part), "{part} in {duplex}");
+        }
         let routes = routes();
         assert_eq!(routes.lines().count(), ROUTES);
         assert!(routes.starts_with("/api/v1/resource-001/ behind\n"));

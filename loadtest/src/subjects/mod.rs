@@ -3,10 +3,12 @@
 //! Owns configurations and processes. Refuses to run a configuration that its own program does not accept. Invariant: every subject has
 //! one worker on the same core, and everything behind it is on the other.
 
+mod behind;
 mod certificate;
 pub(crate) mod gateway;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
+pub(crate) mod npm;
 mod template;
 
 use std::fs;
@@ -19,6 +21,7 @@ use crate::limits::CHECK_TIMEOUT_MS;
 use crate::placement::Cores;
 use crate::process::{self, Running};
 use crate::usage::Watched;
+use npm::Package;
 
 /// The body and the type that every hello answers with.
 pub(crate) const HELLO_BODY: &str = "Hello world!\n";
@@ -59,6 +62,8 @@ pub(crate) enum Link {
     Flatend2,
     /// What peers of before speak: one link, which shards share.
     Legacy,
+    /// The same, spoken by the published npm package as the service.
+    Npm,
 }
 
 /// How the gateway is set up.
@@ -88,13 +93,18 @@ pub(crate) enum Task {
     Download,
     /// One large request at a time.
     Upload,
+    /// One of each at once.
+    Duplex,
+    /// All of these but files, and event streams; each request in the access log.
+    Soak,
     /// Files, with nobody behind.
     Static,
 }
 
 impl Task {
-    fn is_bulk(self) -> bool {
-        matches!(self, Task::Download | Task::Upload)
+    /// Whether a request moves as many bytes as the command line says.
+    pub(crate) fn is_bulk(self) -> bool {
+        matches!(self, Task::Download | Task::Upload | Task::Duplex)
     }
 }
 
@@ -103,6 +113,8 @@ impl Task {
 pub(crate) struct Place {
     /// The gateway's binary.
     pub(crate) gateway: PathBuf,
+    /// The npm package, where it takes part.
+    pub(crate) npm: Option<Package>,
     pub(crate) cores: Cores,
     /// For configurations and logs of this subject.
     pub(crate) dir: PathBuf,
@@ -118,7 +130,7 @@ pub(crate) struct Subject {
     pub(crate) addr: SocketAddr,
     // Ended in this order: the proxy first.
     proxy: Running,
-    server: Option<Running>,
+    servers: Vec<Running>,
 }
 
 impl Subject {
@@ -126,14 +138,14 @@ impl Subject {
     fn once_it_answers(
         addr: SocketAddr,
         mut proxy: Running,
-        server: Option<Running>,
+        servers: Vec<Running>,
         path: &str,
     ) -> Result<Subject, String> {
         proxy.answers(addr, path)?;
         Ok(Subject {
             addr,
             proxy,
-            server,
+            servers,
         })
     }
 
@@ -144,7 +156,7 @@ impl Subject {
             pid: running.pid(),
         };
         let mut all = vec![named(PROXY, &self.proxy)];
-        all.extend(self.server.as_ref().map(|server| named(SERVER, server)));
+        all.extend(self.servers.iter().map(|server| named(SERVER, server)));
         all
     }
 }

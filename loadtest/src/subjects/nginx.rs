@@ -2,15 +2,11 @@
 //!
 //! Owns its configurations, which are the best that we know for each task; the templates say why.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
-use super::certificate::Certificate;
+use super::behind::{self, Addrs};
 use super::template::render;
-use super::{certificate, check, route, write, Fields, Place, Subject, Task, Upstream};
-use super::{HELLO_BODY, HELLO_TYPE, PAGE_LINE, PAGE_LINES, PAGE_TYPE, ROUTES};
-use crate::placement::free_addrs;
+use super::{check, route, write, Fields, Place, Subject, Task, Upstream, ROUTES};
 use crate::process::{self, Running};
 
 /// How to get it.
@@ -39,30 +35,42 @@ fn proxy_config(
     fields: Fields,
     behind: Upstream,
     place: &Place,
-    addr: SocketAddr,
-    upstream: SocketAddr,
+    addrs: Addrs,
 ) -> Result<String, String> {
     let pass = match behind {
         Upstream::Plain => "proxy_pass http",
         Upstream::Tls => "proxy_ssl_protocols TLSv1.3; proxy_pass https",
     };
     let location = |path: &str| format!("        location {path} {{ {pass}://behind; }}\n");
+    let pool = 2 * place.connections;
+    let (uploads, to_uploads) = match task {
+        Task::Duplex => (
+            format!(
+                "    upstream uploads {{\n        server {};\n        keepalive {pool};\n        keepalive_timeout 1h;\n    }}\n",
+                addrs.uploads
+            ),
+            "        location = /count { proxy_pass http://uploads; }\n",
+        ),
+        _ => (String::new(), ""),
+    };
     let routes = match task {
         Task::Browser => (1..=ROUTES).map(route).collect(),
         _ => Vec::new(),
     };
-    let routes: String = routes
+    let mut routes: String = routes
         .iter()
         .map(String::as_str)
         .chain(["/"])
         .map(location)
         .collect();
+    routes.push_str(to_uploads);
     render(
         include_str!("../../configs/nginx-proxy.conf"),
         &[
-            ("HTTP", &addr.to_string()),
-            ("UPSTREAM", &upstream.to_string()),
-            ("POOL", &(2 * place.connections).to_string()),
+            ("HTTP", &addrs.http.to_string()),
+            ("UPSTREAM", &addrs.upstream.to_string()),
+            ("UPLOADS", &uploads),
+            ("POOL", &pool.to_string()),
             (
                 "ACCESS_LOG",
                 if task == Task::Browser {
@@ -92,39 +100,6 @@ fn proxy_config(
     )
 }
 
-/// The configuration of the server behind a proxy.
-fn upstream_config(
-    addr: SocketAddr,
-    files: &Path,
-    tls: Option<&Certificate>,
-) -> Result<String, String> {
-    let listen = match tls {
-        None => format!("listen {addr} backlog=4096;"),
-        Some(Certificate { file, key }) => format!(
-            "listen {addr} ssl backlog=4096;\n        ssl_protocols TLSv1.3;\n        ssl_certificate {};\n        ssl_certificate_key {};",
-            file.display(),
-            key.display()
-        ),
-    };
-    render(
-        include_str!("../../configs/nginx-upstream.conf"),
-        &[
-            ("LISTEN", &listen),
-            ("FILES", &files.display().to_string()),
-            ("HELLO_TYPE", HELLO_TYPE),
-            ("HELLO_BODY", &HELLO_BODY.escape_default().to_string()),
-            ("PAGE_TYPE", PAGE_TYPE),
-            (
-                "PAGE_QUARTER",
-                &PAGE_LINE
-                    .escape_default()
-                    .to_string()
-                    .repeat(PAGE_LINES / 4),
-            ),
-        ],
-    )
-}
-
 /// Starts nginx as a proxy, and the server behind it.
 ///
 /// # Errors
@@ -135,59 +110,25 @@ pub(crate) fn start(
     behind: Upstream,
     place: &Place,
 ) -> Result<Subject, String> {
-    let [addr, upstream] = free_addrs()?;
+    let addrs = Addrs::free()?;
     if task == Task::Static {
         let config = render(
             include_str!("../../configs/nginx-static.conf"),
             &[
-                ("HTTP", &addr.to_string()),
+                ("HTTP", &addrs.http.to_string()),
                 ("FILES", &place.files.display().to_string()),
             ],
         )?;
         let proxy = run("nginx-static", &config, place.cores.proxy, place)?;
-        return Subject::once_it_answers(addr, proxy, None, "/files/small.bin");
+        return Subject::once_it_answers(addrs.http, proxy, Vec::new(), "/files/small.bin");
     }
-    let server = start_behind(task, behind, upstream, place)?;
-    let config = proxy_config(task, fields, behind, place, addr, upstream)?;
+    let servers = behind::start(task, behind, addrs, place)?;
+    let config = proxy_config(task, fields, behind, place, addrs)?;
     let proxy = run("nginx-proxy", &config, place.cores.proxy, place)?;
-    Subject::once_it_answers(addr, proxy, Some(server), "/hello")
+    Subject::once_it_answers(addrs.http, proxy, servers, "/hello")
 }
 
-/// Starts what stands behind nginx and HAProxy: nginx, or for uploads a server of ours, because nginx would answer before it has
-/// read them.
-pub(super) fn start_behind(
-    task: Task,
-    behind: Upstream,
-    addr: SocketAddr,
-    place: &Place,
-) -> Result<Running, String> {
-    let tls = match behind {
-        Upstream::Plain => None,
-        Upstream::Tls => Some(certificate::make(place)?),
-    };
-    let mut server = if task == Task::Upload {
-        process::start_this(
-            &["serve-sink", "--addr", &addr.to_string()],
-            "sink",
-            &[place.cores.others],
-            &place.dir,
-        )?
-    } else {
-        run(
-            "nginx-upstream",
-            &upstream_config(addr, &place.files, tls.as_ref())?,
-            place.cores.others,
-            place,
-        )?
-    };
-    match behind {
-        Upstream::Plain => server.answers(addr, "/hello")?,
-        Upstream::Tls => server.listens(addr)?,
-    }
-    Ok(server)
-}
-
-fn run(name: &str, config: &str, core: usize, place: &Place) -> Result<Running, String> {
+pub(super) fn run(name: &str, config: &str, core: usize, place: &Place) -> Result<Running, String> {
     let home = place.dir.join(name);
     let file = home.join("nginx.conf");
     write(&file, config)?;
@@ -209,10 +150,12 @@ fn run(name: &str, config: &str, core: usize, place: &Place) -> Result<Running, 
 mod tests {
     use super::*;
     use crate::placement::Cores;
+    use crate::subjects::behind::tests::addrs;
 
-    pub(in crate::subjects) fn place() -> Place {
+    fn place() -> Place {
         Place {
             gateway: "flatend".into(),
+            npm: None,
             cores: Cores {
                 proxy: 0,
                 others: 1,
@@ -224,16 +167,7 @@ mod tests {
     }
 
     fn proxy(task: Task, fields: Fields) -> String {
-        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let text = proxy_config(
-            task,
-            fields,
-            Upstream::Plain,
-            &place(),
-            addr(1000),
-            addr(2000),
-        )
-        .unwrap();
+        let text = proxy_config(task, fields, Upstream::Plain, &place(), addrs()).unwrap();
         assert_eq!(
             text.matches('{').count(),
             text.matches('}').count(),
@@ -267,31 +201,15 @@ mod tests {
             browser.contains("location /api/v1/resource-001/ {")
                 && browser.contains("location /api/v1/resource-200/ {")
         );
-        for task in [Task::Download, Task::Upload] {
+        for task in [Task::Download, Task::Upload, Task::Duplex] {
             let bulk = proxy(task, Fields::Bare);
+            let two = bulk.contains("server 127.0.0.1:3000;")
+                && bulk.contains("location = /count { proxy_pass http://uploads; }");
+            assert_eq!(two, task == Task::Duplex, "{bulk}");
             assert!(
                 bulk.contains("proxy_max_temp_file_size 0;")
                     && bulk.contains("proxy_request_buffering off;")
             );
         }
-    }
-
-    #[test]
-    fn the_server_behind_answers_all_tasks() {
-        let text = upstream_config(
-            SocketAddr::from(([127, 0, 0, 1], 2000)),
-            Path::new("/f"),
-            None,
-        )
-        .unwrap();
-        assert!(text.contains(r#"return 200 "Hello world!\n";"#), "{text}");
-        assert!(text.contains("root /f;"));
-        let line = r"<p>fifteen</p>\r\n";
-        assert_eq!(text.matches(line).count(), PAGE_LINES / 4);
-        let word = text.lines().map(str::len).max().unwrap_or_default();
-        assert!(
-            word < 4096,
-            "nginx takes no word of over 4,095 bytes: {word}"
-        );
     }
 }
