@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::compare::Workload;
 use crate::limits::{BODY_BYTES_MAX, ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
+use crate::mesh::{AskOptions, MeshOptions};
 use crate::plan::{self, Plan};
 use crate::usage::Watched;
 
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// Compares the gateway with nginx and HAProxy, workload by workload, in interleaved rounds.
     #[command(after_help = COMPARE_HELP)]
     Compare(CompareOptions),
+    /// Loads services over the mesh with a client of the Rust SDK: calls and streams, flatend/2 and legacy.
+    #[command(after_help = MESH_HELP)]
+    Mesh(MeshOptions),
     /// Services of the comparison, until standard input ends.
     #[command(hide = true)]
     ServeNode {
@@ -36,6 +40,19 @@ pub(crate) enum Command {
         #[arg(long)]
         legacy: bool,
     },
+    /// A provider of the mesh load, until standard input ends.
+    #[command(hide = true)]
+    ServeMesh {
+        /// Where it listens, `host:port`.
+        #[arg(long)]
+        addr: std::net::SocketAddr,
+        /// Speaks as the published packages do.
+        #[arg(long)]
+        legacy: bool,
+    },
+    /// The client of the mesh load; prints what it found as JSON.
+    #[command(hide = true)]
+    AskMesh(AskOptions),
     /// A server of the comparison that takes uploads, until standard input ends.
     #[command(hide = true)]
     ServeSink {
@@ -59,6 +76,15 @@ One worker, thread or shard each, on the first core of those allowed; the client
 Configurations, logs, report.md and report.json stay in the directory that is named at the end.
 nginx and HAProxy must be installed: apt-get install nginx-light haproxy. `download` also needs Node.js and the npm package
 flatend 0.0.8 (npm ci in the project's folder interop), or --subjects gateway,nginx,haproxy, which leaves it out.";
+
+const MESH_HELP: &str = "\
+Examples:
+  loadtest mesh call --tasks 64 --call-bytes 64 --rounds 5
+  loadtest mesh call --rate 20000 --dialects flatend2
+  loadtest mesh up down both --streams 4 --stream-bytes 64000000
+
+Each run has new processes: the providers on the first core of those allowed, the client on the second, each with one shard
+(--shards gives the client more). A run in which one call fails has no figures: it is an error that tells what failed how often.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {

@@ -9,6 +9,7 @@ mod client;
 mod compare;
 mod idle;
 mod measure;
+mod mesh;
 mod of_run;
 mod pattern;
 mod plan;
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => stop::watch().and_then(|()| run::run(&options)),
         Command::Compare(options) => stop::watch().and_then(|()| compare::run(&options)),
+        Command::Mesh(options) => stop::watch().and_then(|()| mesh::run(&options)),
         Command::ServeNode { node, legacy } => services::serve_node(&node, legacy),
+        Command::ServeMesh { addr, legacy } => services::serve_mesh(addr, legacy),
+        Command::AskMesh(options) => mesh::ask(&options),
         Command::ServeSink { addr } => sink::serve(addr),
     };
     match outcome {
