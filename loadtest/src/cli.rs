@@ -9,6 +9,7 @@ use crate::compare::Workload;
 use crate::limits::{BODY_BYTES_MAX, ROUNDS_MAX, STATUS_MAX, STATUS_MIN};
 use crate::mesh::{AskOptions, MeshOptions};
 use crate::plan::{self, Plan};
+use crate::soak::SoakOptions;
 use crate::usage::Watched;
 
 /// Load tests: any HTTP/1.1 server under a plan, and the flatend gateway beside nginx and HAProxy.
@@ -30,6 +31,9 @@ pub(crate) enum Command {
     /// Loads services over the mesh with a client of the Rust SDK: calls and streams, flatend/2 and legacy.
     #[command(after_help = MESH_HELP)]
     Mesh(MeshOptions),
+    /// Sends a mix of everything through a gateway for long, and tells whether its memory and descriptors stay flat.
+    #[command(after_help = SOAK_HELP)]
+    Soak(SoakOptions),
     /// Services of the comparison, until standard input ends.
     #[command(hide = true)]
     ServeNode {
@@ -85,6 +89,17 @@ Examples:
 
 Each run has new processes: the providers on the first core of those allowed, the client on the second, each with one shard
 (--shards gives the client more). A run in which one call fails has no figures: it is an error that tells what failed how often.";
+
+const SOAK_HELP: &str = "\
+Examples:
+  loadtest soak --duration 10m
+  loadtest soak --duration 5m --restart-every 10s --kill
+  loadtest soak my-mix.toml --duration 60m --event-streams 200
+
+A gateway of one shard, two processes of services behind it that are restarted in turn, requests at the rates of the plan, event
+streams that stay open. Memory and descriptors are flat if the line through their readings grows, over the last two thirds, by no
+more than 5 % of their median, or 2 MiB and 4 descriptors. Growth, or a request that failed though no service was killed, is an
+error. A plan may ask for /hello, /api/v1/resource-001/N to -200, /bytes/N, POST /count and /events.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {

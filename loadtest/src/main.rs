@@ -16,6 +16,7 @@ mod plan;
 mod run;
 mod services;
 mod sink;
+mod soak;
 mod subjects;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Run(options) => stop::watch().and_then(|()| run::run(&options)),
         Command::Compare(options) => stop::watch().and_then(|()| compare::run(&options)),
         Command::Mesh(options) => stop::watch().and_then(|()| mesh::run(&options)),
+        Command::Soak(options) => stop::watch().and_then(|()| soak::run(&options)),
         Command::ServeNode { node, legacy } => services::serve_node(&node, legacy),
         Command::ServeMesh { addr, legacy } => services::serve_mesh(addr, legacy),
         Command::AskMesh(options) => mesh::ask(&options),
