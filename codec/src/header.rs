@@ -87,7 +87,31 @@ impl HeaderBlock {
     /// A name outside of 1 to 255 bytes, a value over 65,535 bytes, a 65,536th header (rule B01). Nothing is added then.
     #[inline]
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeaderTooLarge> {
-        self.push_parts(&[name], &[value])
+        let (name_len, value_len) = self.begin(name.len(), value.len())?;
+        self.bytes.push(name_len);
+        self.bytes.extend_from_slice(name);
+        put_u16(&mut self.bytes, value_len);
+        self.bytes.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// Counts a header of these lengths and makes room for it.
+    fn begin(
+        &mut self,
+        name_bytes: usize,
+        value_bytes: usize,
+    ) -> Result<(u8, u16), HeaderTooLarge> {
+        let name_len = u8::try_from(name_bytes)
+            .ok()
+            .filter(|len| *len > 0 && usize::from(*len) <= NAME_BYTES_MAX)
+            .ok_or(HeaderTooLarge::Name { bytes: name_bytes })?;
+        let value_len = u16::try_from(value_bytes)
+            .ok()
+            .filter(|len| usize::from(*len) <= VALUE_BYTES_MAX)
+            .ok_or(HeaderTooLarge::Value { bytes: value_bytes })?;
+        self.count = self.count.checked_add(1).ok_or(HeaderTooLarge::Count)?;
+        self.bytes.reserve(3 + name_bytes + value_bytes);
+        Ok((name_len, value_len))
     }
 
     /// Adds a header whose name and value come in parts, joined without a separator.
@@ -98,16 +122,7 @@ impl HeaderBlock {
     pub fn push_parts(&mut self, name: &[&[u8]], value: &[&[u8]]) -> Result<(), HeaderTooLarge> {
         let name_bytes: usize = name.iter().map(|part| part.len()).sum();
         let value_bytes: usize = value.iter().map(|part| part.len()).sum();
-        let name_len = u8::try_from(name_bytes)
-            .ok()
-            .filter(|len| *len > 0 && usize::from(*len) <= NAME_BYTES_MAX)
-            .ok_or(HeaderTooLarge::Name { bytes: name_bytes })?;
-        let value_len = u16::try_from(value_bytes)
-            .ok()
-            .filter(|len| usize::from(*len) <= VALUE_BYTES_MAX)
-            .ok_or(HeaderTooLarge::Value { bytes: value_bytes })?;
-        let count = self.count.checked_add(1).ok_or(HeaderTooLarge::Count)?;
-        self.bytes.reserve(3 + name_bytes + value_bytes);
+        let (name_len, value_len) = self.begin(name_bytes, value_bytes)?;
         self.bytes.push(name_len);
         for part in name {
             self.bytes.extend_from_slice(part);
@@ -116,7 +131,6 @@ impl HeaderBlock {
         for part in value {
             self.bytes.extend_from_slice(part);
         }
-        self.count = count;
         Ok(())
     }
 
@@ -202,13 +216,18 @@ pub struct HeadersRef<'a> {
 impl<'a> HeadersRef<'a> {
     /// `u16 m`, m pairs. `None` if the input ends before they do; the reader stands behind them otherwise.
     pub(crate) fn decode(reader: &mut Reader<'a>) -> Option<Self> {
-        let count = reader.u16()?;
-        let start = reader.rest();
+        let mut ahead = *reader;
+        let count = ahead.u16()?;
+        let (rest, mut at) = (ahead.rest(), 0);
         for _ in 0..count {
-            reader.name()?;
-            reader.value()?;
+            let name = rest.get(at)?;
+            at += 1 + usize::from(*name);
+            let value = rest.get(at..)?.first_chunk::<2>()?;
+            at += 2 + usize::from(u16::from_be_bytes(*value));
         }
-        let bytes = start.get(..start.len() - reader.rest().len())?;
+        // Each length was within its bounds, and what the last one says is too.
+        let bytes = ahead.take(at)?;
+        *reader = ahead;
         Some(Self { count, bytes })
     }
 

@@ -4,6 +4,7 @@
 //! what a field means beyond that. Invariant: what [`join`] emits has each name once, in lower
 //! case, and none that belongs to this hop.
 
+use crate::eights::{is_named, is_plain_name, is_plain_value, place_of, push_lower, PLACES};
 use crate::h1::{Field, Fields};
 use crate::limits::REQUEST_ID_BYTES_MAX;
 
@@ -34,15 +35,16 @@ pub fn is_token_byte(byte: u8) -> bool {
 
 /// Whether `text` is a token.
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
+    // Nearly all names are.
+    is_plain_name(text) || (!text.is_empty() && text.iter().all(|&b| is_token_byte(b)))
 }
 
 /// Whether `value` may be sent as a field value: no control character but the tab (RFC 9110 5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
-    // Without a way out the compiler looks at many bytes at once.
-    value.iter().fold(true, |ok, &b| {
-        ok & (((b >= b' ') & (b != 0x7f)) | (b == b'\t'))
-    })
+    is_plain_value(value)
+        || value
+            .iter()
+            .all(|&b| (b >= b' ' && b != 0x7f) || b == b'\t')
 }
 
 /// Whether a client's `x-request-id` is kept: 1 to 128 of letters, digits, `_`, `.` and `-`.
@@ -65,15 +67,14 @@ pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 /// Whether a field belongs to one hop by its name alone. RFC 9110 7.6.1 names the first six;
 /// Trailer describes chunks that we frame anew, and the two Proxy ones are for the next proxy.
 pub fn is_hop_by_hop(name: &[u8]) -> bool {
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
-        2 => is(b"te"),
-        7 => is(b"upgrade") || is(b"trailer"),
-        10 => is(b"connection") || is(b"keep-alive"),
-        16 => is(b"proxy-connection"),
-        17 => is(b"transfer-encoding"),
-        18 => is(b"proxy-authenticate"),
-        19 => is(b"proxy-authorization"),
+        2 => is_named(name, b"te"),
+        7 => is_named(name, b"upgrade") || is_named(name, b"trailer"),
+        10 => is_named(name, b"connection") || is_named(name, b"keep-alive"),
+        16 => is_named(name, b"proxy-connection"),
+        17 => is_named(name, b"transfer-encoding"),
+        18 => is_named(name, b"proxy-authenticate"),
+        19 => is_named(name, b"proxy-authorization"),
         _ => false,
     }
 }
@@ -135,9 +136,10 @@ pub fn join<'a>(fields: Fields<'a>, scratch: &mut JoinScratch, mut emit: impl Fn
             continue;
         }
         scratch.name.clear();
-        scratch.name.extend(name.iter().map(u8::to_ascii_lowercase));
+        push_lower(&mut scratch.name, name);
         let same = |other: &Field<'a>| other.name.eq_ignore_ascii_case(field.name);
-        if repeated & name_bit(name) == 0 {
+        let is_alone = |places: &Places| !places.has(place_of(name));
+        if repeated.as_ref().is_none_or(is_alone) {
             emit(&scratch.name, field.value);
             continue;
         }
@@ -165,28 +167,37 @@ fn is_nominated_by(fields: Fields<'_>, name: &[u8]) -> bool {
         .any(|connection| is_nominated(connection, name))
 }
 
-/// One of 64 bits for a name; equal names have equal bits.
-fn name_bit(name: &[u8]) -> u64 {
-    let first = name
-        .first()
-        .map_or(0, |b| usize::from(b.to_ascii_lowercase()));
-    let last = name
-        .last()
-        .map_or(0, |b| usize::from(b.to_ascii_lowercase()));
-    1 << ((name.len().wrapping_mul(7) ^ first.wrapping_mul(5) ^ last) % 64)
+/// A bit for each place of a name.
+#[derive(Default)]
+struct Places([u64; PLACES / 64]);
+
+impl Places {
+    fn has(&self, place: usize) -> bool {
+        let word = self.0.get(place / 64).copied().unwrap_or_default();
+        word >> (place % 64) & 1 == 1
+    }
+
+    fn add(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
 }
 
-/// The bits of names that may be repeated, and whether Connection nominates any field beyond the
+/// The places of names that may be repeated, if there are any, and whether Connection nominates any field beyond the
 /// usual ones. Spares the quadratic search for nearly all requests.
-fn survey(fields: Fields<'_>) -> (u64, bool) {
-    let (mut seen, mut repeated, mut nominating) = (0u64, 0u64, false);
+fn survey(fields: Fields<'_>) -> (Option<Places>, bool) {
+    let (mut seen, mut repeated, mut nominating) = (Places::default(), None, false);
     for field in fields.iter() {
-        let bit = name_bit(field.name.as_bytes());
-        repeated |= seen & bit;
-        seen |= bit;
-        if field.name.eq_ignore_ascii_case("connection") {
-            nominating |= list(field.value)
-                .any(|token| !token.eq_ignore_ascii_case(b"close") && !is_hop_by_hop(token));
+        let name = field.name.as_bytes();
+        let place = place_of(name);
+        if seen.has(place) {
+            repeated.get_or_insert_with(Places::default).add(place);
+        }
+        seen.add(place);
+        if is_named(name, b"connection") {
+            nominating |=
+                list(field.value).any(|token| !is_named(token, b"close") && !is_hop_by_hop(token));
         }
     }
     (repeated, nominating)

@@ -79,6 +79,7 @@
 
 pub mod client;
 pub mod date;
+mod eights;
 pub mod error;
 pub mod files;
 pub mod h1;

@@ -218,6 +218,27 @@ fn hop_by_hop_fields_do_not_pass() {
 }
 
 #[test]
+fn what_connection_names_does_not_pass_wherever_it_stands() {
+    let fields: Fields<'_> = &[
+        ("x-mine", "1"),
+        ("not a name", "2"),
+        ("x-yours", "3"),
+        ("date", "Fri, 02 Jan 1970 00:00:00 GMT"),
+        ("content-length", "4"),
+        ("Connection", "X-Mine, not a name"),
+    ];
+    let (text, ..) = encode(&GET, 200, None, fields).unwrap();
+    let expected = "HTTP/1.1 200 OK\r\nx-yours: 3\r\ndate: Fri, 02 Jan 1970 00:00:00 GMT\r\n\
+                    content-length: 4\r\n\r\n";
+    assert_eq!(text, expected);
+    // Without its last word there is a name that is none.
+    let mut fields = fields.to_vec();
+    fields[5].1 = "X-Mine";
+    let refused = encode(&GET, 200, None, &fields).err();
+    assert_eq!(refused, Some(ResponseError::FieldName));
+}
+
+#[test]
 fn an_own_date_and_request_id() {
     let (text, ..) = encode(&GET, 200, Some(0), &[("Date", "then")]).unwrap();
     assert!(text.contains("Date: then\r\n") && !text.contains(DATE));

@@ -9,7 +9,7 @@ use crate::error::{IdentityFault, ProtocolError};
 use crate::event::{Event, ResetCode};
 use crate::limits::MESSAGE_HEADER_BYTES;
 use crate::node_id::NodeId;
-use crate::stream::{Recv, Send};
+use crate::stream::Recv;
 use crate::StreamId;
 
 pub(super) type Received<'a> = Result<Option<Event<'a>>, ProtocolError>;
@@ -176,18 +176,23 @@ impl Link {
 
     fn on_response<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
         let id = message.head.stream;
-        let Some(stream) = self.streams.get(id) else {
+        let end = message.has(flag::END);
+        let answered = self.streams.update(id, |stream, _| {
+            if !stream.ours || stream.recv != Recv::Head {
+                return Err(ProtocolError::StreamState {
+                    stream: StreamId(id),
+                    what: "a second response, or one to the peer's own request",
+                });
+            }
+            stream.recv = if end { Recv::Ended } else { Recv::Body };
+            Ok(())
+        });
+        let Some((answered, left)) = answered else {
             return self.drop_late(id, kind::RESPONSE);
         };
-        if !stream.ours || stream.recv != Recv::Head {
-            return Err(ProtocolError::StreamState {
-                stream: StreamId(id),
-                what: "a second response, or one to the peer's own request",
-            });
-        }
+        answered?;
         let (status, headers) = message.response()?;
-        let end = message.has(flag::END);
-        self.change_recv(shared, id, if end { Recv::Ended } else { Recv::Body });
+        self.note_left(shared, left);
         Ok(Some(Event::Response {
             stream: StreamId(id),
             status: Some(status),
@@ -198,26 +203,27 @@ impl Link {
 
     fn on_data<'a>(&mut self, shared: &mut Shared, message: Message<'a>) -> Received<'a> {
         let id = message.head.stream;
-        match self.streams.get(id).map(|stream| stream.recv) {
-            None => return self.drop_late(id, kind::DATA),
-            Some(Recv::Body) => {}
-            Some(_) => {
+        let (bytes, end) = (message.body, message.has(flag::END));
+        let received = self.streams.update(id, |stream, _| {
+            if stream.recv != Recv::Body {
                 return Err(ProtocolError::StreamState {
                     stream: StreamId(id),
                     what: "data before the response or after the end",
-                })
+                });
             }
-        }
-        let bytes = message.body;
-        if let Some((received, _)) = self
-            .streams
-            .update(id, |stream, _| stream.receive(id, bytes.len()))
-        {
-            received?;
-        }
+            stream.receive(id, bytes.len())?;
+            if end {
+                stream.recv = Recv::Ended;
+            }
+            Ok(())
+        });
+        let Some((received, left)) = received else {
+            return self.drop_late(id, kind::DATA);
+        };
+        received?;
+        self.note_left(shared, left);
         let stream = StreamId(id);
-        if message.has(flag::END) {
-            self.change_recv(shared, id, Recv::Ended);
+        if end {
             if bytes.is_empty() {
                 return Ok(Some(Event::End { stream }));
             }
@@ -296,12 +302,6 @@ impl Link {
 
     fn change_recv(&mut self, shared: &mut Shared, id: u64, recv: Recv) {
         if let Some(((), left)) = self.streams.update(id, |stream, _| stream.recv = recv) {
-            self.note_left(shared, left);
-        }
-    }
-
-    pub(super) fn change_send(&mut self, shared: &mut Shared, id: u64, send: Send) {
-        if let Some(((), left)) = self.streams.update(id, |stream, _| stream.send = send) {
             self.note_left(shared, left);
         }
     }

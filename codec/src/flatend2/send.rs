@@ -118,22 +118,20 @@ impl Link {
         end: bool,
     ) -> Result<(), SendError> {
         let id = stream.0;
-        let state = self.streams.get(id).ok_or(SendError::StreamGone)?;
-        if state.ours || state.send != Send::Idle {
-            return Err(SendError::ApiMisuse(ApiMisuse::ResponseOrder));
-        }
         // The status has a field of its own; on legacy it is a header.
         let split = headers.without(b":status");
         let bytes = 2 + 2 + split.byte_len();
-        if bytes > HEAD_BYTES_MAX {
-            return Err(SendError::HeadTooLarge {
-                bytes,
-                max: HEAD_BYTES_MAX,
-            });
-        }
-        self.has_room(shared)?;
-        let status = split.value.map_or(Some(200), parse_status);
-        let status = status.ok_or(SendError::ApiMisuse(ApiMisuse::Status))?;
+        let status = self.may_respond(shared, bytes, split.value);
+        let responding = self.streams.update(id, |stream, _| {
+            if stream.ours || stream.send != Send::Idle {
+                return Err(SendError::ApiMisuse(ApiMisuse::ResponseOrder));
+            }
+            let status = status?;
+            stream.send = if end { Send::Ended } else { Send::Open };
+            Ok(status)
+        });
+        let (status, left) = responding.ok_or(SendError::StreamGone)?;
+        let status = status?;
         let flags = if end { flag::END } else { 0 };
         self.put(shared, kind::RESPONSE, flags, id, bytes, |out| {
             put_u16(out, status);
@@ -141,8 +139,26 @@ impl Link {
             out.extend_from_slice(split.before);
             out.extend_from_slice(split.behind);
         });
-        self.change_send(shared, id, if end { Send::Ended } else { Send::Open });
+        self.note_left(shared, left);
         Ok(())
+    }
+
+    /// Whether a response of so many bytes can be sent, and its status.
+    fn may_respond(
+        &self,
+        shared: &Shared,
+        bytes: usize,
+        status: Option<&[u8]>,
+    ) -> Result<u16, SendError> {
+        if bytes > HEAD_BYTES_MAX {
+            return Err(SendError::HeadTooLarge {
+                bytes,
+                max: HEAD_BYTES_MAX,
+            });
+        }
+        self.has_room(shared)?;
+        let status = status.map_or(Some(200), parse_status);
+        status.ok_or(SendError::ApiMisuse(ApiMisuse::Status))
     }
 
     pub(crate) fn send_data(
@@ -151,19 +167,17 @@ impl Link {
         stream: StreamId,
         bytes: &[u8],
     ) -> Result<(), SendError> {
-        let id = self.may_send(stream)?;
-        self.has_room(shared)?;
-        if self.send_capacity(stream) < bytes.len() {
-            return Err(SendError::Full);
-        }
+        let id = stream.0;
+        let room = self.has_room(shared);
+        let window = self.streams.sending(id)?;
+        room?;
+        let left = window.checked_sub(bytes.len() as u64);
+        *window = left.ok_or(SendError::Full)?;
         for piece in bytes.chunks(DATA_BYTES_MAX) {
             self.put(shared, kind::DATA, 0, id, piece.len(), |out| {
                 out.extend_from_slice(piece);
             });
         }
-        self.streams.update(id, |stream, _| {
-            stream.send_window -= bytes.len() as u64;
-        });
         Ok(())
     }
 
@@ -172,12 +186,13 @@ impl Link {
         shared: &mut Shared,
         stream: StreamId,
     ) -> Result<(), SendError> {
-        let id = self.may_send(stream)?;
+        let id = stream.0;
+        let left = self.streams.end_sending(id)?;
         // The last piece carries the end if it has not been sealed yet.
         if !shared.out.flag_last(kind::DATA, id, flag::END) {
             self.put(shared, kind::DATA, flag::END, id, 0, |_| {});
         }
-        self.change_send(shared, id, Send::Ended);
+        self.note_left(shared, left);
         Ok(())
     }
 
@@ -187,7 +202,8 @@ impl Link {
         stream: StreamId,
         trailers: &HeaderBlock,
     ) -> Result<(), SendError> {
-        let id = self.may_send(stream)?;
+        let id = stream.0;
+        self.streams.sending(id)?;
         let bytes = 2 + trailers.byte_len();
         if bytes > HEAD_BYTES_MAX {
             return Err(SendError::HeadTooLarge {
@@ -196,20 +212,13 @@ impl Link {
             });
         }
         self.has_room(shared)?;
+        let left = self.streams.end_sending(id)?;
         self.put(shared, kind::TRAILERS, 0, id, bytes, |out| {
             put_u16(out, trailers.count());
             out.extend_from_slice(trailers.bytes());
         });
-        self.change_send(shared, id, Send::Ended);
+        self.note_left(shared, left);
         Ok(())
-    }
-
-    fn may_send(&self, stream: StreamId) -> Result<u64, SendError> {
-        match self.streams.get(stream.0).map(|stream| stream.send) {
-            Some(Send::Open) => Ok(stream.0),
-            Some(Send::Idle) => Err(SendError::ApiMisuse(ApiMisuse::ResponseOrder)),
-            Some(Send::Ended) | None => Err(SendError::StreamGone),
-        }
     }
 
     pub(super) fn has_room(&self, shared: &Shared) -> Result<(), SendError> {

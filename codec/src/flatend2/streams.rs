@@ -2,10 +2,10 @@
 //! control is per stream only (flatend2.md 4): a stalled reader stops its own stream and no other. The invariant likeliest to
 //! break: what a peer may send of a stream is its window, and every byte that it sends is taken off it before anything else.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 
 use super::purse::Purse;
-use crate::error::ProtocolError;
+use crate::error::{ApiMisuse, ProtocolError, SendError};
 use crate::limits::{
     STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MAX, STREAM_WINDOW_HURRIED_BYTES_MAX,
 };
@@ -109,6 +109,15 @@ impl Stream {
         (self.recv_window, self.uncredited) = (0, 0);
     }
 
+    /// Whether we may send on.
+    fn may_send(&self) -> Result<(), SendError> {
+        match self.send {
+            Send::Open => Ok(()),
+            Send::Idle => Err(SendError::ApiMisuse(ApiMisuse::ResponseOrder)),
+            Send::Ended => Err(SendError::StreamGone),
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.send == Send::Ended && self.recv.is_over()
     }
@@ -181,27 +190,58 @@ impl Streams {
         id: u64,
         change: impl FnOnce(&mut Stream, &mut Purse) -> R,
     ) -> Option<(R, Left)> {
-        let stream = self.streams.get_mut(&id)?;
+        // Looked for once, also where it leaves.
+        let Entry::Occupied(mut entry) = self.streams.entry(id) else {
+            return None;
+        };
+        let stream = entry.get_mut();
         let waited = stream.waits();
         let result = change(stream, &mut self.purse);
         if stream.recv.is_over() {
             stream.close_window(&mut self.purse);
         }
-        if stream.is_over() {
-            // Counted out as it was counted in.
-            self.waiting += usize::from(stream.waits());
-            self.waiting -= usize::from(waited);
-            return Some((result, self.remove(id)));
-        }
         self.waiting += usize::from(stream.waits());
         self.waiting -= usize::from(waited);
-        Some((result, Left::Nothing))
+        if !stream.is_over() {
+            return Some((result, Left::Nothing));
+        }
+        let stream = entry.remove();
+        Some((result, self.note_removed(stream)))
+    }
+
+    /// The window of a stream on which we may send.
+    ///
+    /// # Errors
+    /// It is gone, its response has no head yet, or our direction has ended.
+    pub(super) fn sending(&mut self, id: u64) -> Result<&mut u64, SendError> {
+        let stream = self.streams.get_mut(&id).ok_or(SendError::StreamGone)?;
+        stream.may_send()?;
+        Ok(&mut stream.send_window)
+    }
+
+    /// Ends our direction of a stream.
+    ///
+    /// # Errors
+    /// As [`sending`](Self::sending).
+    pub(super) fn end_sending(&mut self, id: u64) -> Result<Left, SendError> {
+        let ended = self.update(id, |stream, _| {
+            stream.may_send()?;
+            stream.send = Send::Ended;
+            Ok(())
+        });
+        let (result, left) = ended.ok_or(SendError::StreamGone)?;
+        result.map(|()| left)
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Left {
-        let Some(mut stream) = self.streams.remove(&id) else {
-            return Left::Nothing;
-        };
+        match self.streams.remove(&id) {
+            Some(stream) => self.note_removed(stream),
+            None => Left::Nothing,
+        }
+    }
+
+    /// Counted out as it was counted in.
+    fn note_removed(&mut self, mut stream: Stream) -> Left {
         self.count(&stream, -1);
         stream.close_window(&mut self.purse);
         if stream.ours {

@@ -109,11 +109,12 @@ fn parameters<T>(
     matched: &Match<'_, '_, T>,
 ) -> Result<(), MapError> {
     if let Some(query) = head.target.query {
+        let mut is_first = true;
         for parameter in query::limited(query) {
             let (name, value) = parameter?;
             lower_case(header, b"query.", &name);
-            // Names that differ in case only are one name here; the first stands.
-            if block.get(header).is_some() {
+            // Names that differ in case only are one name here; the first stands. No other header is called so.
+            if !std::mem::take(&mut is_first) && block.get(header).is_some() {
                 continue;
             }
             block.push(header, &value).map_err(too_large(

@@ -9,6 +9,7 @@ use httparse::Header;
 
 use super::head::Version;
 use super::request::offset;
+use crate::eights::is_named;
 use crate::error::RequestError;
 use crate::headers::{is_token, list};
 
@@ -47,21 +48,21 @@ pub(super) fn of<'a>(
 
     // One look at the length of a name spares nearly all comparisons.
     for header in raw {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        match header.name.len() {
-            6 if is("expect") => {
+        let name = header.name.as_bytes();
+        match name.len() {
+            6 if is_named(name, b"expect") => {
                 expects += 1;
                 expect = Some(header.value);
             }
-            7 if is("upgrade") => upgrade = Some(header.value),
-            10 if is("connection") => {
+            7 if is_named(name, b"upgrade") => upgrade = Some(header.value),
+            10 if is_named(name, b"connection") => {
                 for token in list(header.value) {
-                    close |= token.eq_ignore_ascii_case(b"close");
-                    keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-                    names_upgrade |= token.eq_ignore_ascii_case(b"upgrade");
+                    close |= is_named(token, b"close");
+                    keep_alive |= is_named(token, b"keep-alive");
+                    names_upgrade |= is_named(token, b"upgrade");
                 }
             }
-            14 if is("content-length") => {
+            14 if is_named(name, b"content-length") => {
                 if length.is_some() {
                     return Err(RequestError::bad(
                         "The request has more than one Content-Length",
@@ -70,7 +71,7 @@ pub(super) fn of<'a>(
                 refuse_tabs(head, header)?;
                 length = Some(parse_length(header.value)?);
             }
-            17 if is("transfer-encoding") => {
+            17 if is_named(name, b"transfer-encoding") => {
                 refuse_tabs(head, header)?;
                 coding.add(header.value)?;
             }

@@ -8,6 +8,7 @@ use httparse::Header;
 use std::net::Ipv6Addr;
 
 use super::head::Version;
+use crate::eights::is_named;
 use crate::error::RequestError;
 
 /// The value of the one Host field; `None` only on HTTP/1.0 without one.
@@ -18,7 +19,7 @@ pub(super) fn of<'a>(
 ) -> Result<Option<&'a str>, RequestError> {
     let mut found: Option<&'a [u8]> = None;
     for header in raw {
-        if header.name.len() == 4 && header.name.eq_ignore_ascii_case("host") {
+        if is_named(header.name.as_bytes(), b"host") {
             if found.is_some() {
                 return Err(RequestError::bad("The request has more than one Host"));
             }

@@ -9,6 +9,7 @@ use super::head::{RequestFacts, Version};
 use super::out_body::{OutBody, OutFraming};
 use super::status::reason_phrase;
 use crate::date::DATE_BYTES;
+use crate::eights::is_named;
 use crate::error::ResponseError;
 use crate::headers;
 use crate::limits::RESPONSE_OWN_BYTES_MAX;
@@ -66,24 +67,18 @@ fn write_response<'f>(
     }
     out.reserve(RESPONSE_OWN_BYTES_MAX);
     write_status_line(out, head.status);
-    let (nominating, declared) = survey(fields.clone());
-    let mut dated = false;
-    for (name, value) in fields.clone() {
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        let ours = match name.len() {
-            // Only one: a message has one date (RFC 9110 5.3, 6.6.1).
-            4 if is(b"date") => std::mem::replace(&mut dated, true),
-            12 => head.request_id.is_some() && is(b"x-request-id"),
-            14 => is(b"content-length"),
-            _ => false,
-        };
-        if ours || headers::is_hop_by_hop(name) || (nominating && is_nominated(&fields, name)) {
-            continue;
-        }
-        write_field(out, name, value)?;
+    let from = out.len();
+    let mut written = write_fields(out, head, &fields, false);
+    // What a service says of one hop may name fields that were written already, or that cannot be written.
+    if written.as_ref().map_or(true, |written| written.nominating) && nominates(&fields) {
+        out.truncate(from);
+        written = write_fields(out, head, &fields, true);
     }
+    let Written {
+        dated, declared, ..
+    } = written?;
     if let Some(id) = head.request_id {
-        write_field(out, b"x-request-id", id.as_bytes())?;
+        write_sound_name(out, b"x-request-id", id.as_bytes())?;
     }
     if !dated {
         out.extend_from_slice(b"date: ");
@@ -130,20 +125,60 @@ fn write_response<'f>(
     Ok((OutBody::new(framing), keep_alive))
 }
 
-/// Whether Connection nominates fields, and the one valid `content-length`, if there is one.
-fn survey<'f>(fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> (bool, Option<u64>) {
-    let (mut nominating, mut lengths, mut declared) = (false, 0, None);
-    for (name, value) in fields {
-        match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => nominating = true,
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
+/// What the fields of a response said.
+struct Written {
+    /// There is a Date among them.
+    dated: bool,
+    /// The one valid `content-length`, if there is one.
+    declared: Option<u64>,
+    /// A Connection is among them.
+    nominating: bool,
+}
+
+/// Appends the fields that pass; those that Connection names do not, where it is `nominating`.
+#[inline]
+fn write_fields<'f>(
+    out: &mut Vec<u8>,
+    head: &ResponseHead<'_>,
+    fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone),
+    nominating: bool,
+) -> Result<Written, ResponseError> {
+    let (mut lengths, mut declared) = (0, None);
+    let mut written = Written {
+        dated: false,
+        declared: None,
+        nominating: false,
+    };
+    for (name, value) in fields.clone() {
+        // One look at the length of a name spares nearly all comparisons.
+        let ours = match name.len() {
+            // Only one: a message has one date (RFC 9110 5.3, 6.6.1).
+            4 if is_named(name, b"date") => std::mem::replace(&mut written.dated, true),
+            10 if is_named(name, b"connection") => {
+                written.nominating = true;
+                true
+            }
+            12 => head.request_id.is_some() && is_named(name, b"x-request-id"),
+            14 if is_named(name, b"content-length") => {
                 lengths += 1;
                 declared = parse_length(value.trim_ascii()).ok();
+                true
             }
-            _ => {}
+            _ => headers::is_hop_by_hop(name),
+        };
+        if ours || (nominating && is_nominated(fields, name)) {
+            continue;
         }
+        write_field(out, name, value)?;
     }
-    (nominating, declared.filter(|_| lengths == 1))
+    written.declared = declared.filter(|_| lengths == 1);
+    Ok(written)
+}
+
+fn nominates<'f>(fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone)) -> bool {
+    fields
+        .clone()
+        .any(|(name, _)| is_named(name, b"connection"))
 }
 
 fn is_nominated<'f>(
@@ -152,7 +187,7 @@ fn is_nominated<'f>(
 ) -> bool {
     fields
         .clone()
-        .filter(|(other, _)| other.eq_ignore_ascii_case(b"connection"))
+        .filter(|(other, _)| is_named(other, b"connection"))
         .any(|(_, value)| headers::is_nominated(value, name))
 }
 
@@ -231,6 +266,11 @@ pub(super) fn write_field(
     if !headers::is_token(name) {
         return Err(ResponseError::FieldName);
     }
+    write_sound_name(out, name, value)
+}
+
+/// As [`write_field`], of a name that is known to be a token.
+fn write_sound_name(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
     if !headers::is_field_value(value) {
         return Err(ResponseError::FieldValue);
     }
