@@ -66,6 +66,9 @@ fn listing(config: &Config) -> String {
     if let Some(bytes) = mesh.receive_budget {
         writeln!(text, "  receive budget {bytes}").unwrap();
     }
+    if let Some(congestion) = &mesh.congestion {
+        writeln!(text, "  congestion {}", congestion.name()).unwrap();
+    }
     for node in &mesh.bootstrap {
         writeln!(
             text,
@@ -134,6 +137,9 @@ fn list_http(text: &mut String, http: &Http) {
         http.max.header_size, http.min.body_size, http.max.body_size, http.min.rate
     )
     .unwrap();
+    if let Some(congestion) = &http.congestion {
+        writeln!(text, "  congestion {}", congestion.name()).unwrap();
+    }
     if let Some(log) = &http.access_log {
         let to = match &log.to {
             AccessTo::Stdout => "standard output".to_owned(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.checks import Failed, case, equal, true
 from harness.configured import Configured, route
 from harness.process import free_port
+from harness.sockets import congestion
 
 
 @case("redirect-routes")
@@ -209,6 +210,31 @@ def mesh_keys(world):
     other.process.wait_line("Made a secret key")
     equal((other.folder / "secret.key").stat().st_mode & 0o777, 0o600, "mode of the key in the state directory")
     return f"known as 127.0.0.1:{gateway.ports['b']}"
+
+
+@case("congestion-control")
+def congestion_control(world):
+    """`congestion`: at the top for links, accepted and dialed; in `[[http]]` for its clients; without it as the system says."""
+    system = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    have = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+    other = next((name for name in have if name != system), system)
+    plain = Configured(world, '[[http]]\naddr = "127.0.0.1:{a}"\n' + route("GET /", "status = 404"))
+    chosen = Configured(
+        world,
+        f'congestion = "{other}"\nbootstrap = ["{plain.address}"]\n[[http]]\naddr = "127.0.0.1:{{a}}"\ncongestion = "{other}"\n'
+        + route("GET /", "status = 404"),
+    )
+    world.rust_node(chosen.address)
+    chosen.process.wait_line(r"has connected|You are now connected", count=2)
+    for gateway, name in (plain, system), (chosen, other):
+        client = gateway.connect()
+        client.send_head("GET", "/")
+        equal(client.response().status, 404, "a status")
+        pid = gateway.process.pid
+        equal(congestion(pid, local_port=gateway.ports["a"]), [name], "of the client's connection")
+        equal(set(congestion(pid, local_port=gateway.ports["mesh"])), {name}, "of links that were accepted")
+    equal(set(congestion(chosen.process.pid, peer_port=plain.ports["mesh"])), {other}, "of the link that was dialed")
+    return f"{system}, {other}"
 
 
 @case("nocache")

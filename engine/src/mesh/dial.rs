@@ -97,7 +97,8 @@ fn tell_trouble(shard: &Rc<Shard>, to: &str, what: &str) {
 async fn connect(shard: &Rc<Shard>, dial: &Dial) -> Result<Rc<Link>, String> {
     let mut last = "the name has no address".to_owned();
     for addr in lookup(shard, &dial.to).await? {
-        match Socket::connect(addr, DIAL_TIMEOUT_MS).await {
+        let congestion = shard.shared.congestion.as_ref();
+        match Socket::connect(addr, congestion, DIAL_TIMEOUT_MS).await {
             Ok(socket) => {
                 let here = socket.local_addr().map_err(|err| err.to_string())?;
                 let port = shard

@@ -62,6 +62,7 @@ pub struct NodeBuilder {
     pub(super) shard_tasks: Vec<ShardTask>,
     pub(super) reconnect: Reconnect,
     pub(super) limits: NodeLimits,
+    pub(super) congestion: Option<String>,
     pub(super) relays: bool,
     pub(super) flatend2: bool,
     pub(super) network_key: Option<[u8; 32]>,
@@ -85,6 +86,7 @@ impl Default for NodeBuilder {
             shard_tasks: Vec::new(),
             reconnect: Reconnect::default(),
             limits: NodeLimits::default(),
+            congestion: None,
             relays: false,
             flatend2: true,
             network_key: None,
@@ -295,6 +297,15 @@ impl NodeBuilder {
     #[must_use]
     pub fn limits(mut self, limits: NodeLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The TCP congestion control of the node's links, those that it accepts and those that it dials: `cubic`, `bbr`, or what else the
+    /// system has and allows this process; the system's default if not said. Each end decides for what it sends. One that cannot be
+    /// used is an error of [`NodeBuilder::start`].
+    #[must_use]
+    pub fn congestion(mut self, name: impl Into<String>) -> Self {
+        self.congestion = Some(name.into());
         self
     }
 

@@ -23,7 +23,7 @@ use crate::host_port::pinned;
 use crate::limits::{HANDLE_MESSAGES_MAX, SHARDS_MAX};
 use crate::mesh::core::{Config, Redial};
 use crate::mesh::{self, Bootstrap, Steer};
-use crate::rt::{self, Address, Inbox, ListenOptions, Listener};
+use crate::rt::{self, Address, Congestion, Inbox, ListenOptions, Listener};
 use crate::shard::{serve_inbox, Message, Offered, Shard, Shared, Stage, Stages};
 use crate::trust::Known;
 
@@ -49,8 +49,13 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
     let count = builder.shards.unwrap_or(cpus.len().min(SHARDS_MAX));
     rt::preflight(count).map_err(StartError::Preflight)?;
 
+    let congestion = builder.congestion.as_deref().map(|name| {
+        Congestion::named(name)
+            .map_err(|error| StartError::Setting(format!("congestion(\"{name}\"), {error}")))
+    });
+    let congestion = congestion.transpose()?;
     let (key, made) = builder.signing_key()?;
-    let (addrs, listeners) = listen(&builder.bind, count)?;
+    let (addrs, listeners) = listen(&builder.bind, count, congestion.as_ref())?;
     let public_key = key.as_ref().map(|key| key.verifying_key().to_bytes());
     let credentials = Credentials::new(key.as_ref()).map_err(StartError::Setting)?;
     // Without an address there is no ID to show: the key is proved on flatend/2 alone.
@@ -104,6 +109,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             receive_bytes: Some(builder.limits.receive_bytes_of(count)),
             ..builder.limits
         },
+        congestion,
         relays: builder.relays,
         stages: Stages::new(count),
         flatend2: builder.flatend2,
@@ -210,6 +216,7 @@ pub(super) fn start(builder: NodeBuilder) -> Result<Node, StartError> {
 fn listen(
     bind: &[String],
     shards: usize,
+    congestion: Option<&Congestion>,
 ) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
     let mut addrs = Vec::new();
     let mut per_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
@@ -225,7 +232,7 @@ fn listen(
             .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
         let options = ListenOptions {
             only_v6: false,
-            congestion: None,
+            congestion: congestion.cloned(),
         };
         let (bound, group) = Listener::bind_group(resolved, shards, &options).map_err(failed)?;
         addrs.push(bound);

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use rustix::net::SocketFlags;
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, Protocol, Type};
 
+use super::congestion::Congestion;
 use super::limits::BACKLOG;
 use super::reactor::{self, Slot};
 use super::sync::Flag;
@@ -19,8 +20,8 @@ use super::sync::Flag;
 pub struct ListenOptions {
     /// `IPV6_V6ONLY`; false lets `[::]` take IPv4 too.
     pub only_v6: bool,
-    /// TCP congestion control of accepted sockets (`cubic`, `bbr`); `None`: the system's default.
-    pub congestion: Option<String>,
+    /// TCP congestion control of accepted sockets; `None`: the system's default.
+    pub congestion: Option<Congestion>,
 }
 
 /// A listening socket of this shard.
@@ -159,7 +160,7 @@ fn bound(addr: SocketAddr, share: bool, options: &ListenOptions) -> io::Result<s
     }
     sock.set_nonblocking(true)?;
     if let Some(congestion) = &options.congestion {
-        SockRef::from(&sock).set_tcp_congestion(congestion.as_bytes())?;
+        congestion.set(&sock)?;
     }
     sock.bind(&addr.into())?;
     Ok(sock)

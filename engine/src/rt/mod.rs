@@ -11,6 +11,7 @@
 //! The pump sleeps when a round of the run queue polled nothing else; a task spawned behind its back would be slept upon.
 
 mod blocking;
+mod congestion;
 mod executor;
 mod file;
 mod gate;
@@ -30,6 +31,7 @@ mod timer;
 mod words;
 
 pub use blocking::run_blocking;
+pub use congestion::{Congestion, CongestionError};
 pub(crate) use executor::count_panic;
 pub use executor::{allowed_cpus, report_panic, spawn, start_shard, yield_now, ShardThread};
 pub use file::{opens_beneath, File, FileKind, FileStat, FileTrouble, Listed, Listing, Residency};

@@ -13,6 +13,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use socket2::{Domain, Protocol, SockRef, Type};
 
+use super::congestion::Congestion;
 use super::file::File;
 use super::limits::GATHER_MAX;
 use super::reactor::{self, Slot};
@@ -62,11 +63,15 @@ impl Socket {
         })
     }
 
-    /// Dials `addr`.
+    /// Dials `addr`, with the system's congestion control if no other is named.
     ///
     /// # Errors
     /// [`ConnectError`]; a refused or unreachable address comes back at once, a silent one after `timeout_ms`.
-    pub async fn connect(addr: SocketAddr, timeout_ms: u64) -> Result<Socket, ConnectError> {
+    pub async fn connect(
+        addr: SocketAddr,
+        congestion: Option<&Congestion>,
+        timeout_ms: u64,
+    ) -> Result<Socket, ConnectError> {
         let sock = socket2::Socket::new(
             Domain::for_address(addr),
             Type::STREAM.cloexec(),
@@ -74,6 +79,9 @@ impl Socket {
         )
         .map_err(ConnectError::Io)?;
         sock.set_nonblocking(true).map_err(ConnectError::Io)?;
+        if let Some(congestion) = congestion {
+            congestion.set(&sock).map_err(ConnectError::Io)?;
+        }
         match sock.connect(&addr.into()) {
             Ok(()) => {}
             Err(err)

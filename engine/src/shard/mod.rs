@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) offered: ArcSwap<Offered>,
     pub(crate) events: Events,
     pub(crate) limits: NodeLimits,
+    /// Of the links, if it is not the system's default.
+    pub(crate) congestion: Option<rt::Congestion>,
     /// This node answers for those that it is connected to.
     pub(crate) relays: bool,
     /// Shards that have not come so far in their end.

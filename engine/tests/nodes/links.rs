@@ -125,7 +125,8 @@ fn settings_that_make_no_sense_are_refused() {
     let twice = Node::builder().service("a", hello).service("a", hello);
     let long = Node::builder().service("x".repeat(256), hello);
     let none = Node::builder().shards(0);
-    for builder in [twice, long, none] {
+    let unknown = Node::builder().congestion("no_such");
+    for builder in [twice, long, none, unknown] {
         let result = builder.on_event(|_| {}).start();
         assert!(matches!(result, Err(StartError::Setting(_))));
     }

@@ -50,7 +50,9 @@ fn what_is_sent_arrives_both_ways_and_a_fin_ends_it() {
             socket.shutdown_write();
             socket.discard_until_fin(10_000, 1_000_000).await;
         });
-        let socket = Socket::connect(addr, 5_000).await.expect("a listener");
+        let socket = Socket::connect(addr, None, 5_000)
+            .await
+            .expect("a listener");
         assert_eq!(socket.peer_addr().expect("known"), addr);
         socket.send_all(&sent).await.expect("the acceptor reads");
         assert_eq!(receive(&socket, 5_000_000).await, expected);
@@ -69,7 +71,9 @@ fn a_narrowed_window_is_half_of_the_memory_that_the_system_gives() {
             let more = body::bytes(0, 8_000_000);
             socket.send_all(&more).await.expect("the dialer reads");
         });
-        let socket = Socket::connect(addr, 5_000).await.expect("a listener");
+        let socket = Socket::connect(addr, None, 5_000)
+            .await
+            .expect("a listener");
         receive(&socket, 8_000_000).await;
         socket.narrow_window();
         let memory = rustix::net::sockopt::socket_recv_buffer_size(&socket).expect("known");
@@ -121,7 +125,7 @@ fn a_refused_dial_is_told_at_once() {
     let addr = free.local_addr().expect("bound");
     drop(free);
     shard::run(move || async move {
-        let refused = Socket::connect(addr, 60_000).await;
+        let refused = Socket::connect(addr, None, 60_000).await;
         match refused {
             Err(rt::ConnectError::Io(err)) => assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
             Err(rt::ConnectError::TimedOut) => panic!("a refusal needs no timeout"),
@@ -210,7 +214,9 @@ fn no_child_process_inherits_a_socket() {
         assert!(group.iter().all(|fd| closes(fd)));
         let listener = group.into_iter().next().expect("one listener");
         let listener = Listener::adopt(listener).expect("it can be watched");
-        let dialed = Socket::connect(addr, 5_000).await.expect("a listener");
+        let dialed = Socket::connect(addr, None, 5_000)
+            .await
+            .expect("a listener");
         let accepted = accept(&listener).await;
         assert!(closes(&dialed));
         assert!(closes(&accepted));

@@ -4,8 +4,15 @@ use std::fs;
 
 use rustix::process::{getrlimit, Resource};
 
+use crate::config::Config;
+
 /// The line, for `shards` shards on a machine of which `processors` may be used, each with a receive budget of `receive_bytes`.
-pub(super) fn line(shards: usize, processors: &[usize], receive_bytes: u64) -> String {
+pub(super) fn line(
+    config: &Config,
+    shards: usize,
+    processors: &[usize],
+    receive_bytes: u64,
+) -> String {
     let shards = match (shards, processors.get(..shards)) {
         (1, Some([processor])) => format!("1 shard, on processor {processor}"),
         (_, Some(used)) => {
@@ -19,7 +26,7 @@ pub(super) fn line(shards: usize, processors: &[usize], receive_bytes: u64) -> S
     };
     let limit = |resource| getrlimit(resource).current;
     format!(
-        "In force (see tuning.md): {shards}; Linux {}; {} open files; {} of locked memory; receive budget {} a shard; accept queue {}; congestion control {}; \
+        "In force (see tuning.md): {shards}; Linux {}; {} open files; {} of locked memory; receive budget {} a shard; accept queue {}; congestion control {}{}; \
          socket memory up to {} in, {} out; huge pages {}; NUMA nodes: {}.",
         proc("sys/kernel/osrelease"),
         limit(Resource::Nofile).map_or_else(unlimited, |files| files.to_string()),
@@ -27,11 +34,32 @@ pub(super) fn line(shards: usize, processors: &[usize], receive_bytes: u64) -> S
         bytes(receive_bytes),
         proc("sys/net/core/somaxconn"),
         proc("sys/net/ipv4/tcp_congestion_control"),
+        other_congestion(config),
         third(&proc("sys/net/ipv4/tcp_rmem")),
         third(&proc("sys/net/ipv4/tcp_wmem")),
         chosen(&read("/sys/kernel/mm/transparent_hugepage/enabled")),
         read("/sys/devices/system/node/online"),
     )
+}
+
+/// The congestion control that the configuration sets, behind the system's.
+fn other_congestion(config: &Config) -> String {
+    let mut text = String::new();
+    if let Some(links) = &config.mesh.congestion {
+        text = format!(", {} for links", links.name());
+    }
+    let mut seen = Vec::new();
+    for congestion in config
+        .http
+        .iter()
+        .filter_map(|http| http.congestion.as_ref())
+    {
+        if !seen.contains(&congestion) {
+            seen.push(congestion);
+            text = format!("{text}, {} for clients", congestion.name());
+        }
+    }
+    text
 }
 
 fn unlimited() -> String {
@@ -72,13 +100,33 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+
+    fn of(toml: &str) -> Config {
+        let context = config::Context {
+            env: &|_| None,
+            fallback_addr: ([127, 0, 0, 1], 9000).into(),
+            base_dir: std::path::PathBuf::new(),
+        };
+        config::parse(toml, &context).expect("a configuration")
+    }
+
+    #[test]
+    fn the_congestion_control_of_links_and_clients_stands_behind_the_systems() {
+        let http = "[[http]]\naddr = \":1\"\ncongestion = \"reno\"\n[[http]]\naddr = \":2\"\ncongestion = \"reno\"\n[[http]]\naddr = \":3\"";
+        let both = format!("congestion = \"reno\"\n{http}");
+        let said = [of(""), of(http), of(&both)].map(|config| other_congestion(&config));
+        let clients = ", reno for clients";
+        assert_eq!(said, ["", clients, &format!(", reno for links{clients}")]);
+        assert!(line(&of(&both), 1, &[0], 1).contains(&format!("{}; socket memory", said[2])));
+    }
 
     #[test]
     fn the_line_tells_where_shards_run_and_names_every_value() {
-        assert!(line(1, &[3], 1 << 26)
+        assert!(line(&of(""), 1, &[3], 1 << 26)
             .starts_with("In force (see tuning.md): 1 shard, on processor 3; Linux "));
-        assert!(line(2, &[1, 4, 5], 1 << 26).contains(": 2 shards, on processors 1, 4; "));
-        let crowded = line(3, &[0, 1], 1 << 26);
+        assert!(line(&of(""), 2, &[1, 4, 5], 1 << 26).contains(": 2 shards, on processors 1, 4; "));
+        let crowded = line(&of(""), 3, &[0, 1], 1 << 26);
         assert!(
             crowded.contains(": 3 shards, not pinned, for 2 processors may be used; "),
             "{crowded}"

@@ -95,6 +95,9 @@ pub fn start(
             NodeEvent::OwnKey { .. } => own_key(&event, key_file.as_deref()),
             event => report(event),
         });
+    if let Some(congestion) = &config.mesh.congestion {
+        builder = builder.congestion(congestion.name());
+    }
     if let Some(addr) = config.mesh.public_addr {
         builder = builder.public_addr(addr);
     }
@@ -127,7 +130,7 @@ pub fn start(
     let receive_bytes = config.mesh.limits().receive_bytes_of(shards);
     log!(
         "{}",
-        in_force::line(shards, &allowed_cpus(), receive_bytes as u64)
+        in_force::line(config, shards, &allowed_cpus(), receive_bytes as u64)
     );
     Ok(node)
 }

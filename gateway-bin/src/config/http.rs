@@ -55,6 +55,7 @@ fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
         .boolean("redirect_fixed_path", check)
         .unwrap_or(true);
     let access_log = access::read(section, check);
+    let congestion = section.congestion(check);
     let routes: Vec<ReadRoute> = section
         .tables("routes", &schema::ROUTE, ROUTES_MAX, check)
         .iter()
@@ -74,6 +75,7 @@ fn read(section: &Section<'_>, check: &mut Check<'_, '_>) -> ReadHttp {
         routes: routes.into_iter().map(|read| read.route).collect(),
         tls,
         access_log,
+        congestion,
         at: check.findings.position(section.span.start),
     };
     ReadHttp {

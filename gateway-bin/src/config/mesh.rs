@@ -61,6 +61,7 @@ pub(super) fn read(top: &Section<'_>, context: &Context<'_>, check: &mut Check<'
         // As many bytes as a machine addresses.
         mesh.receive_budget = usize::try_from(bytes).ok();
     }
+    mesh.congestion = top.congestion(check);
     mesh.bootstrap = bootstrap(top, check);
     trust(top, &mut mesh, check);
     mesh
@@ -98,6 +99,7 @@ pub(super) fn without_file(context: &Context<'_>) -> Mesh {
         shards: None,
         relay: false,
         receive_budget: None,
+        congestion: None,
         legacy: LegacyPolicy::default(),
         network_key: None,
         peers: Vec::new(),

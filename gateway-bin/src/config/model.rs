@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flatend::rt::Congestion;
 use flatend::NodeLimits;
 
 use super::diag::Diagnostic;
@@ -60,6 +61,8 @@ pub struct Mesh {
     pub relay: bool,
     /// Bytes that peers on flatend/2 may send a shard before it has read them; `None`: what the memory allows.
     pub receive_budget: Option<usize>,
+    /// How fast links send, if not as the system says.
+    pub congestion: Option<Congestion>,
     /// Whether peers of the legacy protocol may connect (flatend2.md, Downgrade).
     pub legacy: LegacyPolicy,
     /// File that holds the 32-byte network key (flatend2.md).

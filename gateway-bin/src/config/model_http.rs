@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flatend::rt::Congestion;
+
 use super::model::Position;
 use super::redirect::Location;
 
@@ -31,6 +33,8 @@ pub struct Http {
     pub tls: Option<Tls>,
     /// Where one line a request goes, and in which form.
     pub access_log: Option<AccessLog>,
+    /// How fast responses leave, if not as the system says.
+    pub congestion: Option<Congestion>,
     /// Where the section begins.
     pub at: Position,
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use flatend::rt::Congestion;
 use toml::de::{DeTable, DeValue};
 
 use super::diag::Span;
@@ -101,6 +102,19 @@ impl<'t> Section<'t> {
         let mut all: Vec<Text> = self.text(one, example, check).into_iter().collect();
         all.extend(self.texts(many, &format!("[{example}]"), check));
         all
+    }
+
+    /// The congestion control of the section's sockets.
+    pub(super) fn congestion(&self, check: &mut Check<'_, '_>) -> Option<Congestion> {
+        let text = self.text("congestion", "\"cubic\"", check)?;
+        match Congestion::named(&text.text) {
+            Ok(congestion) => Some(congestion),
+            Err(error) => {
+                let message = format!("`congestion` is \"{}\", {error}", shorten(&text.text));
+                check.findings.error(text.span, message);
+                None
+            }
+        }
     }
 
     /// The boolean of `key`.

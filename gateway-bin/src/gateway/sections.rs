@@ -68,7 +68,7 @@ impl Sections {
                 }
                 let options = ListenOptions {
                     only_v6: !addr.dual_stack,
-                    congestion: None,
+                    congestion: http.congestion.clone(),
                 };
                 let (bound, group) = Listener::bind_group(addr.socket, shards, &options)
                     .map_err(|error| listen_sentence(addr, &error))?;

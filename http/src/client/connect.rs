@@ -57,7 +57,7 @@ async fn connect_to_one(
     for (tried, address) in first.into_iter().chain(others).enumerate() {
         let left_ms = until.0.saturating_sub(rt::now().0);
         let share_ms = left_ms / addresses.len().saturating_sub(tried).max(1) as u64;
-        match Socket::connect(address, share_ms).await {
+        match Socket::connect(address, None, share_ms).await {
             Ok(socket) if is_own_end(&socket) => {
                 // The port is closed, and the system gave it to us as our own.
                 last = io_words(&ConnectError::Io(
