@@ -63,6 +63,12 @@ pub(crate) enum Command {
         /// Where it listens, `host:port`.
         #[arg(long)]
         addr: std::net::SocketAddr,
+        /// A certificate, PEM: it speaks TLS 1.3 then.
+        #[arg(long, requires = "key")]
+        certificate: Option<std::path::PathBuf>,
+        /// The certificate's key, PEM.
+        #[arg(long, requires = "certificate")]
+        key: Option<std::path::PathBuf>,
     },
 }
 

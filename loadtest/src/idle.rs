@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn connections_ask_once_and_rest() {
         let (listener, addr) = listener();
-        sink::accept(listener);
+        sink::accept(listener, None);
         let first =
             template_of(&Request::get("/x"), "/x", addr, &Arc::new(Pattern::new())).unwrap();
         let this = [Watched {

@@ -37,7 +37,11 @@ fn main() -> ExitCode {
         Command::ServeNode { node, legacy } => services::serve_node(&node, legacy),
         Command::ServeMesh { addr, legacy } => services::serve_mesh(addr, legacy),
         Command::AskMesh(options) => mesh::ask(&options),
-        Command::ServeSink { addr } => sink::serve(addr),
+        Command::ServeSink {
+            addr,
+            certificate,
+            key,
+        } => sink::serve(addr, certificate.zip(key).as_ref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

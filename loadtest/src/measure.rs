@@ -199,7 +199,7 @@ mod tests {
     fn run(status: u16) -> Run {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        sink::accept(listener);
+        sink::accept(listener, None);
         let mut request = Request::get("/x");
         request.expect.status = status;
         let plan = Plan {

@@ -4,20 +4,28 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CipherSuite, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::limits::{CLIENT_BUFFER_BYTES, HEAD_BYTES_MAX};
 use crate::pattern::Pattern;
 
-/// Serves at `addr` until standard input ends.
+/// Serves at `addr` until standard input ends, in TLS 1.3 with AES-256-GCM if there is a certificate with its key.
 ///
 /// # Errors
-/// The address is taken.
-pub(crate) fn serve(addr: SocketAddr) -> Result<(), String> {
+/// The address is taken; the certificate or its key is none.
+pub(crate) fn serve(addr: SocketAddr, tls: Option<&(PathBuf, PathBuf)>) -> Result<(), String> {
+    let tls = tls
+        .map(|(certificate, key)| server_config(certificate, key))
+        .transpose()?;
     let listener =
         TcpListener::bind(addr).map_err(|error| format!("cannot listen at {addr}: {error}"))?;
-    accept(listener);
+    accept(listener, tls);
     // Who started us holds the other end; it is closed when that process ends, however it ends.
     io::copy(&mut io::stdin().lock(), &mut io::sink())
         .map(drop)
@@ -25,14 +33,14 @@ pub(crate) fn serve(addr: SocketAddr) -> Result<(), String> {
 }
 
 /// Serves whoever connects, on threads that end with the process.
-pub(crate) fn accept(listener: TcpListener) {
+pub(crate) fn accept(listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
     let pattern = Arc::new(Pattern::new());
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let pattern = pattern.clone();
+            let (pattern, tls) = (pattern.clone(), tls.clone());
             thread::spawn(move || {
                 // The client sees that its connection ended; the log says why.
-                if let Err(error) = stream.and_then(|stream| connection(stream, &pattern)) {
+                if let Err(error) = stream.and_then(|stream| served(stream, tls, &pattern)) {
                     eprintln!("sink: {error}");
                 }
             });
@@ -40,8 +48,42 @@ pub(crate) fn accept(listener: TcpListener) {
     });
 }
 
-fn connection(mut stream: TcpStream, pattern: &Pattern) -> io::Result<()> {
+/// What TLS takes, and nothing else, so that the rivals do the work of the gateway's link.
+fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
+    let wrong = |file: &Path, error: &dyn std::fmt::Display| {
+        format!("cannot take {} for TLS: {error}", file.display())
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| wrong(certificate, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider
+        .cipher_suites
+        .retain(|suite| suite.suite() == CipherSuite::TLS13_AES_256_GCM_SHA384);
+    ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(chain, secret)
+        })
+        .map(Arc::new)
+        .map_err(|error| wrong(certificate, &error))
+}
+
+fn served(stream: TcpStream, tls: Option<Arc<ServerConfig>>, pattern: &Pattern) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    match tls {
+        None => connection(stream, pattern),
+        Some(config) => {
+            let session = ServerConnection::new(config).map_err(io::Error::other)?;
+            connection(StreamOwned::new(session, stream), pattern)
+        }
+    }
+}
+
+fn connection(mut stream: impl Read + Write, pattern: &Pattern) -> io::Result<()> {
     let mut buffer = vec![0; CLIENT_BUFFER_BYTES];
     let mut filled = 0;
     loop {
@@ -122,40 +164,5 @@ fn length_and_end(head: &str) -> io::Result<(u64, bool)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(requests: &[u8]) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        client.write_all(requests).unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
-        let (server, _) = listener.accept().unwrap();
-        // An error ends the connection, which is what the client is to see.
-        connection(server, &Pattern::new()).ok();
-        let mut text = String::new();
-        client.read_to_string(&mut text).unwrap();
-        text
-    }
-
-    #[test]
-    fn uploads_are_counted_and_checked() {
-        let pattern = Pattern::new();
-        let mut request = b"POST /count HTTP/1.1\r\ncontent-length: 1000\r\n\r\n".to_vec();
-        request.extend_from_slice(pattern.piece(0, 1_000));
-        let answer = ask(&request);
-        assert!(
-            answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\n1000"),
-            "{answer}"
-        );
-        *request.last_mut().unwrap() ^= 1;
-        assert!(ask(&request).starts_with("HTTP/1.1 422 "));
-        request.truncate(request.len() - 1);
-        assert_eq!(ask(&request), "", "a cut one has no answer");
-        assert!(ask(b"GET /hello HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n0"));
-        assert_eq!(
-            ask(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-            ""
-        );
-    }
-}
+#[path = "sink_tests.rs"]
+mod tests;

@@ -382,7 +382,7 @@ fn bodies_are_checked_each_way() {
     const BYTES: u64 = 20_000_000;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    sink::accept(listener);
+    sink::accept(listener, None);
     let upload = Request {
         method: "POST".to_owned(),
         body_bytes: Some(BYTES),

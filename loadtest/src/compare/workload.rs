@@ -121,8 +121,9 @@ impl Workload {
             Workload::Download => {
                 [&plain[..], &bare(Upstream::Tls), &[legacy, Entrant::NPM]].concat()
             }
-            Workload::Upload => [&plain[..], &[legacy]].concat(),
-            Workload::Duplex | Workload::Idle | Workload::Paced => plain.to_vec(),
+            Workload::Upload => [&plain[..], &bare(Upstream::Tls), &[legacy]].concat(),
+            Workload::Duplex => [plain, bare(Upstream::Tls)].concat(),
+            Workload::Idle | Workload::Paced => plain.to_vec(),
             Workload::Shards => vec![two(Link::Flatend2), legacy, two(Link::Legacy)],
         };
         [&[Entrant::OURS][..], &rivals].concat()

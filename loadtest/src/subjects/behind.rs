@@ -75,41 +75,59 @@ pub(super) fn start(
     addrs: Addrs,
     place: &Place,
 ) -> Result<Vec<Running>, String> {
-    match task {
-        Task::Upload => Ok(vec![start_sink(addrs.upstream, place)?]),
-        Task::Duplex => Ok(vec![
-            start_upstream(behind, addrs.upstream, place)?,
-            start_sink(addrs.uploads, place)?,
-        ]),
-        _ => Ok(vec![start_upstream(behind, addrs.upstream, place)?]),
-    }
-}
-
-fn start_sink(addr: SocketAddr, place: &Place) -> Result<Running, String> {
-    let mut server = process::start_this(
-        &["serve-sink", "--addr", &addr.to_string()],
-        "sink",
-        &[place.cores.others],
-        &place.dir,
-    )?;
-    server.answers(addr, "/hello")?;
-    Ok(server)
-}
-
-fn start_upstream(behind: Upstream, addr: SocketAddr, place: &Place) -> Result<Running, String> {
     let tls = match behind {
         Upstream::Plain => None,
         Upstream::Tls => Some(certificate::make(place)?),
     };
+    let tls = tls.as_ref();
+    match task {
+        Task::Upload => Ok(vec![start_sink(tls, addrs.upstream, place)?]),
+        Task::Duplex => Ok(vec![
+            start_upstream(tls, addrs.upstream, place)?,
+            start_sink(tls, addrs.uploads, place)?,
+        ]),
+        _ => Ok(vec![start_upstream(tls, addrs.upstream, place)?]),
+    }
+}
+
+fn start_sink(
+    tls: Option<&Certificate>,
+    addr: SocketAddr,
+    place: &Place,
+) -> Result<Running, String> {
+    let mut words = vec![
+        "serve-sink".to_owned(),
+        "--addr".to_owned(),
+        addr.to_string(),
+    ];
+    if let Some(Certificate { file, key }) = tls {
+        for (word, file) in [("--certificate", file), ("--key", key)] {
+            words.extend([word.to_owned(), file.display().to_string()]);
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut server = process::start_this(&words, "sink", &[place.cores.others], &place.dir)?;
+    match tls {
+        None => server.answers(addr, "/hello")?,
+        Some(_) => server.listens(addr)?,
+    }
+    Ok(server)
+}
+
+fn start_upstream(
+    tls: Option<&Certificate>,
+    addr: SocketAddr,
+    place: &Place,
+) -> Result<Running, String> {
     let mut server = nginx::run(
         "nginx-upstream",
-        &upstream_config(addr, &place.files, tls.as_ref())?,
+        &upstream_config(addr, &place.files, tls)?,
         place.cores.others,
         place,
     )?;
-    match behind {
-        Upstream::Plain => server.answers(addr, "/hello")?,
-        Upstream::Tls => server.listens(addr)?,
+    match tls {
+        None => server.answers(addr, "/hello")?,
+        Some(_) => server.listens(addr)?,
     }
     Ok(server)
 }

@@ -43,8 +43,12 @@ fn config(
         task if task.is_bulk() => (BULK_GLOBAL, BULK_OPTIONS),
         _ => ("", ""),
     };
+    let tls = if behind == Upstream::Tls { TLS } else { "" };
     let uploads = match task {
-        Task::Duplex => format!("\nbackend uploads\n    server uploads {}\n", addrs.uploads),
+        Task::Duplex => format!(
+            "\nbackend uploads\n    server uploads {}{tls}\n",
+            addrs.uploads
+        ),
         _ => String::new(),
     };
     let route = match task {
@@ -59,14 +63,7 @@ fn config(
         include_str!("../../configs/haproxy.cfg"),
         &[
             ("HTTP", &addrs.http.to_string()),
-            (
-                "UPSTREAM",
-                &format!(
-                    "{}{}",
-                    addrs.upstream,
-                    if behind == Upstream::Tls { TLS } else { "" }
-                ),
-            ),
+            ("UPSTREAM", &format!("{}{tls}", addrs.upstream)),
             // Pipes for splicing count too.
             ("CLIENTS", if task.is_bulk() { "1000" } else { "10100" }),
             ("GLOBAL", global),

@@ -49,9 +49,9 @@ fn proxy_config(
                 "    upstream uploads {{\n        server {};\n        keepalive {pool};\n        keepalive_timeout 1h;\n    }}\n",
                 addrs.uploads
             ),
-            "        location = /count { proxy_pass http://uploads; }\n",
+            format!("        location = /count {{ {pass}://uploads; }}\n"),
         ),
-        _ => (String::new(), ""),
+        _ => (String::new(), String::new()),
     };
     let routes = match task {
         Task::Browser => (1..=ROUTES).map(route).collect(),
@@ -63,7 +63,7 @@ fn proxy_config(
         .chain(["/"])
         .map(location)
         .collect();
-    routes.push_str(to_uploads);
+    routes.push_str(&to_uploads);
     render(
         include_str!("../../configs/nginx-proxy.conf"),
         &[
