@@ -111,11 +111,12 @@ fn soak(options: &SoakOptions, plan: &Plan, place: &Place) -> Result<Report, Str
     };
     let run = on_core(core, || measure::measure(&job, &[watched]));
 
+    // Event streams first: the services go with the thread that restarts them, and cut those that are still open.
     over.store(true, Ordering::Relaxed);
-    // Each ends when the other end of its channel has gone.
-    drop((stop, end));
     let panicked = |_| "a thread of the soak panicked".to_owned();
     let events = events.join().map_err(panicked);
+    // Each of the others ends when the other end of its channel has gone.
+    drop((stop, end));
     let points = sampling.join().map_err(panicked);
     let restarts = restarting.join().map_err(panicked);
     // What a restart or a reading met explains more than what the load then missed.
