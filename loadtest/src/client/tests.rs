@@ -188,6 +188,24 @@ fn an_open_loop_sees_a_stall_that_a_closed_one_hides() {
 }
 
 #[test]
+fn who_has_nothing_to_send_yet_does_not_spin() {
+    let group = Group {
+        connections: 4,
+        requests_a_connection: Some(1),
+        rate: Some(10.0),
+        ..group()
+    };
+    let job = Job {
+        duration: Duration::from_secs(1),
+        ..job(server(|_| Some(HELLO.to_vec())), vec![group])
+    };
+    let outcome = outcome(&job);
+    assert_eq!(outcome.tallies[0].answered, 10);
+    // Of the thread alone, however busy the machine is: it took all of the second before.
+    assert!(outcome.client_cpu_s < 0.2, "{}", outcome.client_cpu_s);
+}
+
+#[test]
 fn what_is_never_answered_is_told_and_counted_with_its_age() {
     let addr = server(|_| {
         thread::park();

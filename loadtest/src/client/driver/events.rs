@@ -30,6 +30,8 @@ impl Driver<'_> {
                     group.tally.connects += 1;
                 }
                 self.fill(at, self.poller.now_ns());
+                // Where nothing is due yet: a socket that can be written to would be told again and again.
+                self.flush(at);
             }
             return Ok(());
         }
