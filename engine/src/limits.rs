@@ -85,9 +85,14 @@ pub const QUEUED_PIECE_BYTES: usize = 64;
 /// How often a held request looks whether an outlet that was unwell is well again: no snapshot tells of it.
 pub const OUTLET_LOOK_MS: u64 = 100;
 
-/// Request body kept for a second try, with [`QUEUED_PIECE_BYTES`] a piece. As long as no byte of the request has left, one piece
-/// more.
-pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
+/// Request body kept for a second try, with [`QUEUED_PIECE_BYTES`] a piece, and one piece more: all that a provider on flatend/2 can be
+/// sent before it takes the request, a first window in pieces of 1 KiB or more and the piece that waits for another. So a request that
+/// crosses a goodbye goes elsewhere, however long its body is.
+pub const REPLAY_BYTES_MAX: usize = 64 * 1024 + 64 * QUEUED_PIECE_BYTES;
+const _: () = assert!(
+    REPLAY_BYTES_MAX as u64
+        >= flatend_codec::limits::STREAM_WINDOW_BYTES + 64 * QUEUED_PIECE_BYTES as u64
+);
 
 /// How long a response that has begun may wait for its end, once its request has left whole or while it could still be
 /// repeated: a provider that is killed within a small answer has then answered nobody. Answers that arrive whole, as nearly all do, never wait.

@@ -179,10 +179,12 @@ impl Call {
     pub(crate) fn push(&self, bytes: Bytes) -> Result<(), BodyRefused> {
         self.clock.given();
         let mut state = self.state.borrow_mut();
+        // Of this piece the first bytes may be the last that a provider takes before it has said anything: it is kept too.
+        let kept = state.replay_bytes;
         state.replay_bytes += bytes.len() + QUEUED_PIECE_BYTES;
         // As long as nothing has left, all of it is kept: another provider is asked then, whatever the method.
         let may_have_left = state.attempt.as_ref().is_none_or(Attempt::is_open);
-        if state.replay_bytes > REPLAY_BYTES_MAX && may_have_left {
+        if kept > REPLAY_BYTES_MAX && may_have_left {
             state.replay = None;
         }
         if let Some(replay) = &mut state.replay {
@@ -207,8 +209,11 @@ impl Call {
             return Poll::Ready(Err(BodyRefused));
         }
         match &state.attempt {
-            Some(attempt) => attempt.poll_room(cx).map(Ok),
-            None => {
+            // Who was refused, or is lost, takes all that is pushed: it would be too much to keep for the next one.
+            Some(attempt) if state.responded || attempt.inbound.fault().is_none() => {
+                attempt.poll_room(cx).map(Ok)
+            }
+            _ => {
                 self.changed.park(cx, &self.ticket);
                 Poll::Pending
             }

@@ -3,11 +3,12 @@
 use std::net::TcpListener;
 
 use flatend::{CallError, CallRequest, Fault, HeaderBlock, Node};
+use flatend_codec::limits::STREAM_WINDOW_BYTES;
 
 use crate::services::{pair, provider, Dialer};
 use crate::support::calls::{exchange, get, request, rest, Failure};
 use crate::support::node::TestNode;
-use crate::support::peer::{Peer, Seen};
+use crate::support::peer::{Claim, Peer, Seen};
 
 fn gateway() -> TestNode {
     TestNode::start(Node::builder().bind("127.0.0.1:0"))
@@ -117,6 +118,57 @@ fn a_refused_request_goes_to_the_next_provider_with_its_body() {
     assert!(refused > 0, "the test proves nothing if nobody refused");
     assert_eq!(tries, 40 + refused);
     second.shutdown();
+}
+
+/// What crosses a goodbye is refused after the provider has read as much as it had allowed before.
+#[test]
+fn a_body_that_fills_the_first_window_goes_elsewhere_when_it_is_refused() {
+    const BODY_BYTES: usize = 300_000;
+    for piece_bytes in [4_096, 65_536, 131_072] {
+        let node = gateway();
+        let claim = Claim {
+            instance: [9; 16],
+            shards: 1,
+            lane: 0,
+        };
+        let mut refusing = Peer::dial_as(node.addr(), 7, &["echo"], claim);
+        refusing.wait(|seen| matches!(seen, Seen::Handshake(_)));
+        node.wait_providers("echo", 1);
+        let call = node.begin(0, move |shard| async move {
+            let call = shard.call(CallRequest {
+                has_body: true,
+                ..request(&shard, "echo")
+            });
+            let send = async {
+                for piece in vec![b'x'; BODY_BYTES].chunks(piece_bytes) {
+                    // The response says why no more is taken.
+                    if call.send(piece.to_vec().into()).await.is_err() {
+                        return;
+                    }
+                }
+                call.finish();
+            };
+            let (_, head) = futures_lite::future::zip(send, call.response()).await;
+            head.map_err(Failure::Call)?;
+            let body = rest(&call).await.map_err(Failure::Cut)?;
+            Ok::<_, Failure>((body.len(), call.tries()))
+        });
+        let refused = request_at(&mut refusing);
+        let mut window = STREAM_WINDOW_BYTES as usize;
+        while window > 0 {
+            if let Seen::Data(stream, len) = refusing.next() {
+                assert_eq!(stream, refused);
+                window -= len;
+            }
+        }
+        let second = TestNode::start(provider().bootstrap(node.addr().to_string()));
+        node.wait_providers("echo", 2);
+        let now = refusing.now();
+        refusing.conn.refuse(now, refused);
+        refusing.flush();
+        assert_eq!(call.wait(), Ok((BODY_BYTES, 2)), "pieces of {piece_bytes}");
+        second.shutdown();
+    }
 }
 
 fn peer_turn(peer: &mut Peer, refused: &mut u32) {
