@@ -9,6 +9,7 @@ use crate::error::CallError;
 use crate::limits::{
     HOLD_DEFAULT_MS, OUTLET_LOOK_MS, RECEIVE_WAIT_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS,
 };
+use crate::node::NodeEvent;
 use crate::routing::{choose, Ask, Begun, LinkRef, Look, Open, Pick, ProviderKey};
 use crate::rt;
 use crate::shard::{Candidate, Lead, ProviderState, Room, Shard, Way};
@@ -246,11 +247,23 @@ impl Call {
                 let ms = self.request.hold_ms.unwrap_or(RECEIVE_WAIT_MS);
                 Millis(now.0.saturating_add(ms))
             });
-        if until <= now || self.shard.draining().is_set() {
+        if self.shard.draining().is_set() {
             return Err(error);
         }
-        let room = self.shard.receive.room_for_one();
-        rt::timeout(until.0 - now.0, room).await.map_err(|_| error)
+        if until > now {
+            let room = self.shard.receive.room_for_one();
+            if let Ok(room) = rt::timeout(until.0 - now.0, room).await {
+                return Ok(room);
+            }
+        }
+        if self.shard.receive.is_news() {
+            self.shard.emit(NodeEvent::OverBudget {
+                shard: self.shard.index(),
+                service: self.request.services.names().next().map(str::to_owned),
+                bytes_max: self.shard.receive.max(),
+            });
+        }
+        Err(error)
     }
 
     fn hold_until(&self) -> Millis {

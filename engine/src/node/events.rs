@@ -124,6 +124,16 @@ pub enum NodeEvent {
         /// Who.
         provider: ProviderName,
     },
+    /// A request found no room in the receive budget of its shard for as long as it may wait, and was refused. Told once until half of
+    /// the budget has been free again.
+    OverBudget {
+        /// Whose budget.
+        shard: usize,
+        /// What the request asked for.
+        service: Option<String>,
+        /// The budget, [`NodeLimits::receive_bytes`](crate::NodeLimits::receive_bytes).
+        bytes_max: u64,
+    },
     /// A handler panicked: its request got status 500, or its response was cut; all else goes on.
     HandlerPanicked {
         /// Where it ran.
@@ -163,6 +173,7 @@ impl NodeEvent {
             NodeEvent::OwnKey { .. } => "own key",
             NodeEvent::SetAside { .. } => "set aside",
             NodeEvent::Back { .. } => "back",
+            NodeEvent::OverBudget { .. } => "over budget",
             NodeEvent::HandlerPanicked { .. } => "handler panicked",
             NodeEvent::ShardDied { .. } => "shard died",
             NodeEvent::Trouble(_) => "trouble",
@@ -255,6 +266,17 @@ impl fmt::Display for NodeEvent {
             NodeEvent::Back { shard, provider } => {
                 write!(f, "Shard {shard} sends requests to {provider} again.")
             }
+            NodeEvent::OverBudget {
+                shard,
+                service,
+                bytes_max,
+            } => write!(
+                f,
+                "Shard {shard} refused a request for '{}': its open streams take its receive budget of {} MiB, 64 KiB each. \
+                 Raise it (receive_budget) if so many at once are meant. Told once until half of it has been free.",
+                service.as_deref().unwrap_or_default().escape_debug(),
+                bytes_max / (1024 * 1024)
+            ),
             NodeEvent::HandlerPanicked {
                 shard,
                 service,

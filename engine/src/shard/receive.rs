@@ -20,6 +20,8 @@ pub(crate) struct ReceiveBudget {
     line: RefCell<VecDeque<Rc<Place>>>,
     /// Those of them that were called and have not come: their room is nobody else's.
     called: Cell<u64>,
+    /// It was said that there is no room, and half of it has not been free since.
+    told: Cell<bool>,
 }
 
 /// A place in the line.
@@ -47,6 +49,7 @@ impl ReceiveBudget {
             used: Cell::new(0),
             line: RefCell::default(),
             called: Cell::new(0),
+            told: Cell::new(false),
         })
     }
 
@@ -68,9 +71,17 @@ impl ReceiveBudget {
     pub(crate) fn give_back(&self, bytes: u64) {
         debug_assert!(bytes <= self.used.get(), "given back more than taken");
         self.used.set(self.used.get().saturating_sub(bytes));
+        if self.used.get() <= self.max / 2 {
+            self.told.set(false);
+        }
         if !self.line.borrow().is_empty() {
             self.call_next();
         }
+    }
+
+    /// Whether the operator is to be told that a request found no room: once until half of the budget has been free again.
+    pub(crate) fn is_news(&self) -> bool {
+        !self.told.replace(true)
     }
 
     /// Waits in line until another stream may begin. It has to be tried before the caller waits for anything else, and what is
@@ -212,6 +223,17 @@ mod tests {
         drop(second);
         first.set(0);
         assert_eq!(budget.used.get(), 0);
+    }
+
+    #[test]
+    fn no_room_is_news_once_until_half_of_it_was_free() {
+        let budget = ReceiveBudget::new(2 * STREAM_WINDOW_BYTES);
+        budget.charge(2 * STREAM_WINDOW_BYTES);
+        assert_eq!([budget.is_news(), budget.is_news()], [true, false]);
+        budget.give_back(STREAM_WINDOW_BYTES - 1);
+        assert!(!budget.is_news());
+        budget.give_back(1);
+        assert!(budget.is_news());
     }
 
     #[test]

@@ -227,9 +227,9 @@ pub(super) fn report(event: NodeEvent) {
         NodeEvent::PeerFault { .. } | NodeEvent::OwnKey { .. } => {
             FAULTS.line(format_args!("{event}"))
         }
-        NodeEvent::Trouble(_) | NodeEvent::HandlerPanicked { .. } => {
-            TROUBLE.line(format_args!("{event}"))
-        }
+        NodeEvent::Trouble(_)
+        | NodeEvent::HandlerPanicked { .. }
+        | NodeEvent::OverBudget { .. } => TROUBLE.line(format_args!("{event}")),
         NodeEvent::Listening(_) => log!("{event}"),
         NodeEvent::ShardDied { .. } => {
             log!("{event}");
