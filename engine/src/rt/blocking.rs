@@ -38,7 +38,7 @@ pub async fn run_blocking<T: Send + 'static>(
         Ok(outcome) => Poll::Ready(Some(outcome)),
         Err(mpsc::TryRecvError::Disconnected) => Poll::Ready(None),
         Err(mpsc::TryRecvError::Empty) => {
-            reactor::park(&slot.reader, cx);
+            slot.reader.park(cx);
             Poll::Pending
         }
     })

@@ -121,14 +121,14 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<Accepted> {
         std::future::poll_fn(|cx| {
             if !self.slot.readable.get() {
-                reactor::park(&self.slot.reader, cx);
+                self.slot.reader.park(cx);
                 return Poll::Pending;
             }
             match self.accept_now().transpose() {
                 Some(result) => Poll::Ready(result),
                 None => {
                     self.slot.readable.set(false);
-                    reactor::park(&self.slot.reader, cx);
+                    self.slot.reader.park(cx);
                     Poll::Pending
                 }
             }

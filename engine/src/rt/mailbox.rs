@@ -235,7 +235,7 @@ impl<M: Send + 'static> Inbox<M> {
                 if !shared.queue.is_empty() {
                     return Poll::Ready(());
                 }
-                reactor::park(&slot.reader, cx);
+                slot.reader.park(cx);
                 Poll::Pending
             })
             .await;

@@ -46,10 +46,10 @@ pub(crate) struct Slot {
     pub(crate) hang_up: Cell<bool>,
     /// The connection is gone in both directions (reset, or both FINs).
     pub(crate) gone: Cell<bool>,
-    pub(crate) reader: RefCell<Option<Waker>>,
-    pub(crate) writer: RefCell<Option<Waker>>,
+    pub(crate) reader: Place,
+    pub(crate) writer: Place,
     /// A third party that wants to know when the connection is gone, while nobody reads.
-    pub(crate) watcher: RefCell<Option<Waker>>,
+    pub(crate) watcher: Place,
 }
 
 impl Slot {
@@ -61,15 +61,37 @@ impl Slot {
         }
         if hang_up {
             self.hang_up.set(true);
-            wake(&self.watcher);
+            self.watcher.wake();
         }
         if hang_up || flags.contains(epoll::EventFlags::IN) {
             self.readable.set(true);
-            wake(&self.reader);
+            self.reader.wake();
         }
         if gone || flags.contains(epoll::EventFlags::OUT) {
             self.writable.set(true);
-            wake(&self.writer);
+            self.writer.wake();
+        }
+    }
+}
+
+/// Where one task waits; a word less than what [`park`] needs, for what there is one of for each connection.
+#[derive(Default)]
+pub(crate) struct Place(Cell<Option<Waker>>);
+
+impl Place {
+    /// As [`park`].
+    pub(crate) fn park(&self, cx: &Context<'_>) {
+        let waker = match self.0.take() {
+            Some(waker) if waker.will_wake(cx.waker()) => waker,
+            _ => cx.waker().clone(),
+        };
+        self.0.set(Some(waker));
+    }
+
+    /// As [`wake`].
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
         }
     }
 }

@@ -166,7 +166,7 @@ async fn drive(ring: Weak<Ring>, slot: Rc<Slot>) {
             if slot.readable.replace(false) || again {
                 return Poll::Ready(());
             }
-            reactor::park(&slot.reader, cx);
+            slot.reader.park(cx);
             Poll::Pending
         })
         .await;
@@ -237,7 +237,7 @@ impl Ring {
         let left = !self.uring.borrow_mut().submission().is_empty();
         if left && !self.unsubmitted.get() {
             if let Some(slot) = self.slot.borrow().as_ref() {
-                reactor::wake(&slot.reader);
+                slot.reader.wake();
             }
         }
         self.unsubmitted.set(left);

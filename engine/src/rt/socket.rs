@@ -186,7 +186,7 @@ impl Socket {
     /// Wakes the reader although nothing came: its task looks around.
     pub fn nudge(&self) {
         self.slot.readable.set(true);
-        reactor::wake(&self.slot.reader);
+        self.slot.reader.wake();
     }
 
     /// Ends both directions; whoever reads or writes hears of it.
@@ -214,7 +214,7 @@ impl Socket {
         if self.slot.gone.get() {
             return Poll::Ready(());
         }
-        reactor::park(&self.slot.watcher, cx);
+        self.slot.watcher.park(cx);
         Poll::Pending
     }
 
@@ -274,7 +274,7 @@ impl Socket {
         if self.slot.readable.get() {
             return Poll::Ready(());
         }
-        reactor::park(&self.slot.reader, cx);
+        self.slot.reader.park(cx);
         Poll::Pending
     }
 
@@ -354,7 +354,7 @@ impl Socket {
         if self.slot.writable.get() {
             return Poll::Ready(());
         }
-        reactor::park(&self.slot.writer, cx);
+        self.slot.writer.park(cx);
         Poll::Pending
     }
 

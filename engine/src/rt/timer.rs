@@ -1,7 +1,7 @@
 //! Coarse deadlines: a hashed wheel a shard with 4 ms slots. Setting a timer later costs a store; the wheel notices when
 //! the old slot comes round and files the entry again. Owns entries, never tasks.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,13 +13,13 @@ use super::limits::{IDLE_TIMERS_MAX, TIMER_SLOTS, TIMER_TICK_MS};
 use super::reactor;
 
 const NEVER: u64 = u64::MAX;
+const FIRED: u64 = NEVER - 1;
 
 struct Entry {
-    /// When it is due; `NEVER` while unset or after it fired.
+    /// When it is due; `NEVER` while unset, `FIRED` after it fired.
     deadline_ms: Cell<u64>,
     /// The tick of the earliest slot that holds it; `NEVER` if none.
     filed_tick: Cell<u64>,
-    fired: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -28,9 +28,12 @@ impl Entry {
         Rc::new(Entry {
             deadline_ms: Cell::new(NEVER),
             filed_tick: Cell::new(NEVER),
-            fired: Cell::new(false),
             waker: RefCell::new(None),
         })
+    }
+
+    fn has_fired(&self) -> bool {
+        self.deadline_ms.get() == FIRED
     }
 }
 
@@ -45,27 +48,36 @@ pub(super) fn forget_idle() {
     IDLE.with(|idle| idle.borrow_mut().clear());
 }
 
-/// A deadline that can be moved at the price of a store. Fires at most 4 ms late, never early.
+/// A deadline that can be moved at the price of a store. Fires at most 4 ms late, never early. Costs a word until it is set or waited
+/// for.
+#[derive(Default)]
 pub struct Timer {
-    entry: Rc<Entry>,
+    entry: OnceCell<Rc<Entry>>,
 }
 
 impl Timer {
     /// A timer that is not set.
-    pub fn new() -> Timer {
-        let used = IDLE.with(|idle| idle.borrow_mut().pop());
+    pub const fn new() -> Timer {
         Timer {
-            entry: used.unwrap_or_else(Entry::new),
+            entry: OnceCell::new(),
         }
+    }
+
+    fn entry(&self) -> &Rc<Entry> {
+        self.entry.get_or_init(|| {
+            let used = IDLE.with(|idle| idle.borrow_mut().pop());
+            used.unwrap_or_else(Entry::new)
+        })
     }
 
     /// Due at `at`; replaces what was set before.
     pub fn set(&self, at: Millis) {
-        self.entry.fired.set(false);
-        self.entry.deadline_ms.set(at.0);
+        let entry = self.entry();
+        // The last moments of time are no deadlines.
+        entry.deadline_ms.set(at.0.min(FIRED - 1));
         let tick = tick_of(at.0);
-        if tick < self.entry.filed_tick.get() {
-            reactor::with_wheel(|wheel| wheel.file(&self.entry, tick));
+        if tick < entry.filed_tick.get() {
+            reactor::with_wheel(|wheel| wheel.file(entry, tick));
         }
     }
 
@@ -76,18 +88,26 @@ impl Timer {
 
     /// Not due any more.
     pub fn clear(&self) {
-        self.entry.fired.set(false);
-        self.entry.deadline_ms.set(NEVER);
+        if let Some(entry) = self.entry.get() {
+            entry.deadline_ms.set(NEVER);
+        }
     }
 
     /// Whether it is set and has not fired.
     pub fn is_set(&self) -> bool {
-        self.entry.deadline_ms.get() != NEVER
+        let entry = self.entry.get();
+        entry.is_some_and(|entry| entry.deadline_ms.get() < FIRED)
+    }
+
+    /// Whether it is neither set nor has fired: nobody needs to wait for it, as long as it is set by who would wait.
+    pub fn is_idle(&self) -> bool {
+        let entry = self.entry.get();
+        entry.is_none_or(|entry| entry.deadline_ms.get() == NEVER)
     }
 
     /// True once it has fired and until it is set or cleared again.
     pub fn has_fired(&self) -> bool {
-        self.entry.fired.get()
+        self.entry.get().is_some_and(|entry| entry.has_fired())
     }
 
     /// Whether `at` has passed; if not, who asks is woken then.
@@ -101,31 +121,27 @@ impl Timer {
 
     /// Ready once it has fired.
     pub fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.entry.fired.get() {
+        let entry = self.entry();
+        if entry.has_fired() {
             return Poll::Ready(());
         }
-        reactor::park(&self.entry.waker, cx);
+        reactor::park(&entry.waker, cx);
         Poll::Pending
-    }
-}
-
-impl Default for Timer {
-    fn default() -> Self {
-        Timer::new()
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        let entry = &self.entry;
+        let Some(entry) = self.entry.take() else {
+            return;
+        };
         entry.deadline_ms.set(NEVER);
-        entry.fired.set(false);
         entry.waker.take();
         // Without the list, as at a thread's end, the entry goes with its slot.
         let _ = IDLE.try_with(|idle| {
             let mut idle = idle.borrow_mut();
             if idle.len() < IDLE_TIMERS_MAX {
-                idle.push(entry.clone());
+                idle.push(entry);
             }
         });
     }
@@ -236,12 +252,11 @@ impl Wheel {
                 continue;
             }
             entry.filed_tick.set(NEVER);
-            if deadline_ms == NEVER {
+            if deadline_ms >= FIRED {
                 continue;
             }
             if deadline_ms <= now.0 {
-                entry.deadline_ms.set(NEVER);
-                entry.fired.set(true);
+                entry.deadline_ms.set(FIRED);
                 due.extend(entry.waker.take());
             } else {
                 self.file(&entry, tick_of(deadline_ms));
@@ -259,7 +274,6 @@ mod tests {
         Rc::new(Entry {
             deadline_ms: Cell::new(deadline_ms),
             filed_tick: Cell::new(NEVER),
-            fired: Cell::new(false),
             waker: RefCell::new(None),
         })
     }
@@ -271,7 +285,7 @@ mod tests {
             let entry = entry(deadline);
             wheel.file(&entry, tick_of(deadline));
             let mut now = 0;
-            while !entry.fired.get() {
+            while !entry.has_fired() {
                 let next = wheel.next_after(Millis(now)).map(|at| at.0);
                 now = next.unwrap_or_else(|| panic!("the wheel forgot the deadline {deadline}"));
                 wheel.expire(Millis(now));
@@ -291,14 +305,14 @@ mod tests {
         wheel.file(&entry, tick_of(100));
         entry.deadline_ms.set(5_000);
         wheel.expire(Millis(200));
-        assert!(!entry.fired.get());
+        assert!(!entry.has_fired());
         wheel.expire(Millis(5_020));
-        assert!(entry.fired.get());
+        assert!(entry.has_fired());
         let cleared = entry;
-        cleared.fired.set(false);
+        cleared.deadline_ms.set(NEVER);
         wheel.file(&cleared, tick_of(6_000));
         wheel.expire(Millis(7_000));
-        assert!(!cleared.fired.get());
+        assert!(!cleared.has_fired());
         assert_eq!(wheel.next_after(Millis(7_000)), None);
     }
 }
