@@ -28,7 +28,8 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Table {
-    links: HashMap<LinkRef, LinkInfo>,
+    /// Shared with the snapshots, of which two are there while one is built.
+    links: HashMap<LinkRef, Arc<LinkInfo>>,
     missed: HashMap<String, Millis>,
     dirty: bool,
     /// What the mesh core has not been told yet, in order.
@@ -64,7 +65,7 @@ impl Registry {
     /// A link came up, or its services or state changed.
     pub(crate) fn announce(&self, info: LinkInfo) {
         let mut table = self.lock();
-        table.links.insert(info.link, info);
+        table.links.insert(info.link, Arc::new(info));
         self.mark(&mut table);
     }
 
@@ -122,7 +123,7 @@ impl Registry {
             if let Some((links, missed)) = changed {
                 let generation = self.generation.load(Ordering::Relaxed) + 1;
                 self.snapshot
-                    .store(Arc::new(Snapshot::build(generation, &links, missed)));
+                    .store(Arc::new(Snapshot::build(generation, links, missed)));
                 self.generation.store(generation, Ordering::Release);
                 published();
             }
@@ -155,15 +156,16 @@ impl Registry {
             return Some((None, news));
         }
         forget_old(&mut table.missed, Millis(self.age_ms()));
-        let mut links: Vec<LinkInfo> = table.links.values().cloned().collect();
-        // Of several addresses that one peer shows, that of its first link stands.
-        links.sort_unstable_by_key(|info| info.link);
+        let links = table.links.values().cloned().collect();
         Some((Some((links, table.missed.clone())), news))
     }
 }
 
 /// What the control thread has to do: a changed table of links to publish, and news for the mesh core.
-type Work = (Option<(Vec<LinkInfo>, HashMap<String, Millis>)>, Vec<News>);
+type Work = (
+    Option<(Vec<Arc<LinkInfo>>, HashMap<String, Millis>)>,
+    Vec<News>,
+);
 
 fn forget_old(missed: &mut HashMap<String, Millis>, now: Millis) {
     missed.retain(|_, at| now.0.saturating_sub(at.0) <= SERVICE_MEMORY_MS);

@@ -60,8 +60,8 @@ impl NodeState {
         self.snapshot.providers([service])
     }
 
-    /// Every link after its handshake, in no particular order.
-    pub fn links(&self) -> &[LinkInfo] {
+    /// Every link after its handshake, in the order of their numbers.
+    pub fn links(&self) -> &[Arc<LinkInfo>] {
         self.snapshot.links()
     }
 
@@ -97,9 +97,9 @@ mod tests {
     use super::*;
     use crate::routing::LinkRef;
 
-    fn link(id: u64, key: Option<u8>, services: &[&str], ready: bool) -> LinkInfo {
+    fn link(id: u64, key: Option<u8>, services: &[&str], ready: bool) -> Arc<LinkInfo> {
         let link = LinkRef { shard: 0, id };
-        LinkInfo {
+        Arc::new(LinkInfo {
             link,
             provider: key.map_or(ProviderKey::Anonymous(link), |byte| {
                 ProviderKey::Public([byte; 32])
@@ -112,7 +112,7 @@ mod tests {
             ready,
             retiring: false,
             open: Default::default(),
-        }
+        })
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
             link(2, Some(7), &["b", "a"], false),
             link(3, Some(7), &["c", "a"], true),
         ];
-        let snapshot = Arc::new(Snapshot::build(1, &links, HashMap::new()));
+        let snapshot = Arc::new(Snapshot::build(1, links.to_vec(), HashMap::new()));
         let state = NodeState::new(snapshot, Arc::default());
         let peers = state.peers();
         assert_eq!(state.links().len(), 3);

@@ -107,32 +107,25 @@ pub struct Snapshot {
     services: HashMap<String, Arc<[Provider]>>,
     /// When a name lost its last provider.
     missed: HashMap<String, Millis>,
-    open: HashMap<LinkRef, Arc<Openness>>,
-    /// The peers that can be dialed, each key once.
-    pub peers: Vec<Peer>,
-    links: Vec<LinkInfo>,
+    /// The first link of each key that can be dialed, in the order of the keys.
+    peers: Vec<Arc<LinkInfo>>,
+    /// In the order of their numbers.
+    links: Vec<Arc<LinkInfo>>,
 }
 
 impl Snapshot {
     /// Builds the view of `links`.
-    pub fn build(generation: u64, links: &[LinkInfo], missed: HashMap<String, Millis>) -> Snapshot {
-        let newest = newest_lists(links);
+    pub fn build(
+        generation: u64,
+        mut links: Vec<Arc<LinkInfo>>,
+        missed: HashMap<String, Millis>,
+    ) -> Snapshot {
+        // Of several addresses that one peer shows, that of its first link stands.
+        links.sort_unstable_by_key(|info| info.link);
+        let newest = Newest::new(&links);
         let mut by_name: HashMap<&str, BTreeMap<ProviderKey, Provider>> = HashMap::new();
-        let mut peers = BTreeMap::new();
-        for info in links {
-            if let (Some(public_key), Some(addr)) = (info.provider.public_key(), info.addr) {
-                peers.entry(public_key).or_insert_with(|| Peer {
-                    public_key,
-                    addr,
-                    record: info.record.clone(),
-                });
-            }
-            if !info.ready {
-                continue;
-            }
-            let services = newest
-                .get(&info.provider)
-                .map_or(&info.services, |it| &it.services);
+        for info in links.iter().filter(|info| info.ready) {
+            let services = &newest.of(info).services;
             for name in services.iter() {
                 let provider = by_name
                     .entry(name)
@@ -162,12 +155,8 @@ impl Snapshot {
             generation,
             services,
             missed,
-            open: links
-                .iter()
-                .map(|info| (info.link, info.open.clone()))
-                .collect(),
-            peers: peers.into_values().collect(),
-            links: links.to_vec(),
+            peers: dialable(&links),
+            links,
         }
     }
 
@@ -193,7 +182,8 @@ impl Snapshot {
 
     /// What the peer of a link takes.
     pub fn openness(&self, link: LinkRef) -> Option<&Arc<Openness>> {
-        self.open.get(&link)
+        let at = self.links.binary_search_by_key(&link, |info| info.link);
+        Some(&self.links.get(at.ok()?)?.open)
     }
 
     /// Whether one of `names` had a provider at `since` or later, or has one now.
@@ -207,8 +197,13 @@ impl Snapshot {
         })
     }
 
-    /// Every link after its handshake, in no particular order.
-    pub fn links(&self) -> &[LinkInfo] {
+    /// The peers that can be dialed, each key once, in the order of the keys.
+    pub fn peers(&self) -> impl ExactSizeIterator<Item = Peer> + '_ {
+        self.peers.iter().map(|info| peer_of(info))
+    }
+
+    /// Every link after its handshake, in the order of their numbers.
+    pub fn links(&self) -> &[Arc<LinkInfo>] {
         &self.links
     }
 
@@ -224,28 +219,62 @@ impl Snapshot {
     pub fn closest(&self, target: &[u8; 32]) -> impl Iterator<Item = Peer> + '_ {
         let peers = self.peers.iter().enumerate();
         let mut heap: BinaryHeap<Reverse<(Key, usize)>> = peers
-            .filter(|(_, peer)| peer.public_key != *target)
-            .map(|(at, peer)| Reverse((distance(&peer.public_key, target), at)))
+            .filter(|(_, info)| key_of(info) != *target)
+            .map(|(at, info)| Reverse((distance(&key_of(info), target), at)))
             .collect();
         std::iter::from_fn(move || {
             let Reverse((_, at)) = heap.pop()?;
-            self.peers.get(at).cloned()
+            self.peers.get(at).map(|info| peer_of(info))
         })
     }
 }
 
-/// Of each process the link that has its newest list: of several links one hears of a change before another.
-fn newest_lists(links: &[LinkInfo]) -> HashMap<ProviderKey, &LinkInfo> {
-    let mut newest: HashMap<ProviderKey, &LinkInfo> = HashMap::new();
-    for info in links {
-        if let ProviderKey::Instance { .. } = info.provider {
-            let known = newest.entry(info.provider).or_insert(info);
-            if info.epoch > known.epoch {
-                *known = info;
-            }
-        }
+/// The key that the peer of a link shows; zeros for none.
+fn key_of(info: &LinkInfo) -> Key {
+    info.provider.public_key().unwrap_or_default()
+}
+
+/// The peer of a link that can be dialed.
+fn peer_of(info: &LinkInfo) -> Peer {
+    Peer {
+        public_key: key_of(info),
+        // Only links with an address are asked for.
+        addr: info.addr.unwrap_or_else(|| ([0; 4], 0).into()),
+        record: info.record.clone(),
     }
-    newest
+}
+
+/// The first link of each key that can be dialed. Lists of pointers are what a snapshot of many links can afford.
+fn dialable(links: &[Arc<LinkInfo>]) -> Vec<Arc<LinkInfo>> {
+    let shows_both =
+        |info: &&Arc<LinkInfo>| info.addr.is_some() && info.provider.public_key().is_some();
+    let mut found: Vec<&Arc<LinkInfo>> = links.iter().filter(shows_both).collect();
+    found.sort_by_key(|info| key_of(info));
+    found.dedup_by_key(|info| key_of(info));
+    found.into_iter().cloned().collect()
+}
+
+/// Of each process the link that has its newest list, by process: of several links one hears of a change before another.
+struct Newest<'a>(Vec<&'a LinkInfo>);
+
+impl<'a> Newest<'a> {
+    fn new(links: &'a [Arc<LinkInfo>]) -> Newest<'a> {
+        let is_process = |info: &&LinkInfo| matches!(info.provider, ProviderKey::Instance { .. });
+        let links = links.iter().map(|info| &**info);
+        let mut newest: Vec<&LinkInfo> = links.filter(is_process).collect();
+        newest.sort_by_key(|info| (info.provider, Reverse(info.epoch)));
+        newest.dedup_by_key(|info| info.provider);
+        Newest(newest)
+    }
+
+    /// The link whose list counts for `info`.
+    fn of(&self, info: &'a LinkInfo) -> &'a LinkInfo {
+        let found = self
+            .0
+            .binary_search_by_key(&info.provider, |it| it.provider);
+        let found = found.ok().and_then(|at| self.0.get(at).copied());
+        found.unwrap_or(info)
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +302,11 @@ mod tests {
         }
     }
 
+    fn snapshot(links: impl IntoIterator<Item = LinkInfo>) -> Snapshot {
+        let links = links.into_iter().map(Arc::new);
+        Snapshot::build(1, links.collect(), HashMap::new())
+    }
+
     #[test]
     fn a_provider_counts_once_for_several_names_and_links() {
         let links = [
@@ -280,23 +314,23 @@ mod tests {
             link(2, Some(7), &["a", "b"]),
             link(3, None, &["b"]),
         ];
-        let snapshot = Snapshot::build(1, &links, HashMap::new());
+        let snapshot = snapshot(links);
         let providers = snapshot.providers(["a", "b"]);
         assert_eq!(providers.len(), 2);
         assert_eq!(providers[0].links.len(), 2);
-        assert_eq!(snapshot.peers.len(), 1);
+        assert_eq!(snapshot.peers().len(), 1);
     }
 
     #[test]
     fn a_retiring_link_is_used_only_when_it_is_the_only_one() {
         let mut old = link(1, Some(7), &["a"]);
         old.retiring = true;
-        let only = Snapshot::build(1, std::slice::from_ref(&old), HashMap::new());
+        let only = snapshot([old.clone()]);
         assert_eq!(only.providers(["a"]).len(), 1);
         let fresh = link(2, Some(7), &["a"]);
-        let both = Snapshot::build(2, &[old.clone(), fresh.clone()], HashMap::new());
+        let both = snapshot([old.clone(), fresh.clone()]);
         assert_eq!(both.providers(["a"])[0].links, [fresh.link]);
-        let other = Snapshot::build(3, &[old, link(3, Some(9), &["a"])], HashMap::new());
+        let other = snapshot([old, link(3, Some(9), &["a"])]);
         assert_eq!(other.providers(["a"]).len(), 1);
         assert_eq!(other.providers(["a"])[0].key, ProviderKey::Public([9; 32]));
     }
@@ -317,7 +351,7 @@ mod tests {
             // Another process of the same key.
             of(3, 2, 9, &["gone"]),
         ];
-        let snapshot = Snapshot::build(1, &links, HashMap::new());
+        let snapshot = snapshot(links);
         let leads = |name| -> Vec<usize> {
             let providers = snapshot.providers([name]);
             providers.iter().map(|one| one.links.len()).collect()
@@ -331,17 +365,15 @@ mod tests {
     fn a_link_that_is_not_ready_is_a_peer_but_no_provider() {
         let mut fresh = link(1, Some(7), &["a"]);
         fresh.ready = false;
-        let snapshot = Snapshot::build(1, &[fresh], HashMap::new());
+        let snapshot = snapshot([fresh]);
         assert!(snapshot.providers(["a"]).is_empty());
-        assert_eq!(snapshot.peers.len(), 1);
+        assert_eq!(snapshot.peers().len(), 1);
     }
 
     #[test]
     fn closest_sorts_by_xor_and_leaves_the_target_out() {
-        let links: Vec<LinkInfo> = (1..=40)
-            .map(|byte| link(u64::from(byte), Some(byte), &[]))
-            .collect();
-        let snapshot = Snapshot::build(1, &links, HashMap::new());
+        let links = (1..=40).map(|byte| link(u64::from(byte), Some(byte), &[]));
+        let snapshot = snapshot(links);
         let closest: Vec<Peer> = snapshot.closest(&[8; 32]).collect();
         assert_eq!(closest.len(), 39);
         assert!(closest.windows(2).all(|pair| {
@@ -349,5 +381,18 @@ mod tests {
         }));
         assert_eq!(closest[0].public_key, [9; 32]);
         assert!(closest.iter().all(|peer| peer.public_key != [8; 32]));
+    }
+
+    #[test]
+    fn what_the_peer_of_a_link_takes_is_found_by_the_number_of_the_link() {
+        let links: Vec<LinkInfo> = (1..=9).rev().map(|id| link(2 * id, None, &[])).collect();
+        let snapshot = snapshot(links.iter().cloned());
+        for info in &links {
+            let open = snapshot.openness(info.link).expect("it is there");
+            assert!(Arc::ptr_eq(open, &info.open));
+        }
+        for id in [1, 9, 20] {
+            assert!(snapshot.openness(LinkRef { shard: 0, id }).is_none());
+        }
     }
 }

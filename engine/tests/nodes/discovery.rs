@@ -26,7 +26,7 @@ fn each_id_is_named_once_a_link_and_the_asker_never() {
         .map(|_| TestNode::start(Node::builder().bind(listen).bootstrap(to.clone())))
         .collect();
     wait_until("five peers are known", || {
-        node.node().snapshot().peers.len() == 5
+        node.node().snapshot().peers().len() == 5
     });
     let mut asker = Peer::dial(node.addr(), Some(7), &[]);
     // The answer to the dialer's own first lookup comes first.

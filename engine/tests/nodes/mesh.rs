@@ -29,7 +29,7 @@ fn wait_full(nodes: &[&TestNode]) {
         others.remove(&key(node));
         wait_until("a full mesh", || {
             let snapshot = node.node().snapshot();
-            let peers: HashSet<_> = snapshot.peers.iter().map(|peer| peer.public_key).collect();
+            let peers: HashSet<_> = snapshot.peers().map(|peer| peer.public_key).collect();
             peers == others
         });
     }
@@ -159,7 +159,7 @@ fn an_id_that_leads_nowhere_or_to_somebody_else_is_dialed_once_and_rests() {
     // What answers at a wrong name is a peer all the same; the name is gone.
     wait_until("the link with whoever answers", || {
         let snapshot = node.node().snapshot();
-        let peers: Vec<_> = snapshot.peers.iter().map(|peer| peer.public_key).collect();
+        let peers: Vec<_> = snapshot.peers().map(|peer| peer.public_key).collect();
         peers.contains(&key(&somebody))
     });
     for _ in 0..3 {

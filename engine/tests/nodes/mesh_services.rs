@@ -37,11 +37,11 @@ fn a_service_that_is_offered_later_is_announced_over_the_links_there_are() {
     let anonymous = TestNode::start(Node::builder().bootstrap(provider.addr().to_string()));
     for node in [&dialed, &dialer] {
         wait_until("a mesh of three", || {
-            node.node().snapshot().peers.len() == 2
+            node.node().snapshot().peers().len() == 2
         });
     }
     wait_until("everybody is linked", || {
-        anonymous.node().snapshot().peers.len() == 3
+        anonymous.node().snapshot().peers().len() == 3
     });
     let all = [&dialed, &dialer, &anonymous];
     let before = all.map(connections);

@@ -31,14 +31,14 @@ pub(super) struct Question {
     pub(super) due: Option<Millis>,
     /// Questions so far, the codec's own left out: the next one's target.
     asked: u32,
-    sweep: Option<Sweep>,
+    sweep: Option<Box<Sweep>>,
 }
 
 impl Question {
     /// Asks on until the peer has named all that it knows.
     pub(super) fn begin_sweep_if(&mut self, wanted: bool) {
         if wanted {
-            self.sweep = Some(Sweep::default());
+            self.sweep = Some(Box::default());
         }
     }
 }
@@ -237,8 +237,8 @@ impl Core {
             }
         }
         let ready =
-            |state: &&Link| state.ready && (state.key.is_some() || state.dialed != Dialed::Them);
-        let count = self.links.values().filter(ready).count();
+            |state: &Link| state.ready && (state.key.is_some() || state.dialed != Dialed::Them);
+        let count = self.links.values().filter(|state| ready(state)).count();
         let chosen = self.rng.below(count);
         let mut links = self.links.iter().filter(|(_, state)| ready(state));
         links.nth(chosen).map(|(link, _)| *link)
@@ -252,7 +252,7 @@ impl Core {
             || !self.lookup.is_idle()
             || !self.ready.is_empty()
             || !self.busy.is_empty()
-            || self.links.values().any(asked)
+            || self.links.values().any(|link| asked(link))
         {
             return;
         }

@@ -70,10 +70,8 @@ impl Core {
         if key == self.own {
             return false;
         }
-        let elsewhere = self
-            .verified
-            .get(&addr)
-            .is_some_and(|(_, found)| *found != Some(key));
+        let found = self.found_at(&addr);
+        let elsewhere = found.is_some_and(|found| found != Some(key));
         if !self.is_dialable(addr, teller) || elsewhere {
             self.counts.bad_addresses += 1;
             return false;

@@ -66,14 +66,14 @@ impl Core {
                 !set.links.is_empty(),
                 "a process without a link is forgotten"
             );
-            for (link, lane) in &set.links {
-                let state = self.links.get(link);
+            for (link, lane) in set.links.iter() {
+                let state = self.links.get(&link);
                 let there = state.and_then(|state| state.lane);
-                debug_assert!(there.is_some_and(|at| at.process == *process && at.lane == *lane));
+                debug_assert!(there.is_some_and(|at| at.process == *process && at.lane == lane));
                 let ours = state.is_some_and(|state| state.dialed != Dialed::Them);
                 debug_assert_eq!(set.ours, ours, "links of both sides are kept");
             }
-            let mut lanes: Vec<u16> = set.links.values().copied().collect();
+            let mut lanes: Vec<u16> = set.links.iter().map(|(_, lane)| lane).collect();
             lanes.sort_unstable();
             let of_each = if set.ours { 1 } else { LANE_LINKS_MAX };
             let most = lanes.chunk_by(|a, b| a == b).map(<[u16]>::len).max();

@@ -84,9 +84,9 @@ impl Core {
                 self.set_wait(&key, Wait::Blocked);
                 continue;
             }
-            let known = self.verified.get(&addr);
+            let known = self.found_at(&addr);
             let rests = self.resting.get(&addr).is_some_and(|until| *until > now);
-            if known.is_some_and(|(_, found)| *found != Some(key)) || (rests && lost.is_none()) {
+            if known.is_some_and(|found| found != Some(key)) || (rests && lost.is_none()) {
                 // Somebody else answers there, or nobody, as a dial has shown meanwhile.
                 self.counts.bad_addresses += 1;
                 self.judge_teller(&key, false);

@@ -81,7 +81,7 @@ impl Core {
         let wanted = u16::try_from(own).unwrap_or(u16::MAX).max(set.shards);
         let is_there = |lane: &u16| {
             let mut dialed = dialed.iter().map(|(lane, _)| lane);
-            dialed.any(|other| other == lane) || set.links.values().any(|other| other == lane)
+            dialed.any(|other| other == lane) || set.links.iter().any(|(_, other)| other == *lane)
         };
         let lane = (0..wanted.min(LANES_MAX)).find(|lane| !is_there(lane))?;
         let lanes_of = |shard: &usize| {
@@ -109,8 +109,9 @@ impl Core {
         }
         let counts = (0..own).map(|shard| set.count_on(shard));
         let least = counts.min().unwrap_or(0);
-        let crowded = |link: &&LinkRef| set.count_on(link.shard) >= least + 2;
-        let Some(link) = set.links.keys().rev().find(crowded).copied() else {
+        let crowded = |link: &LinkRef| set.count_on(link.shard) >= least + 2;
+        let found = set.links.iter().map(|(link, _)| link).rfind(crowded);
+        let Some(link) = found else {
             return false;
         };
         set.links.remove(&link);
@@ -149,6 +150,7 @@ impl Lanes {
 
     /// Lanes that a shard of ours has.
     fn count_on(&self, shard: usize) -> usize {
-        self.links.keys().filter(|link| link.shard == shard).count()
+        let links = self.links.iter().filter(|(link, _)| link.shard == shard);
+        links.count()
     }
 }

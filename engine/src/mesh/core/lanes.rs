@@ -3,7 +3,6 @@
 //! the older; the other side lets it, up to [`LANE_LINKS_MAX`]. A bootstrap address that led to a process which another link leads
 //! to is left alone as long as that one lives. Which lanes there are to be: [`super::lane_dials`].
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use flatend_codec::Millis;
@@ -14,11 +13,44 @@ use super::{Core, Timer};
 use crate::limits::LANE_LINKS_MAX;
 use crate::routing::LinkRef;
 
+/// Links and their lanes, in the order of the links. Most processes have one, which a map would give room for eleven.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Members(Vec<(LinkRef, u16)>);
+
+impl Members {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (LinkRef, u16)> + '_ {
+        self.0.iter().copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn insert(&mut self, link: LinkRef, lane: u16) {
+        match self.0.binary_search_by_key(&link, |(link, _)| *link) {
+            Ok(at) => self.0[at].1 = lane,
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (link, lane));
+            }
+        }
+    }
+
+    /// Whether it was there.
+    pub(super) fn remove(&mut self, link: &LinkRef) -> bool {
+        let found = self.0.binary_search_by_key(link, |(link, _)| *link);
+        if let Ok(at) = found {
+            self.0.remove(at);
+        }
+        found.is_ok()
+    }
+}
+
 /// The links to one process, and what is known for making more. There is one as long as a link of it is to stay.
 #[derive(Clone, Debug)]
 pub(super) struct Lanes {
     /// Its links and their lanes, those left out that end for another. All of them were dialed by one side.
-    pub(super) links: BTreeMap<LinkRef, u16>,
+    pub(super) links: Members,
     /// By us.
     pub(super) ours: bool,
     /// Its shards, as it says.
@@ -46,7 +78,7 @@ impl Core {
         let (process, number) = (lane.process, lane.lane);
         let ours = dialed != Dialed::Them;
         let set = self.processes.entry(process).or_insert_with(|| Lanes {
-            links: BTreeMap::new(),
+            links: Members::default(),
             ours,
             shards,
             works: false,
@@ -61,13 +93,14 @@ impl Core {
             if ours != keeps_ours {
                 return self.supersede([link]);
             }
-            ends.extend(std::mem::take(&mut set.links).into_keys());
+            ends.extend(set.links.iter().map(|(link, _)| link));
+            set.links = Members::default();
             set.ours = ours;
         }
-        let same = |(_, lane): &(&LinkRef, &u16)| **lane == number;
+        let same = |(_, lane): &(LinkRef, u16)| *lane == number;
         if !ours && set.links.iter().filter(same).count() >= LANE_LINKS_MAX {
             // Who dials a lane again has lost the one before.
-            ends.extend(set.links.iter().find(same).map(|(link, _)| *link));
+            ends.extend(set.links.iter().find(same).map(|(link, _)| link));
         }
         if ours && set.links.iter().any(|at| same(&at)) {
             ends.push(link);
@@ -108,7 +141,7 @@ impl Core {
         let Some(set) = self.processes.get_mut(&process) else {
             return;
         };
-        if set.links.remove(&link).is_none() {
+        if !set.links.remove(&link) {
             return;
         }
         if !set.links.is_empty() {

@@ -61,12 +61,12 @@ impl Core {
         };
         let found = !matches!(dialed, Dialed::Them | Dialed::Lane);
         if let (true, Some(from)) = (found, up.from) {
-            self.verified.insert(from, (up.link, up.key));
+            self.verified.insert(from, up.link);
         }
         let first = up
             .key
             .is_some_and(|key| self.add_link(key, up.addr, up.lane.is_some(), dialed));
-        let mut link = Link {
+        let mut link = Box::new(Link {
             key: up.key,
             dialed,
             since: now,
@@ -75,7 +75,7 @@ impl Core {
             ready: dialed != Dialed::Them,
             question: Question::default(),
             lies: 0,
-        };
+        });
         if dialed == Dialed::Them {
             // Who dialed us is asked once for each key; an anonymous one knows those that it dialed, and they know of us.
             link.question.wanted = first;
@@ -119,7 +119,7 @@ impl Core {
         }
         self.clear_question(link, &state);
         if let Some(from) = state.from {
-            if self.verified.get(&from).is_some_and(|(by, _)| *by == link) {
+            if self.verified.get(&from) == Some(&link) {
                 self.verified.remove(&from);
             }
         }

@@ -73,12 +73,13 @@ pub struct Core {
     peers: BTreeMap<Key, Peer>,
     /// Entries of `peers` without a link.
     unlinked: usize,
-    links: BTreeMap<LinkRef, Link>,
+    /// Numbers rise, which leaves the map half empty: it holds little more than them.
+    links: BTreeMap<LinkRef, Box<Link>>,
     processes: BTreeMap<Process, Lanes>,
     /// Those of them of which lanes may be missing.
     lacking: BTreeSet<Process>,
     /// Addresses that lead to a key: found by dialing, as long as that link lives. What a peer says of itself proves nothing.
-    verified: BTreeMap<SocketAddr, (LinkRef, Option<Key>)>,
+    verified: BTreeMap<SocketAddr, LinkRef>,
     bootstraps: Vec<Bootstrap>,
     dials: BTreeMap<DialId, Target>,
     next_dial: u64,
@@ -201,6 +202,12 @@ impl Core {
     /// The IDs that lookups and refreshes begin with.
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// The key that was found at an address, if any was looked for there.
+    fn found_at(&self, addr: &SocketAddr) -> Option<Option<Key>> {
+        let link = self.verified.get(addr)?;
+        Some(self.links.get(link)?.key)
     }
 
     /// After each input: what can begin begins.
