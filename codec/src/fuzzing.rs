@@ -91,7 +91,7 @@ pub fn packet(input: &[u8]) {
         }
         5 => {
             if let Ok((id, taken)) = NodeId::decode(body) {
-                assert_eq!(body.get(..taken), Some(id.raw()));
+                assert_eq!(body.get(..taken), Some(&*id.raw()));
             }
         }
         _ => {

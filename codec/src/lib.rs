@@ -110,6 +110,7 @@ mod named;
 mod names;
 mod node_id;
 mod packet;
+mod rest;
 mod session;
 mod stream;
 mod time;

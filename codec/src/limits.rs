@@ -66,6 +66,9 @@ pub const PING_AFTER_MS: u64 = 15_000;
 pub const PING_WAITING_MS: u64 = 5_000;
 /// No byte for so long after a PING: the peer is dead.
 pub const PING_TIMEOUT_MS: u64 = 5_000;
+/// A link over which no message of a stream has gone for so long, or twice as long, is at rest: keys, tables and buffers that the
+/// next frame can make anew are given up. That frame pays a µs for it, so even a link that is asked every few seconds may rest between.
+pub const REST_AFTER_MS: u64 = 2_000;
 /// What the windows of all streams of one link may be widened by, unless its caller says otherwise.
 pub const EXTRA_WINDOW_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Addresses in one HELLO or signed record.
@@ -153,6 +156,7 @@ const _: () = assert!(FRAME_BYTES_MAX >= VALUE_BYTES_MAX + DATA_OVERHEAD_BYTES +
 const _: () = assert!(NODES_MAX <= FIRST_TARGET_NODES_MAX && NODES_MAX <= NAMED_KEYS_MAX);
 const _: () = assert!(NODES_BYTES_MAX <= HEAD_BYTES_MAX);
 const _: () = assert!(RPC_PENDING_MAX * NODES_BYTES_MAX <= UNREAD_ANSWERS_BYTES_MAX / 2);
+const _: () = assert!(2 * REST_AFTER_MS <= PING_WAITING_MS);
 const _: () = assert!(ABANDONED_RETIRE < ABANDONED_DEAD);
 const _: () = assert!(UNWANTED_RETIRE < UNWANTED_DEAD && UNWANTED_DEAD < DISCARDED_MAX);
 const _: () = assert!(HELD_STREAM_BYTES_MAX <= HELD_LINK_BYTES_MAX);

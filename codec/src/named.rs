@@ -16,9 +16,14 @@ impl Named {
     /// How many keys an answer may name.
     pub(crate) fn room(&mut self, now: Millis) -> usize {
         if self.at.len() + NODES_MAX > NAMED_KEYS_MAX {
-            self.at.retain(|_, at| is_fresh(now, *at));
+            self.forget_old(now);
         }
         NODES_MAX.min(NAMED_KEYS_MAX - self.at.len())
+    }
+
+    /// Forgets the keys that may be named again.
+    pub(crate) fn forget_old(&mut self, now: Millis) {
+        self.at.retain(|_, at| is_fresh(now, *at));
     }
 
     /// Notes that a key is named; false if it was a moment ago.

@@ -7,8 +7,8 @@ use crate::wire::Reader;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Key, kind, address, port: 39 bytes with an IPv4 address, 51 with an IPv6 one.
-const RAW_BYTES_MAX: usize = KEY_BYTES + 1 + 16 + 2;
+/// Kind, address, port, behind the key: 7 bytes with an IPv4 address, 19 with an IPv6 one.
+const PLACE_BYTES_MAX: usize = 1 + 16 + 2;
 
 /// A node's Ed25519 public key and the address that it shows.
 #[derive(Clone)]
@@ -17,8 +17,9 @@ pub struct NodeId {
     pub public_key: [u8; 32],
     /// Where it says it can be dialed; IPv4-mapped addresses are IPv4 here. May be unspecified: then the address of the link counts.
     pub address: SocketAddr,
-    raw: [u8; RAW_BYTES_MAX],
-    raw_len: u8,
+    /// Behind the key on the wire, as received.
+    place: [u8; PLACE_BYTES_MAX],
+    place_len: u8,
 }
 
 impl NodeId {
@@ -26,15 +27,14 @@ impl NodeId {
     #[must_use]
     pub fn new(public_key: [u8; 32], address: SocketAddr) -> Self {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        let mut wire = [0u8; RAW_BYTES_MAX];
+        let mut place = [0u8; PLACE_BYTES_MAX];
         let mut len = 0;
         let mut put = |bytes: &[u8]| {
-            for (slot, byte) in wire.iter_mut().skip(len).zip(bytes) {
+            for (slot, byte) in place.iter_mut().skip(len).zip(bytes) {
                 *slot = *byte;
             }
             len += bytes.len();
         };
-        put(&public_key);
         match address.ip() {
             IpAddr::V4(ip) => {
                 put(&[0]);
@@ -49,8 +49,8 @@ impl NodeId {
         Self {
             public_key,
             address,
-            raw: wire,
-            raw_len: u8::try_from(len).unwrap_or(u8::MAX),
+            place,
+            place_len: u8::try_from(len).unwrap_or(u8::MAX),
         }
     }
 
@@ -69,15 +69,17 @@ impl NodeId {
 
     /// Appends the wire form that we show to others: IPv4 as kind 0, however it was received.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(Self::new(self.public_key, self.address).raw());
+        out.extend_from_slice(&Self::new(self.public_key, self.address).raw());
     }
 
     /// The wire bytes as received (or as made): what a handshake's signature covers.
     #[must_use]
-    pub fn raw(&self) -> &[u8] {
-        self.raw
-            .get(..usize::from(self.raw_len))
-            .unwrap_or(&self.raw)
+    pub fn raw(&self) -> Vec<u8> {
+        let place = self.place.get(..usize::from(self.place_len));
+        let mut raw = Vec::with_capacity(KEY_BYTES + PLACE_BYTES_MAX);
+        raw.extend_from_slice(&self.public_key);
+        raw.extend_from_slice(place.unwrap_or(&self.place));
+        raw
     }
 
     /// Takes the bytes of one id if they are all there and the kind is known; says nothing about their value.
@@ -109,16 +111,17 @@ impl NodeId {
         if port == 0 {
             return Err(ProtocolError::Identity(IdentityFault::PortZero));
         }
-        let mut raw = [0u8; RAW_BYTES_MAX];
-        for (slot, byte) in raw.iter_mut().zip(bytes) {
+        let behind_key = bytes.get(KEY_BYTES..).unwrap_or_default();
+        let mut place = [0u8; PLACE_BYTES_MAX];
+        for (slot, byte) in place.iter_mut().zip(behind_key) {
             *slot = *byte;
         }
-        let raw_len = u8::try_from(bytes.len().min(RAW_BYTES_MAX)).unwrap_or(u8::MAX);
+        let place_len = behind_key.len().min(PLACE_BYTES_MAX);
         Ok(Self {
             public_key,
             address: SocketAddr::new(ip, port),
-            raw,
-            raw_len,
+            place,
+            place_len: u8::try_from(place_len).unwrap_or(u8::MAX),
         })
     }
 }

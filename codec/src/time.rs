@@ -78,6 +78,11 @@ impl ReadingClock {
         self.bytes_at_reading
     }
 
+    /// The same by the caller's clock.
+    pub(crate) const fn bytes_came(&self) -> Millis {
+        self.bytes_at
+    }
+
     pub(crate) fn note_empty(&mut self, now: Millis) {
         if self.reading {
             self.empty_at = Some(now);

@@ -6,7 +6,7 @@ use super::Shared;
 use crate::error::ProtocolError;
 use crate::flatend2::{Downgrade, Opening, Own, Secrets};
 use crate::limits::KEY_BYTES;
-use crate::session::{public_key, session_key, table_seed};
+use crate::session::{public_key, session_key, table_seed, Secret};
 
 /// Bit 255 of a key: "I speak flatend/2". X25519 ignores it (RFC 7748 section 5), and keys of legacy peers never have it.
 const MARK: u8 = 0x80;
@@ -19,26 +19,10 @@ pub(super) struct Agreement {
     said: Option<[u8; KEY_BYTES]>,
 }
 
-/// Kept out of debug output, overwritten when dropped.
-struct Secret([u8; KEY_BYTES]);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secret")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0 = [0; KEY_BYTES];
-        std::hint::black_box(&self.0);
-    }
-}
-
 /// What both sides now share.
 pub(super) enum Agreed {
     Legacy {
-        key: [u8; KEY_BYTES],
+        key: Secret,
         downgrade: Option<Downgrade>,
     },
     Flatend2 {

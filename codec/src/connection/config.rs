@@ -84,7 +84,7 @@ impl Flatend2<'_> {
                 lane: self.lane,
                 first_grant: self.requests_max,
                 software: self.software.to_owned(),
-                record: self.record.clone(),
+                record: self.record.as_deref().map(Into::into),
             },
             key: self.key.clone(),
             network_key: self.network_key,
@@ -92,6 +92,7 @@ impl Flatend2<'_> {
             epoch: 0,
             expected_key: self.expected_key,
             legacy: self.legacy,
+            binding: [0; 32],
         })
     }
 }

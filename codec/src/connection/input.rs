@@ -78,11 +78,12 @@ impl Connection {
                 let seed = agreement.table_seed();
                 self.protocol = match agreement.agree(&mut self.shared, *peer)? {
                     Agreed::Legacy { key, downgrade } => {
-                        let link = legacy::Link::new(&mut self.shared, now, &key, seed, downgrade)?;
+                        let link = legacy::Link::new(&mut self.shared, now, &key, seed, downgrade);
                         Protocol::Legacy(Box::new(link))
                     }
-                    Agreed::Flatend2 { secrets, own } => {
-                        let link = flatend2::Link::new(&mut self.shared, now, &own, secrets, seed)?;
+                    Agreed::Flatend2 { secrets, mut own } => {
+                        let link =
+                            flatend2::Link::new(&mut self.shared, now, &mut own, secrets, seed);
                         self.shared.speaks_flatend2();
                         Protocol::Flatend2(Box::new((link, Some(own))))
                     }

@@ -220,6 +220,16 @@ impl Connection {
         }
     }
 
+    /// No message of a stream has gone for a while, and what the next frame can make anew was given up. A link begins so.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        match &self.protocol {
+            Protocol::Agreeing(_) => false,
+            Protocol::Legacy(link) => link.is_at_rest(),
+            Protocol::Flatend2(link) => link.0.is_at_rest(),
+        }
+    }
+
     /// The token of the lookup of our own key that a dialer sends second, so that an acceptor of ours knows it for no Go peer.
     #[must_use]
     pub fn own_lookup(&self) -> Option<Token> {

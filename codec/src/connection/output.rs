@@ -15,8 +15,10 @@ impl Connection {
     /// Seals what was gathered of flatend/2's messages, so that [`transmit`](Self::transmit) gives it: call it when nothing more is
     /// to be said for now. Legacy messages are sealed as they come.
     pub fn seal(&mut self) {
-        if let Protocol::Flatend2(link) = &mut self.protocol {
-            link.0.seal(&mut self.shared);
+        match &mut self.protocol {
+            Protocol::Agreeing(_) => {}
+            Protocol::Legacy(link) => link.seal(),
+            Protocol::Flatend2(link) => link.0.seal(&mut self.shared),
         }
     }
 
@@ -28,7 +30,10 @@ impl Connection {
 
     /// The socket took `count` of them.
     pub fn transmitted(&mut self, count: usize) {
-        self.shared.out.transmitted(count);
+        match &self.protocol {
+            Protocol::Flatend2(link) => link.0.transmitted(&mut self.shared, count),
+            Protocol::Agreeing(_) | Protocol::Legacy(_) => self.shared.out.transmitted(count),
+        }
     }
 
     /// How many bytes wait.

@@ -98,6 +98,12 @@ impl Shared {
         })
     }
 
+    /// The link is at rest: gives back what is not in use.
+    pub(crate) fn rest(&mut self) {
+        self.out.rest();
+        self.events.shrink_to_fit();
+    }
+
     /// Nothing is said on legacy any more: what was to be is given back.
     pub(super) fn speaks_flatend2(&mut self) {
         self.handshake_body = Vec::new();

@@ -22,6 +22,8 @@ pub(super) fn addresses(bytes: &[u8]) -> Result<Vec<SocketAddr>, ProtocolError> 
         }
         addresses.push(address);
     }
+    // They are kept as long as the link.
+    addresses.shrink_to_fit();
     Ok(addresses)
 }
 

@@ -4,6 +4,7 @@
 use crate::connection::Role;
 use crate::error::ProtocolError;
 use crate::limits::KEY_BYTES;
+use crate::session::Secret;
 use blake2::digest::{KeyInit, Mac};
 use blake2::Blake2bMac512;
 use x25519_dalek::x25519;
@@ -29,9 +30,9 @@ pub(crate) struct Chain([u8; SECRET_BYTES]);
 
 impl Chain {
     /// `key_n`.
-    pub(crate) fn key(&self) -> [u8; KEY_BYTES] {
-        let mut key = [0; KEY_BYTES];
-        for (to, from) in key.iter_mut().zip(out(&self.0, &[b"key"])) {
+    pub(crate) fn key(&self) -> Secret {
+        let mut key = Secret([0; KEY_BYTES]);
+        for (to, from) in key.0.iter_mut().zip(out(&self.0, &[b"key"])) {
             *to = from;
         }
         key
@@ -181,9 +182,9 @@ mod tests {
         assert_eq!(dialer.binding, acceptor.binding);
         let (seal, open) = dialer.directions(Role::Dialer);
         let (answer, hear) = acceptor.directions(Role::Acceptor);
-        assert_eq!(seal.key(), hear.key());
-        assert_eq!(open.key(), answer.key());
-        assert_ne!(seal.key(), open.key());
+        assert_eq!(seal.key().0, hear.key().0);
+        assert_eq!(open.key().0, answer.key().0);
+        assert_ne!(seal.key().0, open.key().0);
     }
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
         let mut chain = Secrets::derive(&[3; 32], opening(1, 2), None).dialer;
         let first = chain.key();
         chain.step();
-        assert_ne!(chain.key(), first);
+        assert_ne!(chain.key().0, first.0);
         let mut low = opening(1, 2);
         low.acceptor = [0; 32];
         let refused = Secrets::agree(&[1; 32], Role::Dialer, low, None).err();

@@ -28,6 +28,13 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
+    /// Gives back what is not needed any more.
+    pub(super) fn rest(&mut self, now: Millis) {
+        self.asked.shrink_to_fit();
+        self.unanswered.shrink_to_fit();
+        self.named.forget_old(now);
+    }
+
     /// Where among the unanswered questions of the peer this one stands.
     fn position(&self, token: Token) -> Result<usize, SendError> {
         let waits = |asked: &u32| u64::from(*asked) == token.0;

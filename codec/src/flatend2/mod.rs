@@ -36,6 +36,7 @@ use crate::limits::{
     HELLO_FRAME_BYTES_MAX, KEY_BYTES, LENGTH_BYTES, MESSAGE_HEADER_BYTES, PLAINTEXT_BYTES_MAX,
     TAG_BYTES,
 };
+use crate::rest::Rest;
 use crate::session::MessageHead;
 use crate::{Messages, Millis, StreamId, WindowRoom};
 use lookup::Lookups;
@@ -57,6 +58,8 @@ pub(crate) struct Own {
     pub(crate) epoch: u64,
     pub(crate) expected_key: Option<[u8; KEY_BYTES]>,
     pub(crate) legacy: bool,
+    /// What identities sign on this link, as soon as it is known.
+    pub(crate) binding: [u8; KEY_BYTES],
 }
 
 impl std::fmt::Debug for Own {
@@ -97,7 +100,6 @@ pub(crate) struct Link {
     role: Role,
     opener: Opener,
     sealer: Sealer,
-    binding: [u8; KEY_BYTES],
     phase: Phase,
     hello: Option<Hello>,
     peer: Option<Peer>,
@@ -107,12 +109,14 @@ pub(crate) struct Link {
     theirs: u64,
     streams: Streams,
     grants: Grants,
-    incoming: Incoming,
+    /// A list of the peer's that has begun and not ended.
+    incoming: Option<Box<Incoming>>,
     /// Of our last list, what the caller wants the next one to have, and of the peer's last.
     epoch: u64,
     next_epoch: u64,
     peer_epoch: u64,
     pings: Pings,
+    rest: Rest,
     /// The end behind a piece of a body that was just handed out.
     pending_end: Option<StreamId>,
     lookups: Lookups,
@@ -127,21 +131,17 @@ impl Link {
     pub(crate) fn new(
         shared: &mut Shared,
         now: Millis,
-        own: &Own,
+        own: &mut Own,
         secrets: Secrets,
         table_seed: [u64; 2],
-    ) -> Result<Self, ProtocolError> {
+    ) -> Self {
         let role = shared.role;
-        let binding = secrets.binding;
+        own.binding = secrets.binding;
         let (seal, open) = secrets.directions(role);
-        let (Some(sealer), Some(opener)) = (Sealer::new(seal), Opener::new(open)) else {
-            return Err(ProtocolError::LowOrderKey);
-        };
         let mut link = Self {
             role,
-            opener,
-            sealer,
-            binding,
+            opener: Opener::new(open),
+            sealer: Sealer::new(seal),
             phase: Phase::AwaitHello,
             hello: None,
             peer: None,
@@ -159,11 +159,12 @@ impl Link {
                 theirs: u64::from(own.hello.first_grant),
                 ended: 0,
             },
-            incoming: Incoming::default(),
+            incoming: None,
             epoch: 0,
             next_epoch: own.epoch,
             peer_epoch: 0,
             pings: Pings::new(shared.clock.at(now)),
+            rest: Rest::default(),
             pending_end: None,
             lookups: Lookups::default(),
             said_goodbye: false,
@@ -174,11 +175,11 @@ impl Link {
         if role == Role::Acceptor {
             link.say_hello(shared, own);
         }
-        Ok(link)
+        link
     }
 
     fn say_hello(&mut self, shared: &mut Shared, own: &Own) {
-        let body = own.hello.encode(self.role, &self.binding, &own.key);
+        let body = own.hello.encode(self.role, &own.binding, &own.key);
         self.put(shared, kind::HELLO, 0, 0, body.len(), |out| {
             out.extend_from_slice(&body);
         });
@@ -196,6 +197,9 @@ impl Link {
         bytes: usize,
         body: impl FnOnce(&mut Vec<u8>),
     ) {
+        if stream != 0 {
+            self.rest.note(shared.clock.bytes_came());
+        }
         let head = MessageHead {
             kind,
             flags,
@@ -207,6 +211,17 @@ impl Link {
     /// Seals what was gathered.
     pub(crate) fn seal(&mut self, shared: &mut Shared) {
         shared.out.seal_gathered(&mut self.sealer);
+        if self.rest.is_at_rest() {
+            self.sealer.rest();
+        }
+    }
+
+    /// The socket took `count` bytes.
+    pub(crate) fn transmitted(&self, shared: &mut Shared, count: usize) {
+        shared.out.transmitted(count);
+        if self.rest.is_at_rest() {
+            shared.out.rest();
+        }
     }
 
     /// Takes a frame off the front of the input and opens it in place.
@@ -286,6 +301,10 @@ impl Link {
 
     pub(crate) fn open_streams(&self) -> usize {
         self.streams.ours + self.streams.theirs
+    }
+
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.rest.is_at_rest()
     }
 
     pub(crate) fn requests_open(&self) -> usize {

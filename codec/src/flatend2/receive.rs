@@ -27,8 +27,14 @@ impl Link {
         }
         loop {
             let Some(message) = Message::take(frame)? else {
+                if self.rest.is_at_rest() {
+                    self.opener.rest();
+                }
                 return Ok(None);
             };
+            if message.head.stream != 0 {
+                self.rest.note(shared.clock.bytes_came());
+            }
             let event = match self.phase {
                 Phase::AwaitHello => {
                     if let Some(own) = own {
@@ -68,7 +74,7 @@ impl Link {
             Role::Dialer => Role::Acceptor,
             Role::Acceptor => Role::Dialer,
         };
-        let hello = Hello::decode(message.body, sender, &self.binding)?;
+        let hello = Hello::decode(message.body, sender, &own.binding)?;
         if own.expected_key.is_some_and(|key| key != hello.public_key) {
             return Err(ProtocolError::Identity(IdentityFault::Unexpected));
         }

@@ -4,25 +4,24 @@
 use super::keys::Chain;
 use crate::error::ProtocolError;
 use crate::limits::{FRAMES_A_KEY_LOG2, LENGTH_BYTES, TAG_BYTES};
-use crate::session::{aead_key, nonce, Seal};
+use crate::session::{nonce, Cipher, Seal};
 use ring::aead::{Aad, LessSafeKey};
 
-/// One direction: its chain, the key of the present frame, and the frame's number.
+/// One direction: its chain, the key of the present frame as long as it is in use, and the frame's number.
 #[derive(Debug)]
 struct Direction {
     chain: Chain,
-    key: LessSafeKey,
+    cipher: Cipher,
     counter: u64,
 }
 
 impl Direction {
-    fn new(chain: Chain) -> Option<Self> {
-        let key = aead_key(&chain.key())?;
-        Some(Self {
+    fn new(chain: Chain) -> Self {
+        Self {
             chain,
-            key,
+            cipher: Cipher::default(),
             counter: 0,
-        })
+        }
     }
 
     #[cfg(test)]
@@ -30,20 +29,24 @@ impl Direction {
         for _ in 0..frames >> FRAMES_A_KEY_LOG2 {
             chain.step();
         }
-        let mut direction = Self::new(chain).expect("a key of 32 bytes");
+        let mut direction = Self::new(chain);
         direction.counter = frames;
         direction
     }
 
+    fn key(&mut self) -> Option<&LessSafeKey> {
+        let chain = &self.chain;
+        self.cipher.key(|| chain.key())
+    }
+
     /// The frame is through: the next one has the next number, and perhaps the next key.
-    fn advance(&mut self) -> Option<()> {
+    fn advance(&mut self) {
         let before = self.counter >> FRAMES_A_KEY_LOG2;
         self.counter += 1;
         if self.counter >> FRAMES_A_KEY_LOG2 != before {
+            self.cipher.rest();
             self.chain.step();
-            self.key = aead_key(&self.chain.key())?;
         }
-        Some(())
     }
 }
 
@@ -52,15 +55,19 @@ impl Direction {
 pub(crate) struct Sealer(Direction);
 
 impl Sealer {
-    /// `None` only if the AEAD refuses a 32-byte key, which it does not.
-    pub(crate) fn new(chain: Chain) -> Option<Self> {
-        Direction::new(chain).map(Self)
+    pub(crate) fn new(chain: Chain) -> Self {
+        Self(Direction::new(chain))
     }
 
     /// One that has sealed `frames` frames.
     #[cfg(test)]
     pub(crate) fn at(chain: Chain, frames: u64) -> Self {
         Self(Direction::at(chain, frames))
+    }
+
+    /// Gives up what the next frame can make anew.
+    pub(crate) fn rest(&mut self) {
+        self.0.cipher.rest();
     }
 }
 
@@ -71,11 +78,12 @@ impl Seal for Sealer {
         plaintext: &mut [u8],
     ) -> Option<[u8; TAG_BYTES]> {
         let direction = &mut self.0;
+        let nonce = nonce(direction.counter);
         let tag = direction
-            .key
-            .seal_in_place_separate_tag(nonce(direction.counter), Aad::from(length), plaintext)
+            .key()?
+            .seal_in_place_separate_tag(nonce, Aad::from(length), plaintext)
             .ok()?;
-        direction.advance()?;
+        direction.advance();
         tag.as_ref().try_into().ok()
     }
 }
@@ -85,9 +93,8 @@ impl Seal for Sealer {
 pub(crate) struct Opener(Direction);
 
 impl Opener {
-    /// As [`Sealer::new`].
-    pub(crate) fn new(chain: Chain) -> Option<Self> {
-        Direction::new(chain).map(Self)
+    pub(crate) fn new(chain: Chain) -> Self {
+        Self(Direction::new(chain))
     }
 
     /// One that has opened `frames` frames.
@@ -101,6 +108,11 @@ impl Opener {
         self.0.counter
     }
 
+    /// As [`Sealer::rest`].
+    pub(crate) fn rest(&mut self) {
+        self.0.cipher.rest();
+    }
+
     /// Decrypts `sealed` (ciphertext and tag) in place and gives the plaintext.
     pub(crate) fn open<'a>(
         &mut self,
@@ -110,10 +122,13 @@ impl Opener {
         let direction = &mut self.0;
         let frame = direction.counter;
         let plaintext = direction
-            .key
-            .open_in_place(nonce(frame), Aad::from(length), sealed)
-            .map_err(|_| ProtocolError::Tag { frame })?;
-        direction.advance().ok_or(ProtocolError::Tag { frame })?;
+            .key()
+            .and_then(|key| {
+                key.open_in_place(nonce(frame), Aad::from(length), sealed)
+                    .ok()
+            })
+            .ok_or(ProtocolError::Tag { frame })?;
+        direction.advance();
         Ok(plaintext)
     }
 }
@@ -140,7 +155,7 @@ mod tests {
         };
         let (seal, _) = chain(Role::Dialer).directions(Role::Dialer);
         let (_, open) = chain(Role::Acceptor).directions(Role::Acceptor);
-        (Sealer::new(seal).unwrap(), Opener::new(open).unwrap())
+        (Sealer::new(seal), Opener::new(open))
     }
 
     fn frame(sealer: &mut Sealer, text: &[u8]) -> ([u8; 4], Vec<u8>) {
@@ -169,13 +184,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_changes_neither_key_nor_number() {
+        let (mut sealer, mut opener) = pair();
+        for text in [&b"one"[..], b"two", b"three"] {
+            let (length, mut sealed) = frame(&mut sealer, text);
+            assert_eq!(opener.open(length, &mut sealed).unwrap(), text);
+            for direction in [&mut sealer.0, &mut opener.0] {
+                assert!(direction.cipher.is_unrolled());
+                direction.cipher.rest();
+                assert!(!direction.cipher.is_unrolled());
+            }
+        }
+        assert_eq!(opener.frame(), 3);
+    }
+
+    #[test]
     fn the_key_changes_with_the_last_frame_of_its_share_and_not_before() {
         let (mut sealer, mut opener) = pair();
         let last = (1u64 << FRAMES_A_KEY_LOG2) - 1;
         (sealer.0.counter, opener.0.counter) = (last, last);
-        let before = sealer.0.chain.key();
+        let before = sealer.0.chain.key().0;
         let (length, mut sealed) = frame(&mut sealer, b"last");
-        assert_ne!(sealer.0.chain.key(), before);
+        assert_ne!(sealer.0.chain.key().0, before);
         assert_eq!(opener.open(length, &mut sealed).unwrap(), b"last");
         let (length, mut sealed) = frame(&mut sealer, b"first");
         assert_eq!(opener.frame(), last + 1);

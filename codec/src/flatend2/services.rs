@@ -79,7 +79,9 @@ impl Link {
         &mut self,
         message: Message<'a>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let Some((epoch, names)) = self.incoming.take(message)? else {
+        let mut incoming = self.incoming.take().unwrap_or_default();
+        let Some((epoch, names)) = incoming.take(message)? else {
+            self.incoming = Some(incoming);
             return Ok(None);
         };
         self.peer_epoch = epoch;

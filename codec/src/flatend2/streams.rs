@@ -258,6 +258,13 @@ impl Streams {
         self.purse.give_all_back();
     }
 
+    /// Gives the table's memory back if nothing is in it.
+    pub(super) fn rest(&mut self) {
+        if self.streams.is_empty() {
+            self.streams.shrink_to_fit();
+        }
+    }
+
     /// Numbers of our streams from `first` on that have no response yet. A scan, once a link.
     pub(super) fn unanswered_from(&self, first: u64) -> Vec<u64> {
         let mut ids: Vec<u64> = self

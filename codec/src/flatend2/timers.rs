@@ -1,4 +1,4 @@
-//! PING (flatend2.md 4): asked after 15 s without a byte, or 5 s while requests wait; a peer that then stays silent for 5 s is dead.
+//! What becomes due: rest, and PING (flatend2.md 4), asked after 15 s without a byte, or 5 s while requests wait; a peer that then stays silent for 5 s is dead.
 //! Kept in reading time: nobody is judged silent while we are the ones who do not listen.
 
 use super::message::{flag, kind, Message};
@@ -50,7 +50,10 @@ impl Link {
     pub(crate) fn next_deadline(&self, shared: &Shared) -> Option<Millis> {
         match self.phase {
             Phase::AwaitHello | Phase::AwaitServices => Some(shared.handshake_due()),
-            Phase::Up => shared.clock.moment_of(self.ping_due(shared)),
+            Phase::Up => {
+                let ping = shared.clock.moment_of(self.ping_due(shared));
+                ping.into_iter().chain(self.rest.next_look()).min()
+            }
         }
     }
 
@@ -62,6 +65,9 @@ impl Link {
         if self.phase != Phase::Up {
             return shared.check_handshake_due(now);
         }
+        if self.rest.look(now) {
+            self.come_to_rest(shared, now);
+        }
         let at = shared.clock.at(now);
         if at < self.ping_due(shared) {
             return Ok(());
@@ -72,14 +78,21 @@ impl Link {
             });
         }
         self.pings.asked = Some(at);
-        // A link that is silent for so long is at rest.
-        shared.out.rest();
         self.pings.sent += 1;
         let payload = self.pings.sent.to_be_bytes();
         self.put(shared, kind::PING, 0, 0, payload.len(), |out| {
             out.extend_from_slice(&payload);
         });
         Ok(())
+    }
+
+    /// Gives up what the next message can make anew.
+    fn come_to_rest(&mut self, shared: &mut Shared, now: Millis) {
+        self.sealer.rest();
+        self.opener.rest();
+        self.streams.rest();
+        self.lookups.rest(now);
+        shared.rest();
     }
 
     pub(super) fn on_ping<'a>(

@@ -19,7 +19,7 @@ impl Link {
         put_u32(message, id);
         message.push(0);
         put_u16(message, 0);
-        shared.out.finish(start, &mut self.sealer);
+        self.finish(shared, start);
     }
 
     pub(crate) fn refuse(&mut self, shared: &mut Shared, stream: StreamId) {

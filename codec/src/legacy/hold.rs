@@ -93,7 +93,7 @@ impl Link {
         };
         let start = shared.out.begin(0);
         shared.out.message().extend_from_slice(&held.head);
-        shared.out.finish(start, &mut self.sealer);
+        self.finish(shared, start);
         self.put_data(shared, id, &held.data);
         if held.end {
             self.end_direction(shared, id);

@@ -27,6 +27,12 @@ impl Lookups {
         self.own
     }
 
+    /// Gives back what is not needed any more.
+    pub(super) fn rest(&mut self, now: Millis) {
+        self.unanswered.shrink_to_fit();
+        self.named.forget_old(now);
+    }
+
     /// The peer asks.
     pub(super) fn note_asked(
         &mut self,

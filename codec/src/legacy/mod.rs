@@ -24,7 +24,8 @@ use crate::event::Token;
 use crate::flatend2::Downgrade;
 use crate::limits::{FRAME_BYTES_MIN, HANDSHAKE_FRAME_BYTES_MAX, LENGTH_BYTES};
 use crate::packet::Opcode;
-use crate::session::{Opener, Sealer};
+use crate::rest::Rest;
+use crate::session::{FrameStart, Opener, Sealer, Secret};
 use crate::stream::ids::StreamIds;
 use crate::stream::StreamTable;
 use crate::{Messages, Millis};
@@ -64,6 +65,7 @@ pub(crate) struct Link {
     streams: StreamTable,
     silent: SilentQueue,
     liveness: Liveness,
+    rest: Rest,
     abandoned: Abandoned,
     unwanted: Unwanted,
     /// Requests of ours, complete and given up, whose answers may still come; the oldest first.
@@ -83,20 +85,17 @@ impl Link {
     pub(crate) fn new(
         shared: &mut Shared,
         now: Millis,
-        key: &[u8; 32],
+        key: &Secret,
         table_seed: [u64; 2],
         downgrade: Option<Downgrade>,
-    ) -> Result<Self, ProtocolError> {
-        let (Some(opener), Some(sealer)) = (Opener::new(key), Sealer::new(key)) else {
-            return Err(ProtocolError::LowOrderKey);
-        };
+    ) -> Self {
         let phase = match shared.role {
             Role::Dialer => Phase::AwaitReply,
             Role::Acceptor => Phase::AwaitHandshake,
         };
         let mut link = Self {
-            opener,
-            sealer,
+            opener: Opener::new(&key.0),
+            sealer: Sealer::new(&key.0),
             phase,
             peer: None,
             kind: PeerKind::Unknown,
@@ -105,6 +104,7 @@ impl Link {
             streams: StreamTable::new(table_seed),
             silent: SilentQueue::default(),
             liveness: Liveness::new(shared.clock.at(now)),
+            rest: Rest::default(),
             abandoned: Abandoned::default(),
             unwanted: Unwanted::default(),
             discarded: VecDeque::new(),
@@ -120,7 +120,7 @@ impl Link {
             // One Handshake a connection: Node dies of a second (rule N01).
             link.shake_hands(shared, seq);
         }
-        Ok(link)
+        link
     }
 
     /// Sends our Handshake as the request `seq`.
@@ -131,6 +131,19 @@ impl Link {
         message.extend_from_slice(&shared.handshake_body);
         message.extend_from_slice(self.trailer());
         shared.out.finish(start, &mut self.sealer);
+    }
+
+    /// Seals the frame of a message of a stream.
+    fn finish(&mut self, shared: &mut Shared, start: FrameStart) {
+        self.rest.note(shared.clock.bytes_came());
+        shared.out.finish(start, &mut self.sealer);
+    }
+
+    /// What was said is to leave.
+    pub(crate) fn seal(&mut self) {
+        if self.rest.is_at_rest() {
+            self.sealer.rest();
+        }
     }
 
     /// What follows our Handshake.
@@ -205,6 +218,10 @@ impl Link {
 
     pub(crate) fn open_streams(&self) -> usize {
         self.streams.counts().live
+    }
+
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.rest.is_at_rest()
     }
 
     pub(crate) fn requests_open(&self) -> usize {

@@ -14,8 +14,22 @@ use crate::Millis;
 pub(super) type Received<'a> = Result<Option<Event<'a>>, ProtocolError>;
 
 impl Link {
-    /// One plaintext: RPC number, then a message or a reply.
+    /// One plaintext.
     pub(crate) fn receive<'a>(
+        &mut self,
+        shared: &mut Shared,
+        now: Millis,
+        plaintext: &'a [u8],
+    ) -> Received<'a> {
+        let received = self.take_message(shared, now, plaintext);
+        if self.rest.is_at_rest() {
+            self.opener.rest();
+        }
+        received
+    }
+
+    /// RPC number, then a message or a reply.
+    fn take_message<'a>(
         &mut self,
         shared: &mut Shared,
         now: Millis,
@@ -48,9 +62,18 @@ impl Link {
                 seq,
                 packet: "message without a reply",
             }),
-            Opcode::ServiceRequest => self.on_request(shared, body),
-            Opcode::ServiceResponse => self.on_response(shared, now, body),
-            Opcode::Data => self.on_data(shared, now, body),
+            Opcode::ServiceRequest => {
+                self.rest.note(now);
+                self.on_request(shared, body)
+            }
+            Opcode::ServiceResponse => {
+                self.rest.note(now);
+                self.on_response(shared, now, body)
+            }
+            Opcode::Data => {
+                self.rest.note(now);
+                self.on_data(shared, now, body)
+            }
         }
     }
 

@@ -46,6 +46,11 @@ impl Rpc {
         HANDSHAKE_SEQ
     }
 
+    /// Gives back what no question needs.
+    pub(crate) fn rest(&mut self) {
+        self.pending.shrink_to_fit();
+    }
+
     /// A number for a question; `None` with too many open.
     pub(crate) fn ask(&mut self, question: Question) -> Option<u32> {
         if self.pending.len() >= RPC_PENDING_MAX {

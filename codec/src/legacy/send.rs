@@ -62,7 +62,7 @@ impl Link {
         if both {
             message.extend_from_slice(extras.bytes());
         }
-        shared.out.finish(start, &mut self.sealer);
+        self.finish(shared, start);
 
         self.ids.take(id);
         let mut stream = Stream::ours();
@@ -169,7 +169,7 @@ impl Link {
         }
         let start = shared.out.begin(0);
         put_response(shared.out.message(), id, headers);
-        shared.out.finish(start, &mut self.sealer);
+        self.finish(shared, start);
         self.streams.update(id, |stream| stream.send = Send::Open);
         if end {
             self.end_direction(shared, id);
@@ -243,14 +243,14 @@ impl Link {
         for piece in bytes.chunks(self.dialect().data_bytes_max) {
             let start = shared.out.begin(0);
             data::encode(shared.out.message(), id, piece);
-            shared.out.finish(start, &mut self.sealer);
+            self.finish(shared, start);
         }
     }
 
     pub(super) fn send_empty_data(&mut self, shared: &mut Shared, id: u32) {
         let start = shared.out.begin(0);
         data::encode(shared.out.message(), id, &[]);
-        shared.out.finish(start, &mut self.sealer);
+        self.finish(shared, start);
     }
 
     pub(super) fn end_direction(&mut self, shared: &mut Shared, id: u32) {

@@ -1,4 +1,4 @@
-//! What becomes due on a link, and what is done then. Nothing here costs more than O(1) a request.
+//! What becomes due on a link, rest included, and what is done then. Nothing here costs more than O(1) a request.
 
 use super::liveness::Verdict;
 use super::{Link, Phase, Question};
@@ -29,7 +29,9 @@ impl Link {
             .unwanted
             .next_due()
             .and_then(|due| shared.clock.moment_of(due));
-        [phase, silent, liveness, self.abandoned.next_due(), unwanted]
+        let abandoned = self.abandoned.next_due();
+        let look = self.rest.next_look();
+        [phase, silent, liveness, abandoned, unwanted, look]
             .into_iter()
             .flatten()
             .min()
@@ -45,11 +47,25 @@ impl Link {
             Phase::FirstWait { until } if now >= until => self.phase = Phase::Up,
             Phase::FirstWait { .. } | Phase::Up => {}
         }
+        self.look_for_rest(shared, now);
         self.abandoned.handle_timeout(now);
         self.unwanted
             .handle_timeout(shared.clock.at(now), &mut self.streams);
         self.end_silent_responses(shared, now);
         self.check_liveness(shared, now)
+    }
+
+    /// At rest what the next message can make anew is given up.
+    fn look_for_rest(&mut self, shared: &mut Shared, now: Millis) {
+        if self.rest.look(now) {
+            self.sealer.rest();
+            self.opener.rest();
+            self.streams.rest();
+            self.rpc.rest();
+            self.discarded.shrink_to_fit();
+            self.lookups.rest(now);
+            shared.rest();
+        }
     }
 
     /// Rules G04, B02: no Data within a second, all that was sent having been read, means an empty body.

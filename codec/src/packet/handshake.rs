@@ -63,8 +63,8 @@ fn verify(
 ) -> Result<(), ProtocolError> {
     let fault = ProtocolError::Identity(IdentityFault::Signature);
     let key = VerifyingKey::from_bytes(&id.public_key).map_err(|_| fault.clone())?;
-    let mut signed = Vec::with_capacity(id.raw().len() + NAME_BYTES_MAX);
-    signed.extend_from_slice(id.raw());
+    let mut signed = id.raw();
+    signed.reserve(NAME_BYTES_MAX);
     services
         .iter()
         .for_each(|name| signed.extend_from_slice(name));

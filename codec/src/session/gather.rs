@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn messages_share_a_frame_until_it_is_full() {
-        let (mut out, mut sealer) = (Outbox::default(), Sealer::new(&[1; 32]).unwrap());
+        let (mut out, mut sealer) = (Outbox::default(), Sealer::new(&[1; 32]));
         put(&mut out, &mut sealer, 1, 100);
         put(&mut out, &mut sealer, 3, 200);
         assert!(out.waiting().is_empty(), "nothing is sealed yet");
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(out.waiting().len(), out.waiting_len());
         out.check_invariants();
         let mut sent = out.waiting().to_vec();
-        let mut opener = Opener::new(&[1; 32]).unwrap();
+        let mut opener = Opener::new(&[1; 32]);
         let (first, second) = sent.split_at_mut(4 + PLAINTEXT_BYTES_MAX + 16);
         let plain = opener.open(&mut first[4..]).unwrap();
         assert_eq!(plain[..12], [0, 0, 100, 3, 0, 0, 0, 0, 0, 0, 0, 1]);
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_last_message_takes_a_flag_and_another_does_not() {
-        let (mut out, mut sealer) = (Outbox::default(), Sealer::new(&[1; 32]).unwrap());
+        let (mut out, mut sealer) = (Outbox::default(), Sealer::new(&[1; 32]));
         assert!(!out.flag_last(3, 1, 1));
         put(&mut out, &mut sealer, 1, 1);
         put(&mut out, &mut sealer, 3, 1);
@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn taking_bytes_in_pieces_moves_what_is_gathered_with_the_rest() {
-        let (mut out, mut sealer) = (Outbox::default(), Sealer::new(&[1; 32]).unwrap());
-        let (mut sent, mut opener) = (Vec::new(), Opener::new(&[1; 32]).unwrap());
+        let (mut out, mut sealer) = (Outbox::default(), Sealer::new(&[1; 32]));
+        let (mut sent, mut opener) = (Vec::new(), Opener::new(&[1; 32]));
         for round in 0..400u64 {
             put(&mut out, &mut sealer, round, 1_000);
             let piece = out.waiting().len().min(9_973);

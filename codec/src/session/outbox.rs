@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn frames_survive_being_taken_in_pieces_and_compacted() {
         let mut out = Outbox::default();
-        let mut sealer = Sealer::new(&[9; 32]).unwrap();
+        let mut sealer = Sealer::new(&[9; 32]);
         let mut sent = Vec::new();
         for round in 0..200u32 {
             let start = out.begin(round);
@@ -175,7 +175,7 @@ mod tests {
         sent.extend_from_slice(out.waiting());
         out.transmitted(out.waiting_len());
         assert_eq!(out.queued_total(), sent.len() as u64);
-        let mut opener = Opener::new(&[9; 32]).unwrap();
+        let mut opener = Opener::new(&[9; 32]);
         let mut rest = &mut sent[..];
         for round in 0..200u32 {
             let (frame, behind) = rest.split_at_mut(4 + 4 + 1_000 + 16);

@@ -147,6 +147,13 @@ impl StreamTable {
         Some(stream)
     }
 
+    /// Gives its memory back if nothing is in it.
+    pub(crate) fn rest(&mut self) {
+        if self.streams.is_empty() {
+            self.streams.shrink_to_fit();
+        }
+    }
+
     /// Numbers of all streams with a response kept back. A scan; used once a link, when its peer turns out to be Node.
     pub(crate) fn held_ids(&self) -> Vec<u32> {
         self.streams

@@ -8,5 +8,6 @@ mod flow;
 mod impostors;
 mod memory;
 mod recognition;
+mod rest;
 #[path = "../support/mod.rs"]
 mod support;

@@ -72,7 +72,7 @@ fn a_whole_body_is_not_abandoned_by_losing_its_response() {
     meeting.send(&response(wire(stream), true, &[])).unwrap();
     meeting.send(&data(wire(stream), b"")).unwrap();
     assert!(meeting.news().is_empty());
-    assert_eq!(meeting.conn.next_deadline(), None);
+    meeting.comes_to_rest();
 }
 
 #[test]

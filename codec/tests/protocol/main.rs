@@ -11,6 +11,7 @@ mod conversation;
 mod impostors;
 mod limits;
 mod mutation;
+mod rest;
 mod splits;
 mod unwanted;
 mod vectors;

@@ -2,6 +2,7 @@
 
 use crate::support::happened::Happened;
 use crate::support::raw::{data, message, request, response, wire, Meeting};
+use flatend_codec::limits::REST_AFTER_MS;
 use flatend_codec::{limits, HeaderBlock, HeaderTooLarge, ProtocolError, ResetCode, StreamId};
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -181,10 +182,12 @@ fn b02_a_response_with_data_leaves_no_deadline_of_silence() {
     meeting.send(&response(wire(stream), true, &[])).unwrap();
     assert_eq!(meeting.conn.next_deadline(), Some(meeting.now.after(1_000)));
     meeting.send(&data(wire(stream), b"x")).unwrap();
+    let bytes_at = meeting.now;
+    meeting.pass(2 * REST_AFTER_MS).unwrap();
     assert_eq!(
         meeting.conn.next_deadline(),
-        Some(meeting.now.after(30_000)),
-        "rule G10 alone"
+        Some(bytes_at.after(30_000)),
+        "rule G10 alone, once the link is at rest"
     );
 }
 

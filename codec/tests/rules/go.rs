@@ -179,5 +179,5 @@ fn g04_a_handler_that_writes_nothing_is_ended_after_one_second() {
     meeting.pass(1).unwrap();
     assert_eq!(meeting.news(), [Happened::End(stream)]);
     assert_eq!(meeting.conn.open_streams(), 0);
-    assert_eq!(meeting.conn.next_deadline(), None);
+    meeting.comes_to_rest();
 }

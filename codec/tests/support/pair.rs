@@ -8,7 +8,7 @@ use flatend_codec::{Config, Connection, Millis, Opened, ProtocolError, Role};
 pub struct Side {
     pub conn: Connection,
     pub happened: Vec<Happened>,
-    input: Vec<u8>,
+    pub input: Vec<u8>,
     /// Everything that this side ever wrote.
     pub wrote: Vec<u8>,
 }

@@ -6,6 +6,7 @@ use super::{identified, THEIR_KEY};
 use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest};
 use ed25519_dalek::{Signer, SigningKey};
+use flatend_codec::limits::REST_AFTER_MS;
 use flatend_codec::{Config, Connection, Millis, ProtocolError, Role, StreamId};
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 use x25519_dalek::{x25519, X25519_BASEPOINT_BYTES};
@@ -284,6 +285,16 @@ impl Meeting {
 
     pub fn news(&mut self) -> Vec<Happened> {
         std::mem::take(&mut self.happened)
+    }
+
+    /// Time passes until the link is at rest: nothing else happens, and nothing is due then.
+    pub fn comes_to_rest(&mut self) {
+        self.news();
+        self.sent();
+        self.pass(2 * REST_AFTER_MS).unwrap();
+        assert!(self.news().is_empty() && self.sent().is_empty());
+        assert!(self.conn.is_at_rest());
+        assert_eq!(self.conn.next_deadline(), None);
     }
 
     /// Time passes; what becomes due on the way is done when it is due.

@@ -27,12 +27,7 @@ pub(crate) fn serve_listener(shard: &Rc<Shard>, listener: Listener) {
                 None => return,
                 Some(Ok(fd)) => match Socket::adopt(fd).and_then(|socket| accepted(&shard, socket))
                 {
-                    Ok(link) => {
-                        let shard = shard.clone();
-                        rt::spawn(async move {
-                            driver::run(&shard, link, None, BytesMut::new()).await;
-                        });
-                    }
+                    Ok(link) => driver::start(&shard, link, None, None, BytesMut::new()),
                     Err(err) => shard.emit(NodeEvent::Trouble(format!(
                         "cannot take a connection: {err}"
                     ))),

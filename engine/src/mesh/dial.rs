@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use flatend_codec::Role;
 
 use super::core::{DialEnd, DialId};
-use super::link::{CloseReason, Link};
+use super::link::Link;
 use super::steer::{Dial, News};
 use super::{accept, driver};
 use crate::control::Registry;
@@ -64,7 +64,7 @@ impl Drop for Dialing {
     }
 }
 
-/// Dials, and runs the link if there is one.
+/// Dials, and begins the task of the link if there is one.
 pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
     let dialing = Dialing::new(shard, &dial);
     let shard = shard.clone();
@@ -77,12 +77,9 @@ pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
         match futures_lite::future::or(connected, drained).await {
             None => {}
             Some(Ok(link)) => {
-                let ended = driver::run(&shard, link, Some(dialing), BytesMut::new()).await;
-                // What the first dial of an address found there that was no node.
-                let broken = ended.filter(|ended| dial.tell && !ended.met);
-                if let Some(CloseReason::Broken(what)) = broken.map(|ended| ended.reason) {
-                    tell_trouble(&shard, &dial.to, &what);
-                }
+                let tell = dial.tell.then(|| dial.to.as_str().into());
+                // A task of its own: what dialing needed is not to live as long as the link.
+                driver::start(&shard, link, Some(Box::new(dialing)), tell, BytesMut::new());
             }
             Some(Err(what)) if dial.tell => tell_trouble(&shard, &dial.to, &what),
             Some(Err(_)) => {}
@@ -90,7 +87,7 @@ pub(crate) fn dial(shard: &Rc<Shard>, dial: Dial) {
     });
 }
 
-fn tell_trouble(shard: &Rc<Shard>, to: &str, what: &str) {
+pub(super) fn tell_trouble(shard: &Rc<Shard>, to: &str, what: &str) {
     shard.emit(NodeEvent::Trouble(format!("cannot reach {to}: {what}")));
 }
 

@@ -13,8 +13,8 @@ use super::buffer::BufferSize;
 use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
-use super::reader::{read, resume};
-use super::{announce, events, goodbye, handover, lanes, mistaken, unverified, welcome};
+use super::reader::{read, resume, Read};
+use super::{announce, dial, events, goodbye, handover, lanes, mistaken, unverified, welcome};
 use crate::error::Fault;
 use crate::limits::{
     FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS, UNVERIFIED_GRACE_MS,
@@ -47,7 +47,7 @@ pub(crate) struct Progress {
     /// Its first bytes were those of a peer.
     pub(crate) begun: bool,
     /// The dial that led here, until its end is told.
-    pub(crate) dialing: Option<Dialing>,
+    pub(crate) dialing: Option<Box<Dialing>>,
     /// Which of the links to its process it is; known with the handshake.
     pub(crate) lane: u16,
     /// It is on the shard that it belongs to.
@@ -58,13 +58,6 @@ pub(crate) struct Progress {
     pub(crate) told_work: bool,
 }
 
-/// How a link has ended for its shard.
-pub(crate) struct Ended {
-    pub(crate) reason: CloseReason,
-    /// Its peer has shown who it is.
-    pub(crate) met: bool,
-}
-
 /// How the reading of a link ends.
 enum End {
     Closed(CloseReason),
@@ -72,15 +65,20 @@ enum End {
     Moves(usize),
 }
 
-/// Runs a link until it ends, or has gone to the shard that it belongs to. The link is registered with the shard while it runs.
-/// `dialing`: the dial that led to it. `unread`: what was read of it already.
-pub(crate) async fn run(
+/// Begins the task of a link, which runs it until it ends, or has gone to the shard that it belongs to. The link is registered with the
+/// shard while it runs. `dialing`: the dial that led to it. `tell`: what was dialed, if the log is to hear of it when no node answers
+/// there. `unread`: what was read of it already.
+///
+/// What the task holds is memory of each link. So all that it needs is captured here and borrowed from then on (an argument of an
+/// `async fn` is held twice), and what comes at the end alone is boxed.
+pub(crate) fn start(
     shard: &Rc<Shard>,
-    link: Rc<Link>,
-    dialing: Option<Dialing>,
-    unread: BytesMut,
-) -> Option<Ended> {
-    let _alive = Alive::new(shard);
+    mut link: Rc<Link>,
+    dialing: Option<Box<Dialing>>,
+    tell: Option<Box<str>>,
+    mut unread: BytesMut,
+) {
+    let alive = Alive::new(shard);
     let mut progress = Progress {
         handshaked: false,
         reprobed: false,
@@ -97,16 +95,54 @@ pub(crate) async fn run(
         begun: dialing.is_some() || link.is_flatend2(),
         dialing,
     };
+    rt::spawn(async move {
+        let shard = &alive.0;
+        begin(shard, &link);
+        let reason = loop {
+            shard.links.borrow_mut().insert(link.at.id, link.clone());
+            // A fault of our own ends this link alone, and properly: one that stayed in the tables would get requests for ever.
+            let driven = AssertUnwindSafe(drive(shard, &link, &mut progress, &mut unread));
+            let to = match driven.catch_unwind().await {
+                Ok(End::Closed(reason)) => break reason,
+                Ok(End::Moves(to)) => to,
+                Err(panic) => {
+                    rt::report_panic(panic.as_ref());
+                    let what = "a panic in the link's task";
+                    break CloseReason::Broken(what.to_owned());
+                }
+            };
+            unverified::forget(&link);
+            shard.links.borrow_mut().remove(&link.at.id);
+            // Where it cannot go it stays: it works here too.
+            match handover::send_off(shard, link, std::mem::take(&mut unread), to) {
+                Ok(()) => return,
+                Err(stays) => (link, unread) = stays,
+            }
+        };
+        Box::pin(end(shard, &link, &mut progress, reason, tell.as_deref())).await;
+    });
+}
+
+fn begin(shard: &Rc<Shard>, link: &Rc<Link>) {
     if shard.draining().is_set() {
         // It came in the very turn of the drain: nobody would say goodbye to it any more.
         link.close(CloseReason::Drained);
     }
-    announce::check_list(shard, &link);
+    announce::check_list(shard, link);
     // A dialer speaks first.
     link.flush();
     link.rearm();
-    let (link, reason) = drive_here(shard, link, &mut progress, unread).await?;
-    let reason = goodbye::reason(&link, reason);
+}
+
+/// Tells everybody who knows of the link, and ends it.
+async fn end(
+    shard: &Rc<Shard>,
+    link: &Rc<Link>,
+    progress: &mut Progress,
+    reason: CloseReason,
+    tell: Option<&str>,
+) {
+    let reason = goodbye::reason(link, reason);
     shard.shared.registry.withdraw(link.at);
     link.lose(&reason);
     shard.look_at_work();
@@ -118,37 +154,14 @@ pub(crate) async fn run(
         CloseReason::Renewed | CloseReason::Retired => Down::Renewed,
         _ => Down::Lost,
     };
-    goodbye::tell_down(shard, &link, &mut progress, how);
+    goodbye::tell_down(shard, link, progress, how);
     shard.links.borrow_mut().remove(&link.at.id);
-    events::report_end(shard, &link, &progress, &reason);
-    farewell(&link, &reason).await;
+    events::report_end(shard, link, progress, &reason);
+    farewell(link, &reason).await;
     let met = link.conn.borrow().peer().is_some();
-    Some(Ended { reason, met })
-}
-
-/// Drives a link until its end, which it gives with the link; `None` if it has gone to another shard.
-async fn drive_here(
-    shard: &Rc<Shard>,
-    mut link: Rc<Link>,
-    progress: &mut Progress,
-    mut unread: BytesMut,
-) -> Option<(Rc<Link>, CloseReason)> {
-    loop {
-        shard.links.borrow_mut().insert(link.at.id, link.clone());
-        // A fault of our own ends this link alone, and properly: one that stayed in the tables would get requests for ever.
-        let driven = AssertUnwindSafe(drive(shard, &link, progress, &mut unread)).catch_unwind();
-        let end = driven.await.unwrap_or_else(|panic| {
-            rt::report_panic(panic.as_ref());
-            End::Closed(CloseReason::Broken("a panic in the link's task".to_owned()))
-        });
-        let to = match end {
-            End::Closed(reason) => return Some((link, reason)),
-            End::Moves(to) => to,
-        };
-        unverified::forget(&link);
-        shard.links.borrow_mut().remove(&link.at.id);
-        // Where it cannot go it stays: it works here too.
-        (link, unread) = handover::send_off(shard, link, unread, to).err()?;
+    if let (Some(to), CloseReason::Broken(what), false) = (tell, &reason, met) {
+        // What the first dial of an address found there that was no node.
+        dial::tell_trouble(shard, to, what);
     }
 }
 
@@ -194,8 +207,8 @@ async fn drive(
             return End::Closed(reason);
         }
         let wake = std::future::poll_fn(|cx| {
-            if let Some(reason) = link.closing.borrow().clone() {
-                return Poll::Ready(Wake::Close(reason));
+            if let Some(reason) = link.closing.borrow().as_deref() {
+                return Poll::Ready(Wake::Close(reason.clone()));
             }
             park_task(link, cx);
             while link.write_blocked.get() && link.socket.poll_writable(cx).is_ready() {
@@ -207,7 +220,8 @@ async fn drive(
             if link.deadline.poll(cx).is_ready() {
                 return Poll::Ready(Wake::Deadline);
             }
-            if link.renewal.poll(cx).is_ready() {
+            // These two are set by this task alone.
+            if !link.renewal.is_idle() && link.renewal.poll(cx).is_ready() {
                 return Poll::Ready(Wake::Renewal);
             }
             let pause = link.streams.is_paused();
@@ -226,7 +240,7 @@ async fn drive(
                 frame_timer.clear();
                 return stall_check.poll(cx).map(|()| Wake::StallCheck);
             }
-            if frame_timer.poll(cx).is_ready() {
+            if !frame_timer.is_idle() && frame_timer.poll(cx).is_ready() {
                 return Poll::Ready(Wake::FrameLate);
             }
             link.socket.poll_readable(cx).map(|()| Wake::Readable)
@@ -250,7 +264,13 @@ async fn drive(
                 "a frame was begun and not finished within {} s",
                 FRAME_WAIT_MS / 1000
             ))),
-            Wake::Readable => read(shard, link, progress, buffer, &mut size).await,
+            Wake::Readable => loop {
+                match read(shard, link, progress, buffer, &mut size) {
+                    Ok(Read::All) => break Ok(()),
+                    Ok(Read::Enough) => rt::yield_now().await,
+                    Err(reason) => break Err(reason),
+                }
+            },
         };
     }
 }
@@ -279,6 +299,9 @@ fn on_deadline(
         .borrow_mut()
         .handle_timeout(rt::now())
         .map_err(fault)?;
+    if link.conn.borrow().is_at_rest() {
+        link.rest();
+    }
     poll_events(shard, link, progress)
 }
 

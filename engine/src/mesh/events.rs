@@ -8,7 +8,6 @@ use bytes::Bytes;
 use flatend_codec::{Event, NodeId, ResetCode, StreamId};
 
 use super::core::{Lane, LinkUp, Process};
-use super::dial::Dialing;
 use super::driver::Progress;
 use super::link::{CloseReason, Link};
 use super::steer::News;
@@ -317,7 +316,7 @@ fn tell_up(shard: &Rc<Shard>, link: &Rc<Link>, progress: &mut Progress) {
         key: id.as_ref().map(|id| id.public_key),
         addr: id.as_ref().and_then(|id| reachable(id, link)),
         from: link.socket.peer_addr().ok().map(canonical),
-        dial: progress.dialing.take().map(Dialing::succeeded),
+        dial: progress.dialing.take().map(|dialing| dialing.succeeded()),
     }));
 }
 
@@ -327,9 +326,7 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 
 /// What the peer has signed about itself.
 fn record_of(link: &Link) -> Option<Arc<[u8]>> {
-    let conn = link.conn.borrow();
-    let record = conn.hello()?.record.as_deref()?;
-    Some(record.into())
+    link.conn.borrow().hello()?.record.clone()
 }
 
 /// Tells the registry what this link offers now.

@@ -22,7 +22,7 @@ pub(super) fn heard(
     code: GoodbyeCode,
     reason: &str,
 ) {
-    *link.farewell.borrow_mut() = Some(words(code, reason));
+    *link.farewell.borrow_mut() = Some(words(code, reason).into());
     // Its address leads to its successor. One that restarts all the time is dialed no more often than one that is lost all the time.
     let old = progress
         .since
@@ -43,7 +43,7 @@ pub(super) fn tell_down(shard: &Shard, link: &Link, progress: &mut Progress, how
 /// Why a link has ended: a FIN after a goodbye is that goodbye.
 pub(super) fn reason(link: &Link, reason: CloseReason) -> CloseReason {
     match (reason, link.farewell.take()) {
-        (CloseReason::PeerLeft, Some(words)) => CloseReason::Goodbye(words),
+        (CloseReason::PeerLeft, Some(words)) => CloseReason::Goodbye(words.into()),
         (reason, _) => reason,
     }
 }

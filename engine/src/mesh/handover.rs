@@ -12,7 +12,7 @@ use flatend_codec::Connection;
 use super::driver;
 use super::link::{CloseReason, Link};
 use crate::node::NodeEvent;
-use crate::rt::{self, Socket};
+use crate::rt::Socket;
 use crate::shard::{Message, Offered, Shard, Share};
 use crate::trust::Shown;
 
@@ -76,8 +76,5 @@ pub(crate) fn take_in(shard: &Rc<Shard>, handover: Handover) {
             links: limits.links,
         });
     }
-    let shard = shard.clone();
-    rt::spawn(async move {
-        driver::run(&shard, link, None, unread).await;
-    });
+    driver::start(shard, link, None, None, unread);
 }

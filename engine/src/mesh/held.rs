@@ -2,7 +2,7 @@
 //! piece a stream is held, and its end. The invariant that a change is likeliest to break: while something is held, nothing
 //! of the same stream passes it.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell, RefMut};
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -10,9 +10,10 @@ use flatend_codec::{Connection, HeaderBlock, Millis, SendError, StreamId};
 
 use crate::idmap::IdMap;
 
+/// Costs a word until something is held.
 #[derive(Default)]
 pub(crate) struct Held {
-    streams: RefCell<IdMap<StreamId, Pieces>>,
+    streams: OnceCell<Box<RefCell<IdMap<StreamId, Pieces>>>>,
 }
 
 #[derive(Default)]
@@ -24,8 +25,10 @@ struct Pieces {
 
 impl Held {
     pub(crate) fn is_holding(&self, stream: StreamId) -> bool {
-        let streams = self.streams.borrow();
-        !streams.is_empty() && streams.contains_key(&stream)
+        self.streams.get().is_some_and(|streams| {
+            let streams = streams.borrow();
+            !streams.is_empty() && streams.contains_key(&stream)
+        })
     }
 
     /// Sends what the window admits of a piece, and keeps the rest.
@@ -40,7 +43,7 @@ impl Held {
         if !self.is_holding(stream) && bytes.len() <= capacity {
             return conn.send_data(now, stream, bytes);
         }
-        let mut streams = self.streams.borrow_mut();
+        let mut streams = self.streams.get_or_init(Box::default).borrow_mut();
         let pieces = streams.entry(stream).or_default();
         pieces.pieces.push_back(bytes.clone());
         pieces.flush(conn, now, stream)
@@ -55,7 +58,8 @@ impl Held {
         trailers: &HeaderBlock,
     ) -> Result<(), SendError> {
         if self.is_holding(stream) {
-            if let Some(pieces) = self.streams.borrow_mut().get_mut(&stream) {
+            let mut streams = self.streams();
+            if let Some(pieces) = streams.as_mut().and_then(|it| it.get_mut(&stream)) {
                 pieces.ended = true;
                 pieces.trailers.clone_from(trailers);
             }
@@ -66,7 +70,9 @@ impl Held {
 
     /// The window has opened: sends what it admits. A stream that is gone meanwhile loses what was held.
     pub(crate) fn flush(&self, conn: &mut Connection, now: Millis, stream: StreamId) {
-        let mut streams = self.streams.borrow_mut();
+        let Some(mut streams) = self.streams() else {
+            return;
+        };
         let Some(pieces) = streams.get_mut(&stream) else {
             return;
         };
@@ -84,14 +90,19 @@ impl Held {
 
     /// Forgets what is held of a stream.
     pub(crate) fn forget(&self, stream: StreamId) {
-        let mut streams = self.streams.borrow_mut();
-        if !streams.is_empty() {
+        if let Some(mut streams) = self.streams().filter(|streams| !streams.is_empty()) {
             streams.remove(&stream);
         }
     }
 
     pub(crate) fn forget_all(&self) {
-        self.streams.take();
+        if let Some(mut streams) = self.streams() {
+            streams.clear();
+        }
+    }
+
+    fn streams(&self) -> Option<RefMut<'_, IdMap<StreamId, Pieces>>> {
+        Some(self.streams.get()?.borrow_mut())
     }
 }
 

@@ -87,12 +87,12 @@ pub(crate) struct Link {
     pub(super) open: Arc<Openness>,
     /// What the windows of its streams take of the shard's receive budget.
     share: Share,
-    pub(crate) closing: RefCell<Option<CloseReason>>,
+    pub(crate) closing: RefCell<Option<Box<CloseReason>>>,
     pub(super) lost: Cell<bool>,
     /// The link ends with its last stream: nobody here asks over it any more.
     pub(super) leaving: Cell<bool>,
     /// What the peer said at its goodbye.
-    pub(super) farewell: RefCell<Option<String>>,
+    pub(super) farewell: RefCell<Option<Box<str>>>,
     /// The services that the peer was shown; with `outdated` it must hear of others.
     pub(crate) shown: RefCell<Arc<Offered>>,
     pub(crate) outdated: Cell<bool>,
@@ -106,7 +106,7 @@ pub(crate) struct Link {
     /// Whom the node takes has changed.
     pub(super) review: Cell<bool>,
     /// What the answer to a question has named so far.
-    pub(super) named: RefCell<Vec<Named>>,
+    pub(super) named: Cell<Vec<Named>>,
     /// Another link leads to the same instance: this one ends with its last stream.
     pub(crate) superseded: Cell<bool>,
     /// Requests that were made over it, by either side; counted until they are as many as make it work.
@@ -152,7 +152,7 @@ impl Link {
             renewing: Cell::new(false),
             may_call: Cell::new(may_call),
             review: Cell::new(false),
-            named: RefCell::default(),
+            named: Cell::default(),
             superseded: Cell::new(false),
             requests: Cell::new(0),
         })
@@ -201,7 +201,9 @@ impl Link {
 
     /// Asks the link's task to end. The first reason stands.
     pub(crate) fn close(&self, reason: CloseReason) {
-        self.closing.borrow_mut().get_or_insert(reason);
+        let mut closing = self.closing.borrow_mut();
+        closing.get_or_insert_with(|| Box::new(reason));
+        drop(closing);
         self.poke();
     }
 
@@ -252,6 +254,11 @@ impl Link {
         if was_paused && !self.streams.is_paused() {
             self.poke();
         }
+    }
+
+    /// The link is at rest: gives back what the next request can make anew.
+    pub(super) fn rest(&self) {
+        self.streams.rest();
     }
 
     // ---- the end ------------------------------------------------------------------------------------------------

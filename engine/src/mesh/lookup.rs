@@ -50,7 +50,7 @@ pub(super) fn ids(shard: &Rc<Shard>, link: &Rc<Link>, ids: impl Iterator<Item = 
         addr: id.address,
         signed: false,
     });
-    link.named.borrow_mut().extend(named);
+    note(link, named);
     if !link.is_flatend2() {
         tell(shard, link);
     }
@@ -68,8 +68,15 @@ pub(super) fn records(shard: &Rc<Shard>, link: &Rc<Link>, records: RecordsRef<'_
             signed: true,
         })
     });
-    link.named.borrow_mut().extend(named);
+    note(link, named);
     tell(shard, link);
+}
+
+/// What an answer names comes in two parts on flatend/2.
+fn note(link: &Link, named: impl Iterator<Item = Named>) {
+    let mut all = link.named.take();
+    all.extend(named);
+    link.named.set(all);
 }
 
 fn tell(shard: &Rc<Shard>, link: &Rc<Link>) {

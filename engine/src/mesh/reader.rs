@@ -15,14 +15,22 @@ use crate::limits::LINK_TURN_BYTES_MAX;
 use crate::rt;
 use crate::shard::Shard;
 
+/// How far a link was read.
+pub(super) enum Read {
+    /// As far as it can be now: the socket is empty, or a reader is full.
+    All,
+    /// The turn's budget is used up: the others are to have theirs, then it goes on.
+    Enough,
+}
+
 /// Reads until the socket is empty, the turn's budget is used up, or a reader is full.
-pub(super) async fn read(
+pub(super) fn read(
     shard: &Rc<Shard>,
     link: &Rc<Link>,
     progress: &mut Progress,
     buffer: &mut BytesMut,
     size: &mut BufferSize,
-) -> Result<(), CloseReason> {
+) -> Result<Read, CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
     loop {
         size.make_room(buffer, progress.handshaked);
@@ -44,22 +52,21 @@ pub(super) async fn read(
             link.socket.quick_ack();
         }
         if progress.moves_to.is_some() {
-            return Ok(());
+            return Ok(Read::All);
         }
         if link.socket.is_drained() || link.streams.is_paused() || link.closing.borrow().is_some() {
             break;
         }
         budget = budget.saturating_sub(n);
         if budget == 0 {
-            rt::yield_now().await;
-            budget = LINK_TURN_BYTES_MAX;
+            return Ok(Read::Enough);
         }
     }
     if link.socket.is_drained() {
         link.conn.borrow_mut().read_empty(rt::now());
         size.rest(buffer);
     }
-    Ok(())
+    Ok(Read::All)
 }
 
 /// Takes up what another shard, or an earlier look, has read.

@@ -129,6 +129,14 @@ impl Streams {
         }
     }
 
+    /// Gives the table's memory back if nothing is in it.
+    pub(crate) fn rest(&self) {
+        let mut table = self.table.borrow_mut();
+        if table.is_empty() {
+            table.shrink_to_fit();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.table.borrow().len()
     }

@@ -187,6 +187,13 @@ impl Shard {
         self.links.borrow().len()
     }
 
+    /// Of these, those over which nothing of a request has gone for a few seconds.
+    pub fn links_at_rest(&self) -> usize {
+        let links = self.links.borrow();
+        let rests = |link: &&Rc<Link>| link.conn.borrow().is_at_rest();
+        links.values().filter(rests).count()
+    }
+
     /// Calls of this shard that went over another shard's link, through its mailbox.
     pub fn relayed_calls(&self) -> u64 {
         self.relays.made_in_all()

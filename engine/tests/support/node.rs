@@ -59,18 +59,31 @@ impl TestNode {
 
     /// Starts a node.
     pub(crate) fn with_shards(shards: usize, builder: NodeBuilder) -> TestNode {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let log = events.clone();
+        let builder = builder.on_event(move |event| log.lock().expect("the log").push(event));
+        TestNode::with_log(shards, builder, events)
+    }
+
+    /// Starts a node with one shard whose log is kept by nobody: it would be memory of its own.
+    pub(crate) fn quiet(builder: NodeBuilder) -> TestNode {
+        TestNode::with_log(1, builder.on_event(drop), Arc::default())
+    }
+
+    fn with_log(
+        shards: usize,
+        builder: NodeBuilder,
+        events: Arc<Mutex<Vec<NodeEvent>>>,
+    ) -> TestNode {
         let (inboxes, jobs): (Vec<Inbox<Job>>, Vec<Address<Job>>) = rt::mailboxes(shards)
             .expect("descriptors")
             .into_iter()
             .unzip();
         let inboxes: Arc<Mutex<Vec<Option<Inbox<Job>>>>> =
             Arc::new(Mutex::new(inboxes.into_iter().map(Some).collect()));
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let log = events.clone();
         let node = builder
             .shards(shards)
             .pin(false)
-            .on_event(move |event| log.lock().expect("the log").push(event))
             .on_each_shard(move |shard| {
                 let inbox = inboxes.lock().expect("inboxes")[shard.index()].take();
                 async move {

@@ -1,6 +1,7 @@
 //! The fields of a HELLO as they come: each of its own size, and which of them must be there.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::super::address::addresses;
 use super::super::message::text;
@@ -21,7 +22,7 @@ pub(super) struct Fields {
     lanes: Option<(u16, u16)>,
     first_grant: Option<u32>,
     software: String,
-    record: Option<Vec<u8>>,
+    record: Option<Arc<[u8]>>,
 }
 
 impl Fields {
@@ -56,7 +57,7 @@ impl Fields {
                 if bytes.len() > RECORD_BYTES_MAX {
                     return Err(wrong());
                 }
-                self.record = Some(bytes.to_vec());
+                self.record = Some(bytes.into());
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 mod fields;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use blake2::{Blake2b512, Digest};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -63,7 +64,7 @@ pub struct Hello {
     /// Name and version, for logs.
     pub software: String,
     /// Its signed record, for NODES; one that does not verify, or is of another key, is left out.
-    pub record: Option<Vec<u8>>,
+    pub record: Option<Arc<[u8]>>,
 }
 
 fn put_field(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
@@ -89,7 +90,7 @@ impl Hello {
     /// Without a record that is not its sender's: it would be passed on in vain.
     fn with_own_record(mut self) -> Hello {
         let key = self.public_key;
-        let own = |bytes: &Vec<u8>| Record::verify(bytes).is_ok_and(|it| it.public_key == key);
+        let own = |bytes: &Arc<[u8]>| Record::verify(bytes).is_ok_and(|it| it.public_key == key);
         self.record = self.record.filter(own);
         self
     }
@@ -295,14 +296,14 @@ mod tests {
         };
         let decoded = |record: Vec<u8>| {
             let hello = Hello {
-                record: Some(record),
+                record: Some(record.into()),
                 ..hello()
             };
             let body = hello.encode(Role::Dialer, &BINDING, &key());
             Hello::decode(&body, Role::Dialer, &BINDING).map(|hello| hello.record)
         };
         let own = record(&key());
-        assert_eq!(decoded(own.clone()), Ok(Some(own)));
+        assert_eq!(decoded(own.clone()), Ok(Some(own.into())));
         assert_eq!(decoded(record(&SigningKey::from_bytes(&[5; 32]))), Ok(None));
         assert_eq!(decoded(vec![1, 2, 3]), Ok(None));
         let large = decoded(vec![0; RECORD_BYTES_MAX + 1]);

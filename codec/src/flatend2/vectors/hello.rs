@@ -24,7 +24,7 @@ fn hello(role: Role) -> Hello {
         lane: 1,
         first_grant: 1_000,
         software: "flatend 0.1.0".to_owned(),
-        record: (role == Role::Acceptor).then(|| records::record().sign(&identity(role))),
+        record: (role == Role::Acceptor).then(|| records::record().sign(&identity(role)).into()),
     }
 }
 

@@ -90,7 +90,7 @@ fn schedule(network_key: Option<[u8; 32]>) -> Value {
     } = secrets(network_key.as_ref());
     let chain = |direction: &mut super::super::keys::Chain| {
         let keys = (0..4).map(|_| {
-            let key = hex(&direction.key());
+            let key = hex(&direction.key().0);
             direction.step();
             key
         });

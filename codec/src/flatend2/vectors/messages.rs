@@ -7,6 +7,7 @@ use super::peer::{message, Peer, NOW};
 use super::{hex, identity};
 use crate::connection::{Ask, Role};
 use crate::event::{GoodbyeCode, ResetCode, Token};
+use crate::limits::PING_AFTER_MS;
 use crate::{HeaderBlock, NodeId, StreamId};
 
 const NONE: HeaderBlock = HeaderBlock::new();
@@ -122,9 +123,7 @@ fn dialers() -> Vec<Value> {
             ],
         }),
     ));
-    peer.conn
-        .handle_timeout(peer.conn.next_deadline().unwrap())
-        .unwrap();
+    peer.conn.handle_timeout(NOW.after(PING_AFTER_MS)).unwrap();
     let ping = one(&mut peer);
     cases.push(case(
         &ping,

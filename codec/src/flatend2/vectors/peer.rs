@@ -92,8 +92,8 @@ impl Peer {
         let (seal, open) = secrets(None).directions(other);
         Self {
             conn,
-            sealer: Sealer::new(seal).unwrap(),
-            opener: Opener::new(open).unwrap(),
+            sealer: Sealer::new(seal),
+            opener: Opener::new(open),
         }
     }
 
