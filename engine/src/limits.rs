@@ -201,6 +201,21 @@ pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// none of it is left over, and what slices keep alive is what they are.
 pub const LINK_BUFFER_BULK_BYTES: usize = 4 * (LENGTH_BYTES + PLAINTEXT_BYTES_MAX + TAG_BYTES);
 
+/// An old peer's link on which nothing is asked is read less often once it has given this many reads of few bytes a millisecond …
+pub(crate) const COALESCE_READS_A_MS: u64 = 8;
+
+/// … for this long, so that a body of less than that pays nothing and a longer one a tenth at most,
+pub(crate) const COALESCE_AFTER_MS: u64 = 60;
+
+/// a few bytes being fewer than these. A read after a pause that brings fewer ends it.
+pub(crate) const COALESCE_BYTES_MIN: usize = 16 * 1024;
+
+/// For how long it has to give them again then.
+pub(crate) const COALESCE_AGAIN_MS: u64 = 4;
+
+/// The pause between two reads; the wheel adds 4 ms at most. What a quick peer sends meanwhile fits the socket.
+pub(crate) const COALESCE_MS: u64 = 1;
+
 /// Receive buffers that a shard keeps for links that have something to read: as many as read at once in a turn, more or less.
 pub(crate) const SPARE_BUFFERS_MAX: usize = 16;
 

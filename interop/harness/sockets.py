@@ -4,6 +4,7 @@ Owns nothing: each socket is borrowed (pidfd_getfd(2)) and closed again.
 """
 
 import ctypes
+import errno
 import os
 import socket
 
@@ -23,7 +24,10 @@ def congestion(pid, local_port=None, peer_port=None):
                     continue
             except FileNotFoundError:
                 continue  # closed meanwhile
-            with borrowed(process, int(number)) as sock:
+            sock = borrowed(process, int(number))
+            if sock is None:
+                continue  # closed meanwhile
+            with sock:
                 if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
                     continue
                 try:
@@ -39,9 +43,11 @@ def congestion(pid, local_port=None, peer_port=None):
 
 
 def borrowed(process, number):
-    """A descriptor of the process that names the same socket."""
+    """A descriptor of ours that names the same socket; None if the process has closed its own."""
     libc = ctypes.CDLL(None, use_errno=True)
     fd = libc.syscall(PIDFD_GETFD, process, number, 0)
+    if fd < 0 and ctypes.get_errno() == errno.EBADF:
+        return None
     if fd < 0:
         raise Failed(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
     return socket.socket(fileno=fd)

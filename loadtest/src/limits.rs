@@ -100,6 +100,8 @@ pub const EVENT_TICK_MS: u64 = 100;
 pub const SERVICE_END_MS: u64 = 20_000;
 /// Services are restarted no more often: one begins within a tenth of this.
 pub const RESTART_EVERY_MIN_MS: u64 = 1_000;
+/// Readings of a soak; the last two thirds of them count.
+pub const READINGS_MIN: u32 = 15;
 /// Growth that counts as flat, as a share of the median.
 pub const FLAT_GROWTH_MAX: f64 = 0.05;
 /// The same at the least, of memory: what an allocator keeps here or there.

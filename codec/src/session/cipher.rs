@@ -41,7 +41,10 @@ impl Cipher {
 
     /// Gives the unrolled key up, overwritten by that of a key that is none.
     pub(crate) fn rest(&mut self) {
-        if let (Some(mut key), Some(blank)) = (self.0.take(), aead_key(&[0; KEY_BYTES])) {
+        let Some(mut key) = self.0.take() else {
+            return;
+        };
+        if let Some(blank) = aead_key(&[0; KEY_BYTES]) {
             *key = blank;
             std::hint::black_box(&*key);
         }

@@ -9,7 +9,6 @@ use crate::error::CallError;
 use crate::limits::{
     HOLD_DEFAULT_MS, OUTLET_LOOK_MS, RECEIVE_WAIT_MS, SERVICE_MEMORY_MS, YOUNG_PROCESS_MS,
 };
-use crate::node::NodeEvent;
 use crate::routing::{choose, Ask, Begun, LinkRef, Look, Open, Pick, ProviderKey};
 use crate::rt;
 use crate::shard::{Candidate, Lead, ProviderState, Room, Shard, Way};
@@ -256,13 +255,8 @@ impl Call {
                 return Ok(room);
             }
         }
-        if self.shard.receive.is_news() {
-            self.shard.emit(NodeEvent::OverBudget {
-                shard: self.shard.index(),
-                service: self.request.services.names().next().map(str::to_owned),
-                bytes_max: self.shard.receive.max(),
-            });
-        }
+        self.shard
+            .tell_over_budget(self.request.services.names().next());
         Err(error)
     }
 

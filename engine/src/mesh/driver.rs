@@ -10,6 +10,7 @@ use flatend_codec::{Millis, ProtocolError, Retirement};
 use futures_lite::FutureExt;
 
 use super::buffer::BufferSize;
+use super::coalesce::Coalesce;
 use super::core::Down;
 use super::dial::Dialing;
 use super::link::{park_task, CloseReason, Link};
@@ -17,7 +18,8 @@ use super::reader::{read, resume, Read};
 use super::{announce, dial, events, goodbye, handover, lanes, mistaken, unverified, welcome};
 use crate::error::Fault;
 use crate::limits::{
-    FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, STALL_CHECK_MS, UNVERIFIED_GRACE_MS,
+    COALESCE_MS, FIN_DISCARD_BYTES_MAX, FIN_WAIT_MS, FRAME_WAIT_MS, LINK_TURN_BYTES_MAX,
+    STALL_CHECK_MS, UNVERIFIED_GRACE_MS,
 };
 use crate::rt::{self, Timer};
 use crate::shard::Shard;
@@ -191,6 +193,7 @@ async fn drive(
     let mut size = BufferSize::default();
     let frame_timer = Timer::new();
     let stall_check = Timer::new();
+    let (mut coalesce, next_read) = (Coalesce::default(), Timer::new());
     let mut reading = true;
     let mut result = resume(shard, link, progress, buffer, &mut size);
     loop {
@@ -243,6 +246,9 @@ async fn drive(
             if !frame_timer.is_idle() && frame_timer.poll(cx).is_ready() {
                 return Poll::Ready(Wake::FrameLate);
             }
+            if coalesce.is_paused() {
+                std::task::ready!(next_read.poll(cx));
+            }
             link.socket.poll_readable(cx).map(|()| Wake::Readable)
         })
         .await;
@@ -264,13 +270,26 @@ async fn drive(
                 "a frame was begun and not finished within {} s",
                 FRAME_WAIT_MS / 1000
             ))),
-            Wake::Readable => loop {
-                match read(shard, link, progress, buffer, &mut size) {
-                    Ok(Read::All) => break Ok(()),
-                    Ok(Read::Enough) => rt::yield_now().await,
-                    Err(reason) => break Err(reason),
-                }
-            },
+            Wake::Readable => {
+                let mut came = 0;
+                let read = loop {
+                    match read(shard, link, progress, buffer, &mut size) {
+                        Ok(Read::All(bytes)) => break Ok(came + bytes),
+                        Ok(Read::Enough) => {
+                            came += LINK_TURN_BYTES_MAX;
+                            rt::yield_now().await;
+                        }
+                        Err(reason) => break Err(reason),
+                    }
+                };
+                read.map(|bytes| {
+                    let conn = link.conn.borrow();
+                    let quick = conn.dialect().quick_ack;
+                    if quick && coalesce.note_read(rt::now(), bytes, conn.bytes_queued()) {
+                        next_read.set_after(COALESCE_MS);
+                    }
+                })
+            }
         };
     }
 }

@@ -4,6 +4,7 @@
 mod accept;
 mod announce;
 mod buffer;
+mod coalesce;
 pub mod core;
 mod dial;
 mod driver;

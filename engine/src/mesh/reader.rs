@@ -17,8 +17,8 @@ use crate::shard::Shard;
 
 /// How far a link was read.
 pub(super) enum Read {
-    /// As far as it can be now: the socket is empty, or a reader is full.
-    All,
+    /// As far as it can be now, and so many bytes came: the socket is empty, or a reader is full.
+    All(usize),
     /// The turn's budget is used up: the others are to have theirs, then it goes on.
     Enough,
 }
@@ -32,6 +32,7 @@ pub(super) fn read(
     size: &mut BufferSize,
 ) -> Result<Read, CloseReason> {
     let mut budget = LINK_TURN_BYTES_MAX;
+    let mut bytes = 0;
     loop {
         size.make_room(buffer, progress.handshaked);
         let n = match link.socket.try_recv(buffer) {
@@ -43,6 +44,7 @@ pub(super) fn read(
         if !progress.begun && mistaken::is_http(buffer) {
             return Err(CloseReason::Http);
         }
+        bytes += n;
         let wants_more = take_frames(shard, link, progress, buffer, size)?;
         size.note_read(n, wants_more);
         if size.window_is_due() {
@@ -52,7 +54,7 @@ pub(super) fn read(
             link.socket.quick_ack();
         }
         if progress.moves_to.is_some() {
-            return Ok(Read::All);
+            return Ok(Read::All(bytes));
         }
         if link.socket.is_drained() || link.streams.is_paused() || link.closing.borrow().is_some() {
             break;
@@ -66,7 +68,7 @@ pub(super) fn read(
         link.conn.borrow_mut().read_empty(rt::now());
         size.rest(buffer);
     }
-    Ok(Read::All)
+    Ok(Read::All(bytes))
 }
 
 /// Takes up what another shard, or an earlier look, has read.

@@ -272,7 +272,7 @@ impl fmt::Display for NodeEvent {
                 bytes_max,
             } => write!(
                 f,
-                "Shard {shard} refused a request for '{}': its open streams take its receive budget of {} MiB, 64 KiB each. \
+                "Shard {shard} refused a request for '{}': the responses that it waits for and reads take its receive budget of {} MiB, each 64 KiB or as much as its window was widened to. \
                  Raise it (receive_budget) if so many at once are meant. Told once until half of it has been free.",
                 service.as_deref().unwrap_or_default().escape_debug(),
                 bytes_max / (1024 * 1024)

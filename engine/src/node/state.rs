@@ -61,8 +61,8 @@ impl NodeState {
     }
 
     /// Every link after its handshake, in the order of their numbers.
-    pub fn links(&self) -> &[Arc<LinkInfo>] {
-        self.snapshot.links()
+    pub fn links(&self) -> impl ExactSizeIterator<Item = &LinkInfo> {
+        self.snapshot.links().iter().map(|link| &**link)
     }
 
     /// Every peer, those with a key first, in the order of their keys.

@@ -63,8 +63,10 @@ impl Congestion {
 
     /// Has a socket use it; what a listener accepts inherits it.
     pub(super) fn set(&self, socket: &impl AsFd) -> io::Result<()> {
-        // The kernel reads 15 bytes of a longer name, and none of an empty one.
-        if self.0.is_empty() || self.0.len() > NAME_BYTES_MAX {
+        // Of others the kernel would read a part: 15 bytes, and up to a zero.
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let length = 1..=NAME_BYTES_MAX;
+        if !length.contains(&self.0.len()) || !self.0.bytes().all(is_name) {
             return Err(Errno::NOENT.into());
         }
         SockRef::from(socket).set_tcp_congestion(self.0.as_bytes())

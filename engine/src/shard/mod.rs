@@ -250,6 +250,17 @@ impl Shard {
         (self.shared.events)(event);
     }
 
+    /// Tells the log once that a request found no room in the receive budget.
+    pub(crate) fn tell_over_budget(&self, service: Option<&str>) {
+        if self.receive.is_news() {
+            self.emit(NodeEvent::OverBudget {
+                shard: self.index,
+                service: service.map(str::to_owned),
+                bytes_max: self.receive.max(),
+            });
+        }
+    }
+
     /// Tells the log that a provider is set aside or back.
     pub(crate) fn report_change(&self, state: &ProviderState, change: Change) {
         let (shard, provider) = (self.index, state.name());

@@ -299,10 +299,15 @@ impl Shard {
                     .borrow_mut()
                     .insert(open.call, Rc::new(served));
             }
-            Err(error) => outbox.send(Message::Relay(Relay::NotOpened {
-                call: open.call,
-                error,
-            })),
+            Err(error) => {
+                if matches!(error, CallError::OverBudget { .. }) {
+                    self.tell_over_budget(open.services.first().map(String::as_str));
+                }
+                outbox.send(Message::Relay(Relay::NotOpened {
+                    call: open.call,
+                    error,
+                }));
+            }
         }
     }
 

@@ -356,7 +356,7 @@ fn lists_of_services_are_numbered_for_all_links_of_a_process() {
     open_lanes(&caller, 2, &[1, 1]);
     let epochs = || -> Vec<u64> {
         let state = caller.node().state();
-        state.links().iter().map(|link| link.epoch).collect()
+        state.links().map(|link| link.epoch).collect()
     };
     assert_eq!(epochs(), [1, 1]);
     let node = provider.node();

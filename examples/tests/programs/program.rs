@@ -53,7 +53,7 @@ impl Gateway {
             name: program.to_owned(),
         };
         let joined = watch.wait_until(DEADLINE, |state| {
-            let ready = state.links().iter().filter(|link| link.ready);
+            let ready = state.links().filter(|link| link.ready);
             ready.count() > links
         });
         joined.expect("it joins");

@@ -48,15 +48,14 @@ fn other_congestion(config: &Config) -> String {
     if let Some(links) = &config.mesh.congestion {
         text = format!(", {} for links", links.name());
     }
-    let mut seen = Vec::new();
-    for congestion in config
-        .http
-        .iter()
-        .filter_map(|http| http.congestion.as_ref())
-    {
-        if !seen.contains(&congestion) {
-            seen.push(congestion);
-            text = format!("{text}, {} for clients", congestion.name());
+    for http in &config.http {
+        if let Some(congestion) = &http.congestion {
+            let addrs: Vec<String> = http.addrs.iter().map(ToString::to_string).collect();
+            text = format!(
+                "{text}, {} for clients of {}",
+                congestion.name(),
+                addrs.join(" and ")
+            );
         }
     }
     text
@@ -113,10 +112,10 @@ mod tests {
 
     #[test]
     fn the_congestion_control_of_links_and_clients_stands_behind_the_systems() {
-        let http = "[[http]]\naddr = \":1\"\ncongestion = \"reno\"\n[[http]]\naddr = \":2\"\ncongestion = \"reno\"\n[[http]]\naddr = \":3\"";
+        let http = "[[http]]\naddrs = [\":1\", \"[::1]:2\"]\ncongestion = \"reno\"\n[[http]]\naddr = \":3\"";
         let both = format!("congestion = \"reno\"\n{http}");
         let said = [of(""), of(http), of(&both)].map(|config| other_congestion(&config));
-        let clients = ", reno for clients";
+        let clients = ", reno for clients of [::]:1 and [::1]:2";
         assert_eq!(said, ["", clients, &format!(", reno for links{clients}")]);
         assert!(line(&of(&both), 1, &[0], 1).contains(&format!("{}; socket memory", said[2])));
     }

@@ -10,8 +10,8 @@ use clap::Args;
 use flatend::{rt, Node};
 use futures_lite::future::block_on;
 
-use super::lanes::{Lanes, Order};
 use super::pacer;
+use super::tasks::{Order, Tasks};
 use super::work::{Doing, Work};
 use crate::cli::watched;
 use crate::client::{Tally, Window};
@@ -141,11 +141,11 @@ fn load(node: &Node, options: &AskOptions) -> Result<Run, String> {
         let (work, bytes, is_open) = (options.work, options.bytes, options.rate.is_some());
         let started = node.handle().submit_to(index, move |shard| async move {
             let doing = Doing::new(work, bytes);
-            let lanes = Lanes::new(shard.client(), doing, tasks, begin, window);
+            let all = Tasks::new(shard.client(), doing, tasks, begin, window);
             if !is_open {
-                lanes.loop_closed();
+                all.loop_closed();
             }
-            rt::spawn(lanes.serve(inbox));
+            rt::spawn(all.serve(inbox));
         });
         block_on(started).map_err(|error| error.to_string())?;
     }

@@ -4,10 +4,10 @@
 //! figures of a run in which anything failed.
 
 mod client;
-mod lanes;
 mod options;
 mod pacer;
 mod table;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod work;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use flatend::rt::Address;
 
-use super::lanes::Order;
+use super::tasks::Order;
 use crate::client::Schedule;
 use crate::limits::{POLL_MS, TIMER_SLACK_NS};
 

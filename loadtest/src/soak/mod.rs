@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::client::{Job, Pace};
-use crate::limits::RESTART_EVERY_MIN_MS;
+use crate::limits::{READINGS_MIN, RESTART_EVERY_MIN_MS};
 use crate::machine::Machine;
 use crate::measure::{self, Run};
 use crate::placement::{self, Cores};
@@ -60,6 +60,10 @@ pub(crate) fn run(options: &SoakOptions) -> Result<(), String> {
     let every = options.restart_every;
     if !every.is_zero() && every < Duration::from_millis(RESTART_EVERY_MIN_MS) {
         return Err(format!("--restart-every {every:?} is too short for a service to end and begin: at least {RESTART_EVERY_MIN_MS} ms, or 0s for never"));
+    }
+    let readings = plan.duration.as_nanos() / options.sample.as_nanos().max(1);
+    if readings < u128::from(READINGS_MIN) {
+        return Err(format!("--sample {:?} gives {readings} readings in {:?}, which show no slope: at least {READINGS_MIN}, so a shorter one or a longer --duration", options.sample, plan.duration));
     }
     let cores = Cores::choose(&flatend::rt::allowed_cpus())?;
     let gateway = subjects::gateway::binary(options.gateway.as_deref())?;

@@ -122,6 +122,19 @@ fn the_plan_is_bounded_in_rate() {
         error.starts_with("--restart-every 5ms is too short"),
         "{error}"
     );
+    let few = options(&[
+        "--duration",
+        "10s",
+        "--sample",
+        "1s",
+        "--gateway",
+        "/nowhere",
+    ]);
+    let error = super::run(&few).unwrap_err();
+    assert!(
+        error.starts_with("--sample 1s gives 10 readings"),
+        "{error}"
+    );
 }
 
 fn report(resident_kib: impl Fn(u64) -> u64) -> Report {

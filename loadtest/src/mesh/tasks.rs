@@ -30,7 +30,7 @@ pub(super) enum Order {
 }
 
 /// The tasks of one shard.
-pub(super) struct Lanes {
+pub(super) struct Tasks {
     client: Client,
     doing: Doing,
     begin: Instant,
@@ -46,15 +46,15 @@ pub(super) struct Lanes {
     collected: Cell<bool>,
 }
 
-impl Lanes {
+impl Tasks {
     pub(super) fn new(
         client: Client,
         doing: Doing,
         tasks: usize,
         begin: Instant,
         window: Window,
-    ) -> Rc<Lanes> {
-        Rc::new(Lanes {
+    ) -> Rc<Tasks> {
+        Rc::new(Tasks {
             client,
             doing,
             begin,
@@ -71,10 +71,10 @@ impl Lanes {
     /// Begins a closed loop.
     pub(super) fn loop_closed(self: &Rc<Self>) {
         for task in self.resting.take() {
-            let lanes = self.clone();
+            let all = self.clone();
             rt::spawn(async move {
-                while lanes.now_ns() < lanes.window.end_ns && !lanes.collected.get() {
-                    lanes.once(task, None).await;
+                while all.now_ns() < all.window.end_ns && !all.collected.get() {
+                    all.once(task, None).await;
                 }
             });
         }
@@ -82,12 +82,12 @@ impl Lanes {
 
     /// Does as it is told until what was found has been given.
     pub(super) async fn serve(self: Rc<Self>, inbox: rt::Inbox<Order>) {
-        let lanes = self.clone();
+        let all = self.clone();
         let mut serving = std::pin::pin!(inbox.serve(move |order| match order {
-            Order::Due(intended_ns) => lanes.due(intended_ns),
+            Order::Due(intended_ns) => all.due(intended_ns),
             Order::Collect { cut, to } => {
                 // Nobody listens only if the process ends.
-                to.send(lanes.collect(cut)).ok();
+                to.send(all.collect(cut)).ok();
             }
         }));
         // Its only error is that of the system, which whoever waits for an answer then misses.
@@ -103,14 +103,14 @@ impl Lanes {
             self.backlog.borrow_mut().push_back(intended_ns);
             return;
         };
-        let lanes = self.clone();
+        let all = self.clone();
         rt::spawn(async move {
             let mut next = Some(intended_ns);
-            while next.is_some() && !lanes.collected.get() {
-                lanes.once(task, next).await;
-                next = lanes.backlog.borrow_mut().pop_front();
+            while next.is_some() && !all.collected.get() {
+                all.once(task, next).await;
+                next = all.backlog.borrow_mut().pop_front();
             }
-            lanes.resting.borrow_mut().push(task);
+            all.resting.borrow_mut().push(task);
         });
     }
 
