@@ -4,6 +4,8 @@
 //! what a field means beyond that. Invariant: what [`join`] emits has each name once, in lower
 //! case, and none that belongs to this hop.
 
+use std::collections::HashSet;
+
 use crate::eights::{is_named, is_plain_name, is_plain_value, place_of, push_lower, PLACES};
 use crate::h1::{Field, Fields};
 use crate::limits::REQUEST_ID_BYTES_MAX;
@@ -79,12 +81,36 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
     }
 }
 
-/// Whether the Connection field of value `connection` nominates the field `name`. Host and
-/// Content-Length cannot be taken away so: they frame and route the message.
-pub fn is_nominated(connection: &[u8], name: &[u8]) -> bool {
-    list(connection).any(|token| token.eq_ignore_ascii_case(name))
-        && !name.eq_ignore_ascii_case(b"host")
-        && !name.eq_ignore_ascii_case(b"content-length")
+/// The fields that the Connection fields of a message nominate, beyond those that are of one hop by their names. Host and
+/// Content-Length cannot be taken away so: they frame and route the message. Made once a message and only where there are such: to
+/// look through all tokens for every field would cost their product.
+#[derive(Debug, Default)]
+pub struct Nominated(HashSet<Vec<u8>>);
+
+impl Nominated {
+    /// What the Connection fields of these values nominate.
+    pub fn of<'f>(connections: impl Iterator<Item = &'f [u8]>) -> Nominated {
+        let (mut names, mut name) = (HashSet::new(), Vec::new());
+        for token in connections.flat_map(list) {
+            name.clear();
+            push_lower(&mut name, token);
+            let stays = matches!(&name[..], b"host" | b"content-length" | b"close");
+            if !stays && !is_hop_by_hop(&name) && !names.contains(&name) {
+                names.insert(name.clone());
+            }
+        }
+        Nominated(names)
+    }
+
+    /// Whether the field of this name is among them.
+    pub fn has(&self, name: &[u8]) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let mut lower = Vec::with_capacity(name.len());
+        push_lower(&mut lower, name);
+        self.0.contains(&lower)
+    }
 }
 
 /// Whether a TE field says that its sender takes trailers (RFC 9110 10.1.4).
@@ -130,9 +156,11 @@ pub struct JoinScratch {
 /// fields and those that Connection nominates are left out.
 pub fn join<'a>(fields: Fields<'a>, scratch: &mut JoinScratch, mut emit: impl FnMut(&[u8], &[u8])) {
     let (repeated, nominating) = survey(fields);
+    let nominated = nominating.then(|| Nominated::of(fields.values("connection")));
+    let is_nominated = |name: &[u8]| nominated.as_ref().is_some_and(|those| those.has(name));
     for (index, field) in fields.iter().enumerate() {
         let name = field.name.as_bytes();
-        if is_hop_by_hop(name) || (nominating && is_nominated_by(fields, name)) {
+        if is_hop_by_hop(name) || is_nominated(name) {
             continue;
         }
         scratch.name.clear();
@@ -159,12 +187,6 @@ pub fn join<'a>(fields: Fields<'a>, scratch: &mut JoinScratch, mut emit: impl Fn
         }
         emit(&scratch.name, &scratch.value);
     }
-}
-
-fn is_nominated_by(fields: Fields<'_>, name: &[u8]) -> bool {
-    fields
-        .values("connection")
-        .any(|connection| is_nominated(connection, name))
 }
 
 /// A bit for each place of a name.

@@ -236,6 +236,13 @@ fn what_connection_names_does_not_pass_wherever_it_stands() {
     fields[5].1 = "X-Mine";
     let refused = encode(&GET, 200, None, &fields).err();
     assert_eq!(refused, Some(ResponseError::FieldName));
+    // A Date that it names is not the response's.
+    let fields: Fields<'_> = &[("date", "x"), ("connection", "date, close, host, DATE")];
+    let (text, ..) = encode(&GET, 200, Some(0), fields).unwrap();
+    assert!(
+        text.matches("date: ").count() == 1 && !text.contains("date: x"),
+        "{text}"
+    );
 }
 
 #[test]

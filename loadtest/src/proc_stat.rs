@@ -67,6 +67,12 @@ pub fn parse_machine_stat(text: &str) -> Option<MachineStat> {
     })
 }
 
+/// Whether `/proc/PID/status` is of a process that has ended and was not waited for yet: it has no memory.
+fn has_ended(text: &str) -> bool {
+    let state = text.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| state.trim_start().starts_with(['Z', 'X']))
+}
+
 /// Parses `/proc/PID/status`.
 pub fn parse_memory(text: &str) -> Option<Memory> {
     let kib = |name: &str| {
@@ -185,7 +191,14 @@ pub fn reset_peaks(family: &[u32]) -> bool {
 /// The process has ended, or `/proc` cannot be read.
 pub fn memory(pid: u32) -> Result<Memory, String> {
     let path = format!("/proc/{pid}/status");
-    parse_memory(&read_text(&path)?).ok_or_else(|| format!("cannot understand {path}"))
+    let text = read_text(&path)?;
+    parse_memory(&text).ok_or_else(|| {
+        if has_ended(&text) {
+            format!("process {pid} ended while it was watched: its log may say why")
+        } else {
+            format!("cannot understand {path}")
+        }
+    })
 }
 
 /// How many entries a folder of a process has: its descriptors are in `fd`, its threads in `task`.
@@ -276,6 +289,7 @@ mod tests {
             peak_kib: 2048,
         };
         assert_eq!(parse_memory(text), Some(expected));
+        assert!(has_ended("Name:\tx\nState:\tZ (zombie)\n") && !has_ended(text));
         assert_eq!(parse_memory("VmRSS:\t1 kB\n"), None);
         assert_eq!(parse_memory("VmHWM:\t1 MB\nVmRSS:\t1 kB\n"), None);
     }

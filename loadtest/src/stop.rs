@@ -1,15 +1,17 @@
-//! SIGINT and SIGTERM: noted in a flag, looked at wherever we wait, so that every process that was started is ended on the way out.
+//! SIGINT, SIGTERM and SIGHUP: noted in a flag, looked at wherever we wait, so that every process that was started is ended on the way out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::limits::POLL_MS;
 
 static STOPPED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// Why nothing that is under way makes sense any more.
+static FAILED: OnceLock<String> = OnceLock::new();
 
 /// Begins to note signals.
 ///
@@ -17,18 +19,26 @@ static STOPPED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// The system refuses the handler.
 pub fn watch() -> Result<(), String> {
     let flag = STOPPED.get_or_init(Arc::default);
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, flag.clone())
             .map_err(|error| format!("cannot watch for signals: {error}"))?;
     }
     Ok(())
 }
 
-/// An error once a signal came.
+/// Ends what is under way as a signal would, with this error; the first one counts.
+pub fn fail(reason: String) {
+    FAILED.get_or_init(|| reason);
+}
+
+/// An error once a signal came, or something failed.
 ///
 /// # Errors
-/// A signal came.
+/// A signal came, or that of [`fail`].
 pub fn check() -> Result<(), String> {
+    if let Some(reason) = FAILED.get() {
+        return Err(reason.clone());
+    }
     match STOPPED.get() {
         Some(flag) if flag.load(Ordering::Relaxed) => {
             Err("stopped by a signal; all processes are ended".to_owned())

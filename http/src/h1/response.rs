@@ -11,7 +11,7 @@ use super::status::reason_phrase;
 use crate::date::DATE_BYTES;
 use crate::eights::is_named;
 use crate::error::ResponseError;
-use crate::headers;
+use crate::headers::{self, Nominated};
 use crate::limits::RESPONSE_OWN_BYTES_MAX;
 
 /// The interim response that a waiting client wants before it sends its body.
@@ -143,6 +143,7 @@ fn write_fields<'f>(
     fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone),
     nominating: bool,
 ) -> Result<Written, ResponseError> {
+    let nominated = nominating.then(|| nominated(fields));
     let (mut lengths, mut declared) = (0, None);
     let mut written = Written {
         dated: false,
@@ -150,6 +151,9 @@ fn write_fields<'f>(
         nominating: false,
     };
     for (name, value) in fields.clone() {
+        if nominated.as_ref().is_some_and(|those| those.has(name)) {
+            continue;
+        }
         // One look at the length of a name spares nearly all comparisons.
         let ours = match name.len() {
             // Only one: a message has one date (RFC 9110 5.3, 6.6.1).
@@ -166,7 +170,7 @@ fn write_fields<'f>(
             }
             _ => headers::is_hop_by_hop(name),
         };
-        if ours || (nominating && is_nominated(fields, name)) {
+        if ours {
             continue;
         }
         write_field(out, name, value)?;
@@ -181,14 +185,11 @@ fn nominates<'f>(fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone)) 
         .any(|(name, _)| is_named(name, b"connection"))
 }
 
-fn is_nominated<'f>(
-    fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone),
-    name: &[u8],
-) -> bool {
-    fields
+fn nominated<'f>(fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone)) -> Nominated {
+    let connections = fields
         .clone()
-        .filter(|(other, _)| is_named(other, b"connection"))
-        .any(|(_, value)| headers::is_nominated(value, name))
+        .filter(|(name, _)| is_named(name, b"connection"));
+    Nominated::of(connections.map(|(_, value)| value))
 }
 
 /// Appends a 1xx response other than 100 (see [`CONTINUE`]) and 101, such as 103.

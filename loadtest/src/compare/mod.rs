@@ -13,7 +13,7 @@ mod workload;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -96,6 +96,8 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
         samples: Vec::new(),
     };
     let files = dir.join("files");
+    let _files = Removed(files.clone());
+    eprintln!("configurations, logs and reports: {}", dir.display());
     write_files(&files, workloads, options.bytes)?;
     let place = |workload: Workload, entrant: &Entrant| Place {
         gateway: gateway.clone(),
@@ -125,10 +127,18 @@ pub(crate) fn run(options: &CompareOptions) -> Result<(), String> {
         report::write_json(&dir.join("report.json"), &comparison)?;
     }
     print!("{}", table::markdown(&comparison));
-    fs::remove_dir_all(&files)
-        .map_err(|error| format!("cannot remove {}: {error}", files.display()))?;
-    eprintln!("configurations, logs and reports: {}", dir.display());
     Ok(())
+}
+
+/// A folder that goes with the run, however it ends: its files may be gigabytes.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("cannot remove {}: {error}", self.0.display());
+        }
+    }
 }
 
 fn measure(
@@ -213,6 +223,7 @@ fn write_files(dir: &Path, workloads: &[Workload], bulk_bytes: u64) -> Result<()
         let mut file = BufWriter::new(File::create(dir.join(name))?);
         let mut written = 0;
         while written < bytes {
+            stop::check().map_err(std::io::Error::other)?;
             let piece = pattern.piece(written, bytes - written);
             file.write_all(piece)?;
             written += piece.len() as u64;

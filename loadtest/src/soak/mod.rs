@@ -27,6 +27,7 @@ use crate::placement::{self, Cores};
 use crate::plan::{self, Plan};
 use crate::process::on_core;
 use crate::report;
+use crate::stop;
 use crate::subjects::{self, Place, Task, PROXY};
 use crate::usage::Watched;
 use events::{Found, Streams};
@@ -94,7 +95,9 @@ fn soak(options: &SoakOptions, plan: &Plan, place: &Place) -> Result<Report, Str
 
     let begin = Instant::now();
     let (stop, stopped) = mpsc::channel();
-    let sampling = sampler::start(alone.proxy.pid(), begin, options.sample, stopped);
+    let sampling = sampler::start(alone.proxy.pid(), begin, options.sample, stopped, |error| {
+        stop::fail(format!("the gateway cannot be watched: {error}"));
+    });
     let over = Arc::new(AtomicBool::new(false));
     let events = Streams {
         addr: alone.addr,

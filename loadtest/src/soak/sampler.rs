@@ -7,17 +7,19 @@ use std::time::{Duration, Instant};
 use super::flat::Point;
 use crate::proc_stat;
 
-/// Reads at once and then each `every`, until `stop` is told or its other end has gone.
+/// Reads at once and then each `every`, until `stop` is told or its other end has gone. `failed` is told at once of what keeps it from
+/// reading: the process has ended, say.
 pub(super) fn start(
     pid: u32,
     begin: Instant,
     every: Duration,
     stop: Receiver<()>,
+    failed: fn(String),
 ) -> JoinHandle<Result<Vec<Point>, String>> {
     thread::spawn(move || {
         let mut points = Vec::new();
         loop {
-            points.push(read(pid, begin)?);
+            points.push(read(pid, begin).inspect_err(|error| failed(error.clone()))?);
             if stop.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
                 return Ok(points);
             }
@@ -49,7 +51,7 @@ mod tests {
         assert!(before.resident_kib > 0 && before.threads > 0 && before.descriptors > 2);
         let held: Vec<File> = (0..50).map(|_| File::open("/dev/null").unwrap()).collect();
         let (stop, stopped) = mpsc::channel();
-        let sampling = start(pid, begin, Duration::from_millis(1), stopped);
+        let sampling = start(pid, begin, Duration::from_millis(1), stopped, |_| ());
         // Read at least once, whenever it is told.
         drop(stop);
         let points = sampling.join().unwrap().unwrap();
@@ -57,7 +59,13 @@ mod tests {
         assert!(points[0].descriptors >= 50, "{points:?}");
         drop(held);
         let (_stop, stopped) = mpsc::channel();
-        let gone = start(u32::MAX >> 1, begin, Duration::from_millis(1), stopped);
+        let gone = start(
+            u32::MAX >> 1,
+            begin,
+            Duration::from_millis(1),
+            stopped,
+            |_| (),
+        );
         assert!(gone
             .join()
             .unwrap()

@@ -19,7 +19,7 @@ use crate::h1::framing::parse_length;
 use crate::h1::host::is_valid_authority;
 use crate::h1::out_body::{OutBody, OutFraming};
 use crate::h1::response::{write_field, write_length};
-use crate::headers;
+use crate::headers::{self, Nominated};
 use crate::limits::GATEWAYS_PASSED_MAX;
 
 /// Why headers of the mesh make no HTTP request.
@@ -174,8 +174,10 @@ pub(super) fn encode<'f>(
         return Err(RequestRefused::Authority);
     }
     write(out, b"host", host)?;
-    for (name, value) in fields.clone() {
-        if is_left_out(name) || (survey.nominating && is_nominated(fields.clone(), name)) {
+    let nominated = survey.nominating.then(|| nominated(fields.clone()));
+    let is_nominated = |name| nominated.as_ref().is_some_and(|those| those.has(name));
+    for (name, value) in fields {
+        if is_left_out(name) || is_nominated(name) {
             continue;
         }
         write(out, name, value)?;
@@ -244,10 +246,9 @@ fn begins(name: &[u8], prefix: &[u8]) -> bool {
         .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
 }
 
-fn is_nominated<'f>(fields: impl Iterator<Item = (&'f [u8], &'f [u8])>, name: &[u8]) -> bool {
-    fields
-        .filter(|(other, _)| other.eq_ignore_ascii_case(b"connection"))
-        .any(|(_, value)| headers::is_nominated(value, name))
+fn nominated<'f>(fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> Nominated {
+    let connections = fields.filter(|(name, _)| name.eq_ignore_ascii_case(b"connection"));
+    Nominated::of(connections.map(|(_, value)| value))
 }
 
 /// `/`, and the `query.NAME` headers as a query: what a caller of the mesh who knows nothing of HTTP means.

@@ -12,7 +12,7 @@ use super::framing::Framing;
 
 use crate::error::UpstreamError;
 use crate::h1::head::{FieldScratch, Fields, Version};
-use crate::headers::{is_hop_by_hop, is_nominated};
+use crate::headers::{is_hop_by_hop, Nominated};
 use crate::limits::{FIELDS_MAX, UPSTREAM_HEAD_BYTES_MAX};
 
 /// How the end of a response's body is found.
@@ -182,14 +182,11 @@ impl UpstreamHead<'_> {
     pub fn to_block(&self, block: &mut HeaderBlock) -> Result<(), UpstreamError> {
         let digits = [100, 10, 1].map(|unit| b'0' + (self.status / unit % 10) as u8);
         let mut pushed = block.push(b":status", &digits);
+        let nominated = Nominated::of(self.fields.values("connection"));
         let mut name = Vec::new();
         for field in self.fields.iter() {
-            let is_nominated = || {
-                self.fields
-                    .values("connection")
-                    .any(|connection| is_nominated(connection, field.name.as_bytes()))
-            };
-            if is_hop_by_hop(field.name.as_bytes()) || is_nominated() {
+            let of_one_hop = is_hop_by_hop(field.name.as_bytes());
+            if of_one_hop || nominated.has(field.name.as_bytes()) {
                 continue;
             }
             name.clear();
