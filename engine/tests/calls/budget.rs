@@ -8,6 +8,7 @@ use flatend::{rt, CallError, Client, Node, NodeLimits, Request, Response, Shard}
 
 use crate::services::{pair_of, provider, Dialer};
 use crate::support::node::TestNode;
+use crate::support::wait_until;
 
 /// As little as may be: sixteen streams.
 const BUDGET: usize = 1024 * 1024;
@@ -87,8 +88,21 @@ fn requests_beyond_it_wait_as_long_as_they_may_and_then_say_so() {
 }
 
 #[test]
-fn the_budget_is_that_of_the_shard_whose_link_it_is() {
+fn each_shard_has_a_budget_of_its_own() {
     let (_provider, caller) = small(2);
+    // So many requests make the second link, which would else come up at some time below.
+    caller.run(0, |shard| async move {
+        for _ in 0..STREAMS {
+            hello(&shard.client(), at_once("hello"))
+                .await
+                .expect("room");
+        }
+    });
+    wait_until("a link on each shard", || {
+        let state = caller.node().state();
+        let ready = state.links().filter(|link| link.ready).count();
+        ready == 2
+    });
     for shard in 0..2 {
         caller.run(shard, |shard| async move {
             let client = shard.client();
@@ -96,7 +110,6 @@ fn the_budget_is_that_of_the_shard_whose_link_it_is() {
             assert_eq!(hello(&client, at_once("hello")).await, Err(OVER));
             drop(silent);
             let held = Request::to("hello").hold(Duration::from_secs(20));
-            // The other shard hears of the places that are free before it is asked for one.
             assert_eq!(hello(&client, held).await, Ok(b"Hello world!".to_vec()));
         });
     }
