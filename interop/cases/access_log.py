@@ -21,7 +21,7 @@ NO_HOLD = 'hold = "0s"'
 ROUTES = [
     ("GET /pattern", "pattern"),
     ("POST /sum", "sum"),
-    ("GET /hello", "hello_world", NO_HOLD),
+    ("GET /hello", "hello_world"),
     ("GET /nobody", "nobody", NO_HOLD),
 ]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

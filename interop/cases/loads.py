@@ -24,14 +24,14 @@ def loadtest(world, seconds, *arguments):
 @case("loadtest-npm", seconds=120)
 def loadtest_npm(world):
     """`compare download` streams the pattern from flatend/2, from legacy and from the published npm package, every byte checked."""
-    words = ["compare", "download", "--subjects", "gateway,npm", "--bytes", "5000000", "--rounds", "1"]
+    words = ["compare", "download", "--subjects", "gateway,npm", "--bytes", "60000000", "--rounds", "1"]
     code, report, last = loadtest(world, 100, *words)
     equal(code, 0, f"the exit code ({last})")
     runs = {sample["subject"]: sample["run"] for sample in report["samples"]}
     equal(sorted(runs), ["gateway", "gateway, legacy link", "npm service"], "the subjects")
-    equal({run["groups"][0]["received_bytes"] for run in runs.values()}, {5_000_000}, "bytes received")
+    equal({run["groups"][0]["received_bytes"] for run in runs.values()}, {60_000_000}, "bytes received")
     true(any("npm package flatend 0.0.8" in line for line in report["versions"]), "the report does not name the package")
-    return "5 MB each from flatend/2, legacy and npm"
+    return "60 MB each from flatend/2, legacy and npm"
 
 
 @case("loadtest-mesh", seconds=120)

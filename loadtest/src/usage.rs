@@ -105,7 +105,7 @@ fn read(
     if stopped.recv_timeout(begin.saturating_duration_since(Instant::now()))
         != Err(RecvTimeoutError::Timeout)
     {
-        return Err("the run was over before its measured part began".to_owned());
+        return Err("the run was over before its measured part began: ask for more (--bytes) or for longer (--seconds, --duration)".to_owned());
     }
     for family in &mut families {
         family.peaks_reset = proc_stat::reset_peaks(&family.members);
@@ -214,7 +214,7 @@ mod tests {
         let meter = Meter::start(&this(), Instant::now() + Duration::from_secs(3600), None);
         assert_eq!(
             meter.finish().unwrap_err(),
-            "the run was over before its measured part began"
+            "the run was over before its measured part began: ask for more (--bytes) or for longer (--seconds, --duration)"
         );
     }
 
