@@ -88,10 +88,11 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
 pub struct Nominated(HashSet<Vec<u8>>);
 
 impl Nominated {
-    /// What the Connection fields of these values nominate.
-    pub fn of<'f>(connections: impl Iterator<Item = &'f [u8]>) -> Nominated {
+    /// What the Connection fields among `fields`, names and values, nominate.
+    pub fn of<'f>(fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> Nominated {
         let (mut names, mut name) = (HashSet::new(), Vec::new());
-        for token in connections.flat_map(list) {
+        let connections = fields.filter(|(name, _)| is_named(name, b"connection"));
+        for token in connections.flat_map(|(_, value)| list(value)) {
             name.clear();
             push_lower(&mut name, token);
             let stays = matches!(&name[..], b"host" | b"content-length" | b"close");
@@ -156,7 +157,7 @@ pub struct JoinScratch {
 /// fields and those that Connection nominates are left out.
 pub fn join<'a>(fields: Fields<'a>, scratch: &mut JoinScratch, mut emit: impl FnMut(&[u8], &[u8])) {
     let (repeated, nominating) = survey(fields);
-    let nominated = nominating.then(|| Nominated::of(fields.values("connection")));
+    let nominated = nominating.then(|| Nominated::of(fields.pairs()));
     let is_nominated = |name: &[u8]| nominated.as_ref().is_some_and(|those| those.has(name));
     for (index, field) in fields.iter().enumerate() {
         let name = field.name.as_bytes();

@@ -128,6 +128,12 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Their names and values, as what comes over the mesh gives them.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
+        self.iter()
+            .map(|field| (field.name.as_bytes(), field.value))
+    }
+
     /// The values of the fields called `name`, compared without case.
     pub fn values<'n>(self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
         self.raw

@@ -143,7 +143,7 @@ fn write_fields<'f>(
     fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone),
     nominating: bool,
 ) -> Result<Written, ResponseError> {
-    let nominated = nominating.then(|| nominated(fields));
+    let nominated = nominating.then(|| Nominated::of(fields.clone()));
     let (mut lengths, mut declared) = (0, None);
     let mut written = Written {
         dated: false,
@@ -183,13 +183,6 @@ fn nominates<'f>(fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone)) 
     fields
         .clone()
         .any(|(name, _)| is_named(name, b"connection"))
-}
-
-fn nominated<'f>(fields: &(impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone)) -> Nominated {
-    let connections = fields
-        .clone()
-        .filter(|(name, _)| is_named(name, b"connection"));
-    Nominated::of(connections.map(|(_, value)| value))
 }
 
 /// Appends a 1xx response other than 100 (see [`CONTINUE`]) and 101, such as 103.

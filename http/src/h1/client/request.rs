@@ -174,7 +174,7 @@ pub(super) fn encode<'f>(
         return Err(RequestRefused::Authority);
     }
     write(out, b"host", host)?;
-    let nominated = survey.nominating.then(|| nominated(fields.clone()));
+    let nominated = survey.nominating.then(|| Nominated::of(fields.clone()));
     let is_nominated = |name| nominated.as_ref().is_some_and(|those| those.has(name));
     for (name, value) in fields {
         if is_left_out(name) || is_nominated(name) {
@@ -244,11 +244,6 @@ fn is_left_out(name: &[u8]) -> bool {
 fn begins(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())
         .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
-}
-
-fn nominated<'f>(fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> Nominated {
-    let connections = fields.filter(|(name, _)| name.eq_ignore_ascii_case(b"connection"));
-    Nominated::of(connections.map(|(_, value)| value))
 }
 
 /// `/`, and the `query.NAME` headers as a query: what a caller of the mesh who knows nothing of HTTP means.

@@ -182,7 +182,7 @@ impl UpstreamHead<'_> {
     pub fn to_block(&self, block: &mut HeaderBlock) -> Result<(), UpstreamError> {
         let digits = [100, 10, 1].map(|unit| b'0' + (self.status / unit % 10) as u8);
         let mut pushed = block.push(b":status", &digits);
-        let nominated = Nominated::of(self.fields.values("connection"));
+        let nominated = Nominated::of(self.fields.pairs());
         let mut name = Vec::new();
         for field in self.fields.iter() {
             let of_one_hop = is_hop_by_hop(field.name.as_bytes());
